@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLIANCE_MODULE_H
+#define APPLIANCE_MODULE_H
+
+#include "appliance/base/file.h"
+#include "appliance/base/hash.h"
+#include "appliance/base/msg.h"
+#include "appliance/base/opt.h"
+#include "appliance/text/rec.h"
+
+/*
+ * module.h - the contract of a module: a folder, a .so, a page, a word in a job
+ * file, a command.  It exports one symbol, `module`; modules/pass is the
+ * template and says in which order to write one.
+ *
+ * Order of calls: plan (at check and before a run; options only, no files),
+ * open, then batch for each batch in order, finish until it returns 1, close.
+ * A stateless stage's batch runs in several threads at once, each with the
+ * scratch that thread() made; all others see batches one by one and in order.
+ */
+
+#define MODULE_ABI	1
+
+struct stage;
+
+/* A batch of records; borders depend on input bytes alone */
+#define BATCH_RECORDS	1024
+#define BATCH_BYTES	((size_t)1 << 20)
+
+struct batch {
+	struct arena *arena;		/* everything dies with the batch */
+	struct rec *rec;
+	size_t n, cap;
+	size_t bytes;			/* the source's sum of line lengths */
+};
+
+/* batch_add - room for one more record, zeroed */
+struct rec *batch_add(struct batch *);
+
+/* batch_full - has the source put in what a batch holds */
+bool batch_full(const struct batch *);
+
+enum kind { KIND_NONE, KIND_DATASET, KIND_TOKENIZER, KIND_MODEL, KIND_INDEX };
+
+/* What a stage is and needs, said by plan from its options */
+struct needs {
+	bool source;			/* makes records, takes none */
+	bool sink;			/* takes records, hands none on */
+	bool report;			/* may end a pipeline though no sink */
+	bool stateless;			/* batches in any order, many threads */
+	bool store;			/* the store is opened for it */
+	const char *saves;		/* the name that it publishes */
+	bool appends;
+	enum kind makes;		/* what a later save publishes */
+	struct opt_list reads, writes;	/* paths beyond those of options */
+	const char *exec;		/* a program that it starts */
+	int gpus;
+};
+
+struct module {
+	unsigned abi, revision;		/* revision: raised with output bytes */
+	const char *name, *summary;
+	const struct opt *options;
+	size_t conf_size;
+	int (*plan)(const void *conf, struct needs *, struct err *);
+	int (*open)(struct stage *, struct err *);
+	int (*thread)(struct stage *, void **scratch, struct err *);
+	int (*batch)(struct stage *, void *scratch, struct batch *,
+	    struct err *);		/* 0; a source returns 1 at its end */
+	int (*finish)(struct stage *, struct batch *out, struct err *);
+	void (*close)(struct stage *);
+};
+
+struct run;
+struct store;
+
+struct stage {
+	const struct module *module;
+	const void *conf;
+	void *state;			/* the module's own */
+	struct arena *arena;		/* lives until close */
+	struct run *run;		/* the house's */
+	struct stage_own *own;		/* the house's */
+};
+
+/* MODULE - the exported symbol */
+#define MODULE	__attribute__((visibility("default"))) \
+	const struct module module
+extern const struct module module;
+
+/*
+ * What the house does for a stage.
+ *
+ * The journal is how a stateful stage resumes: what it appends for a batch is
+ * kept exactly if that batch is before the mark; stage_journal gives it back at
+ * open.  Other files that a stage writes are given to stage_sync, which flushes
+ * them before each mark.  stage_dir is for files that must outlive a restart;
+ * -1 in a shell, where nothing is resumed.
+ */
+struct view stage_journal(struct stage *);
+void stage_append(struct stage *, const void *, size_t);
+void stage_sync(struct stage *, int fd);
+int stage_dir(struct stage *);
+
+/* stage_key - hashes of records are keyed with it */
+const struct hash_key *stage_key(struct stage *);
+int stage_threads(const struct stage *);
+const char *stage_gpus(const struct stage *);
+
+/* stage_stopping - a long finish asks this and returns with FATE_STOP */
+bool stage_stopping(const struct stage *);
+int stage_stop(struct err *);		/* sets that error; -1 */
+
+/* stage_total, stage_done - source bytes, for the progress line */
+void stage_total(struct stage *, int64_t bytes);
+void stage_done(struct stage *, int64_t bytes);
+void stage_note(struct stage *, const char *, ...) BASE_PRINTF(2, 3);
+
+/* stage_mark - a long finish reached a place to resume from: progress and
+ * journal are flushed */
+int stage_mark(struct stage *, struct err *);
+
+/* stage_warn - comes first in the report; stage_result - a member of this
+ * stage's entry in result.json, as JSON */
+void stage_warn(struct stage *, const char *, ...) BASE_PRINTF(2, 3);
+void stage_result(struct stage *, const char *name, struct view json);
+
+/* stage_output - a path option as a place to write: relative ones lie in the
+ * job's result directory, or below the shell's own */
+const char *stage_output(struct stage *, const char *path, int *at,
+    struct err *);
+
+/* stage_is_shell - is this a command between | */
+bool stage_is_shell(const struct stage *);
+
+#endif
