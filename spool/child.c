@@ -67,7 +67,10 @@ child_exec(char *const *argv, int log, int keep, const struct pipe *p)
 		fcntl(keep, F_SETFD, 0);
 #ifndef __SANITIZE_ADDRESS__
 	if (p != NULL && p->memory > 0) {
-		struct rlimit r = { (rlim_t)p->memory, (rlim_t)p->memory };
+		/* behind the watched limit, for what grows within a second */
+		rlim_t most = (rlim_t)p->memory + (rlim_t)p->memory / 4 +
+		    ((rlim_t)64 << 20);
+		struct rlimit r = { most, most };
 
 		setrlimit(RLIMIT_DATA, &r);
 	}
@@ -396,6 +399,9 @@ child_ended(struct sched *s, struct child *c, int status, int sig)
 		sig = SIGKILL;		/* no fate: not counted */
 	else if (sig != 0 && left_sig == 0)
 		sig = SIGKILL;		/* somebody else's signal */
+	/* out of memory leaves no fate behind */
+	if (!left && status == fate_exit(FATE_RETRY) && p->memory > 0)
+		c->limit = "memory";
 	if (c->limit != NULL && (status != 0 || sig != 0)) {
 		snprintf(limit, sizeof(limit), "its %s limit was reached",
 		    c->limit);

@@ -87,9 +87,14 @@ drop_landed(struct sched *s)
 		if (d->state != DROP_LAND)
 			continue;
 		if (unlinkat(s->spool.incoming, d->name, 0) == -1 &&
-		    errno != ENOENT)
-			msg_warn("cannot remove the drop '%s': %s", d->name,
-			    strerror(errno));
+		    errno != ENOENT) {
+			/* it stays in hand, or it would be admitted again */
+			if (!d->alone)
+				msg_warn("cannot remove the drop '%s': %s",
+				    d->name, strerror(errno));
+			d->alone = true;
+			continue;
+		}
 		drop_forget(s, d);
 	}
 }
@@ -120,6 +125,40 @@ drop_id(const char *name, char id[ID_LEN + 1])
 	id_new(id);
 }
 
+/*
+ * drop_ended - has a job that was made of this drop ended already?  Only if it
+ * lay there before we started, and only jobs younger than the drop can be it:
+ * an id begins with the time of its admission.
+ */
+static bool
+drop_ended(const struct sched *s, enum place p, const struct stat *st)
+{
+	char since[ID_LEN + 1], **ids;
+	struct arena *a;
+	struct tm tm;
+	struct err e;
+	struct job *j;
+	bool same = false;
+	size_t n = 0;
+
+	if (st->st_ctim.tv_sec > s->started)
+		return false;
+	gmtime_r(&st->st_ctim.tv_sec, &tm);
+	strftime(since, sizeof(since), "%Y%m%d-%H%M%S", &tm);
+	a = arena_new();
+	if (spool_ids(&s->spool, a, p, &ids, &n, &e) == -1)
+		n = 0;
+	while (n-- > 0 && !same && strcmp(ids[n], since) >= 0) {
+		j = spool_load(&s->spool, p, ids[n], &e);
+		if (j == NULL)
+			continue;
+		same = drop_is(j, st);
+		ticket_free(j);
+	}
+	arena_free(a);
+	return same;
+}
+
 /* drop_is - does this job come from a drop with that identity */
 static bool
 drop_is(const struct job *j, const struct stat *st)
@@ -139,7 +178,7 @@ drop_known(const struct sched *s, const char *id, const struct stat *st)
 	for (size_t i = 0; i < s->n; i++)
 		if (drop_is(s->job[i], st))
 			return true;
-	return false;
+	return drop_ended(s, PLACE_DONE, st) || drop_ended(s, PLACE_FAILED, st);
 }
 
 /* drop_count - jobs of an owner in the queue */
@@ -257,6 +296,8 @@ drop_ready(int fd, const struct stat *st)
 		fcntl(fd, F_SETLEASE, F_UNLCK);
 		return true;
 	}
+	if (errno == EAGAIN)
+		return false;		/* somebody does */
 	clock_gettime(CLOCK_REALTIME, &now);
 	age = (double)(now.tv_sec - st->st_ctim.tv_sec) +
 	    (double)(now.tv_nsec - st->st_ctim.tv_nsec) * 1e-9;

@@ -25,7 +25,8 @@ struct drop {
 	struct drop *next;
 	char id[ID_LEN + 1];
 	enum drop_state state;
-	bool alone;		/* crashed a check in company: check it alone */
+	bool alone;		/* crashed a check in company: check it alone;
+				 * when landing: its unlink has failed once */
 	char name[];
 };
 

@@ -36,7 +36,8 @@ notify_send(const char *text)
 double
 notify_interval(void)
 {
-	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
 
 	if (usec == NULL || (pid != NULL && atol(pid) != (long)getpid()))
 		return 0;

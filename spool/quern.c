@@ -118,7 +118,8 @@ verb_help(struct quern *q, int argc, char **argv, struct err *e)
 	if (argc == 2)
 		return quern_exec(q, "--help", argc - 1, argv + 1, e);
 	puts("usage: quern [-c quern.conf] [--json] [-q] VERB ...\n"
-	    "       quern MODULE [-o FILE] [-j N] [-q] [WORD ...]\n\nThe spool:");
+	    "       quern MODULE [-o FILE] [-j N] [-q] [WORD ...]\n\n"
+	    "The spool:");
 	for (const struct verb *v = verbs; v->name != NULL; v++)
 		printf("  %-9s %-22s %s\n", v->name, v->args, v->help);
 	fflush(stdout);

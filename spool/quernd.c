@@ -235,8 +235,9 @@ quernd_round(struct quernd *q)
 	if (q->s.dirty) {
 		q->s.dirty = false;
 		spool_flush(&q->s.spool);
-		drop_landed(&q->s);
 	}
+	if (q->s.ndrops > 0)
+		drop_landed(&q->s);	/* decided drops are durable here */
 	if (now - q->pruned >= 3600) {
 		q->pruned = now;
 		sched_prune(&q->s);
@@ -254,7 +255,9 @@ quernd_patience(const struct quernd *q)
 		wait = q->rescan - now;
 	if (bark > 0 && wait > bark)
 		wait = bark;
-	if (q->once && wait > 0.2 && q->later > 0)
+	if (q->s.ndrops > 0 && wait > 1)
+		wait = 1;
+	if (q->once && wait > 0.2 && (q->later > 0 || q->s.ndrops > 0))
 		wait = 0.2;
 	if (wait < 0)
 		wait = 0;
@@ -267,7 +270,8 @@ quernd_over(struct quernd *q)
 {
 	if (q->s.stopping) {
 		if (q->s.running > 0 &&
-		    when_mono() - q->stop_asked < 35)
+		    when_mono() - q->stop_asked <
+		    (double)q->s.conf.grace + 5)
 			return false;
 		return true;
 	}
@@ -416,6 +420,7 @@ main(int argc, char **argv)
 	quernd_lock(&q);
 	quernd_signals(&q);
 	quernd_watch(&q);
+	q.s.started = time(NULL);
 	if (admit_init(&q.s, &e) == -1 || sched_load(&q.s, &e) == -1)
 		msg_fatal(fate_exit(e.fate), "%s", e.text);
 	if (q.s.n > 0)

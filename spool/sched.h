@@ -26,6 +26,7 @@ struct sched {
 	int running;			/* pipelines */
 	int cores, cores_free;		/* free may be below zero */
 	uint64_t gpus, gpus_free;	/* bit sets of device numbers */
+	time_t started;
 	bool draining, stopping, dirty;
 	bool loading;			/* no steps until all is read */
 	double space_checked;
@@ -53,13 +54,13 @@ void sched_ended(struct sched *, struct job *, struct pipe *, int status,
 /* sched_finished - the finishing worker is through: to done or failed */
 void sched_finished(struct sched *, struct job *);
 
-/* sched_clock - templates that fire, held jobs for which there is space again */
+/* sched_clock - templates that fire, jobs for which there is space again */
 void sched_clock(struct sched *);
 
 /* sched_wake - seconds until the clock changes something; 3600 at most */
 double sched_wake(const struct sched *);
 
-/* sched_idle - nothing runs and only the calendar or a person could change it */
+/* sched_idle - nothing runs, and only the calendar or a person changes that */
 bool sched_idle(const struct sched *);
 
 /* sched_prune - remove ended jobs that are older than conf says */

@@ -55,7 +55,7 @@ struct job {
 	const char *drop;		/* the name it was dropped under */
 	uint64_t drop_dev, drop_ino;
 	int64_t drop_ctime;		/* in ns */
-	const char *template;		/* id of the template it was cloned from */
+	const char *template;		/* id of the one it is a clone of */
 	/* ticket */
 	int priority, attempts;
 	time_t not_before;

@@ -9,8 +9,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define WATCH_GRACE	30.0		/* seconds from TERM to KILL */
-
 /* watch_rss - resident bytes of a process */
 static int64_t
 watch_rss(pid_t pid)
@@ -67,7 +65,8 @@ watch_one(struct sched *s, struct child *c, double now)
 			    SIGKILL : SIGTERM);
 		}
 	}
-	if (c->asked != 0 && now - c->asked > WATCH_GRACE && c->pid > 1)
+	if (c->asked != 0 && c->pid > 1 &&
+	    now - c->asked > (double)s->conf.grace)
 		kill(-c->pid, SIGKILL);
 }
 

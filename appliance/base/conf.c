@@ -31,6 +31,8 @@ const struct opt conf_opts[] = {
 	    "jobs of one owner in the queue; later drops wait in incoming"),
 	OPT_DURATION(struct conf, backoff, "30s", 0, 0, 0,
 	    "wait before the second attempt; doubles up to an hour"),
+	OPT_DURATION(struct conf, grace, "30s", 0, 3600, 0,
+	    "time that a stopped worker has to reach a mark before KILL"),
 	OPT_INT(struct conf, checkers, "2", 1, 64, 0,
 	    "admission checks that run at the same time"),
 	OPT_TEXT(struct conf, on_done, NULL, 0,

@@ -15,7 +15,7 @@
 struct conf {
 	const char *spool, *store, *user;
 	int64_t jobs, threads, min_free, keep_done, keep_failed;
-	int64_t max_queue_per_owner, backoff, checkers;
+	int64_t max_queue_per_owner, backoff, checkers, grace;
 	const char *gpus;		/* none, or a list of device numbers */
 	const char *on_done, *on_fail;
 	struct opt_list readable, writable;

@@ -15,7 +15,7 @@
 enum fate {
 	FATE_DONE,	/* 0: published or printed */
 	FATE_USAGE,	/* 64: a command line that cannot be understood */
-	FATE_REJECT,	/* 65: the job or its data is wrong; trying again is no use */
+	FATE_REJECT,	/* 65: job or data are wrong; no use to try again */
 	FATE_NOINPUT,	/* 66: what was named is not there */
 	FATE_BUG,	/* 70: our own fault */
 	FATE_CREATE,	/* 73: the result's place cannot be made */

@@ -141,8 +141,13 @@ file_replace(int at, const char *path, struct view v, mode_t mode, bool sync,
 	int fd, dir = (int)(base == NULL ? 0 : base - path + 1);
 
 	base = base == NULL ? path : base + 1;
-	snprintf(tmp, sizeof(tmp), "%.*s.%s.%d.tmp", dir, path, base,
-	    (int)getpid());
+	/* files of a job have one writer, which finds its own leavings again;
+	 * a path that a person names may have two at once */
+	if (at == AT_FDCWD)
+		snprintf(tmp, sizeof(tmp), "%.*s.%s.%d.tmp", dir, path, base,
+		    (int)getpid());
+	else
+		snprintf(tmp, sizeof(tmp), "%.*s.%s.tmp", dir, path, base);
 	fd = openat(at, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 	    O_NOFOLLOW, mode);
 	if (fd == -1)

@@ -62,7 +62,8 @@ name_valid(const char *s, size_t n)
 	if (n == 0 || n > NAME_MAX_LEN)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if ((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9'))
+		if ((s[i] >= 'a' && s[i] <= 'z') ||
+		    (s[i] >= '0' && s[i] <= '9'))
 			continue;
 		if (i == 0 || (s[i] != '.' && s[i] != '_' && s[i] != '-'))
 			return false;

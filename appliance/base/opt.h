@@ -68,7 +68,7 @@ struct opt {
 	OPT_ROW(OPT_PATH_IN, S, f, d, 0, 0, NULL, fl, h)
 #define OPT_PATH_OUT(S, f, d, fl, h)					\
 	OPT_ROW(OPT_PATH_OUT, S, f, d, 0, 0, NULL, fl, h)
-#define OPT_REF(t, S, f, d, fl, h)		/* t: OPT_DATASET ... */	\
+#define OPT_REF(t, S, f, d, fl, h)		/* t: OPT_MODEL ... */	\
 	OPT_ROW(t, S, f, d, 0, 0, NULL, fl, h)
 #define OPT_SECRET(S, f, d, fl, h)					\
 	OPT_ROW(OPT_SECRET, S, f, d, 0, 0, NULL, (fl) | OPT_NOKEY, h)

@@ -23,7 +23,7 @@ struct calendar {
 	enum { EVERY_INTERVAL, EVERY_WEEK, EVERY_MONTH } kind;
 	int64_t seconds;	/* EVERY_INTERVAL: since the epoch */
 	unsigned days;		/* EVERY_WEEK: bit 0 is Sunday */
-	int mday;		/* EVERY_MONTH: 1 to 31, short months: the last */
+	int mday;		/* EVERY_MONTH: 1 to 31, at most the last */
 	int hour, min;
 };
 

@@ -5,6 +5,7 @@
 #include "appliance/base/words.h"
 #include "appliance/job/finish.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -115,6 +116,29 @@ finish_rejects(struct finish *f, struct err *e)
 	return rc;
 }
 
+/* finish_sweep - what writers that were killed have left behind */
+static int
+finish_sweep(int dir, struct err *e)
+{
+	struct dirent *d;
+	size_t n;
+	DIR *list;
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd == -1 || (list = fdopendir(fd)) == NULL)
+		return err_errno(e, "cannot read the job's directory");
+	while ((d = readdir(list)) != NULL) {
+		n = strlen(d->d_name);
+		/* .state.tmp is quernd's, which is alive */
+		if (d->d_name[0] == '.' && n > 5 &&
+		    strcmp(d->d_name, ".state.tmp") != 0 &&
+		    strcmp(d->d_name + n - 4, ".tmp") == 0)
+			unlinkat(dir, d->d_name, 0);
+	}
+	closedir(list);
+	return 0;
+}
+
 int
 finish_main(const char *path, struct err *e)
 {
@@ -129,7 +153,8 @@ finish_main(const char *path, struct err *e)
 		return err_errno(e, "cannot make the result directory");
 	f.result = file_dir(f.dir, "result", e);
 	if (f.result != -1 && finish_names(&f, e) == 0 &&
-	    finish_pieces(&f, e) == 0 && finish_rejects(&f, e) == 0)
+	    finish_pieces(&f, e) == 0 && finish_rejects(&f, e) == 0 &&
+	    finish_sweep(f.dir, e) == 0 && finish_sweep(f.result, e) == 0)
 		rc = 0;
 	if (f.result != -1)
 		close(f.result);

@@ -32,7 +32,7 @@ struct plan_pipe {
 	const char *name;
 	struct plan_stage *stage;
 	size_t nstages;
-	uint64_t after;			/* pipelines of this job that it needs */
+	uint64_t after;			/* pipelines that it needs */
 	struct word word;
 };
 

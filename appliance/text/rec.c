@@ -52,7 +52,7 @@ rec_find(const struct rec *r, const char *name)
 	return NULL;
 }
 
-/* print_facts - those that came in, without the ones measured anew, then ours */
+/* print_facts - those that came in and were not measured anew, then ours */
 static void
 print_facts(struct buf *b, const struct rec *r)
 {

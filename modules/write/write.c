@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* write - a file of JSON Lines, complete or not there: temporary, fsync, rename */
+/* write - a file of JSON Lines, complete or not there at all */
 #include "appliance/base/base.h"
 #include "appliance/module.h"
 
@@ -48,7 +48,7 @@ write_plan(const void *arg, struct needs *needs, struct err *e)
 	return 0;
 }
 
-/* write_tmp - the temporary's name: beside the file, the same in each attempt */
+/* write_tmp - the temporary: beside the file, the same in each attempt */
 static const char *
 write_tmp(struct stage *s, const char *path)
 {

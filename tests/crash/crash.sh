@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# crash.sh - kill whoever makes the Nth rename, fsync, syncfs or unlink of a
+# three-job run, before and after the call; run again to the end; the outputs
+# must be those of an undisturbed run, each job ended once and nothing left.
+# Then the same points fail with ENOSPC, EIO and EINTR.
+# CRASH_STEP=N samples every Nth point (default 3; 1 is all of them).
+export QUERN_BIN=${QUERN_BIN:?}
+fault=$QUERN_BIN/tests/crash/fault.so
+step=${CRASH_STEP:-3}
+top=$(mktemp -d)
+trap 'rm -rf "$top"' EXIT
+if [ -n "${ASAN_OPTIONS-}" ]; then
+	echo '1..0 # SKIP the sanitizer wants to be preloaded first'
+	exit 0
+fi
+
+# prepare DIR - an appliance with three jobs waiting as drops
+prepare() {
+	mkdir -p "$1/q/spool"
+	printf 'readable = %s\nbackoff = 0s\nmin_free = 1M\njobs = 2\n' "$1" \
+	    >"$1/q/quern.conf"
+	awk 'BEGIN { for (i = 0; i < 2500; i++)
+	    printf "{\"id\":\"r%d\",\"source\":\"s\",\"offset\":%d,\"text\":\"record %d\"}\n", i, i, i }' \
+	    >"$1/in.jsonl"
+	QUERN_ROOT=$1/q "$QUERN_BIN/quernd" --once 2>/dev/null
+	for j in a b c; do
+		cat >"$1/q/spool/incoming/$j.job" <<EOF
+attempts 9
+pipeline $j
+  ingest $1/in.jsonl
+  pass ${2:-2000}
+  write $j.jsonl
+EOF
+	done
+}
+# drain DIR - until a whole run of the daemon was not killed
+drain() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		QUERN_ROOT=$1/q timeout 60 "$QUERN_BIN/quernd" --once \
+		    >>"$1/log" 2>&1 && return 0
+	done
+	return 1
+}
+# result DIR - what came out, whatever the ids
+result() {
+	(cd "$1/q/spool" && cat done/*/result/*.jsonl | sort | cksum
+	ls done | wc -l; ls failed | wc -l
+	ls -A incoming queue run hold | grep -vc -e : -e '^$'
+	find . -name '.*.tmp' -o -name '.*.part' | wc -l)
+}
+
+prepare "$top/base"
+QUERN_FAULT=$top/points:0:none LD_PRELOAD=$fault drain "$top/base"
+want=$(result "$top/base")
+points=$(od -An -tu8 -N8 "$top/points" | tr -d ' ')
+n=0 bad=0
+# try POINT WHAT - one disturbed run
+try() {
+	local d=$top/run got
+	rm -rf "$d" "$top/points"
+	mkdir "$d"
+	# the same paths as the undisturbed run, for they are in the jobs
+	prepare "$d"
+	{ QUERN_FAULT=$top/points:$1:$2 LD_PRELOAD=$fault QUERN_ROOT=$d/q \
+	    timeout 60 "$QUERN_BIN/quernd" --once >>"$d/log" 2>&1; } 2>/dev/null
+	sleep 0.02
+	drain "$d"
+	got=$(result "$d")
+	n=$((n + 1))
+	if [ "$got" != "$want" ]; then
+		bad=$((bad + 1))
+		echo "# point $1 $2: got $(echo $got), want $(echo $want)"
+		tail -n 5 "$d/log" | sed 's/^/#   /'
+	fi
+}
+for what in before after; do
+	from=$n
+	for ((p = 1; p <= points; p += step)); do try "$p" "$what"; done
+	[ "$bad" = 0 ] && echo "ok - killed $what each of $((n - from)) of $points points" ||
+	    echo "not ok - $bad of $((n - from)) runs killed $what a point differ"
+	bad=0
+done
+for what in ENOSPC EIO EINTR; do
+	from=$n
+	for ((p = 1; p <= points; p += step)); do try "$p" "$what"; done
+	[ "$bad" = 0 ] && echo "ok - $what at each of $((n - from)) points" ||
+	    echo "not ok - $bad of $((n - from)) runs with $what differ"
+	bad=0
+done
+echo 1..5
