@@ -171,6 +171,7 @@ admit_one(struct sched *s, struct drop *d, bool company)
 	msg_error("%s: cannot admit: %s", d->id, e.text);
 	file_remove(s->spool.dir[PLACE_QUEUE], hidden, &e);
 	drop_forget(s, d);
+	s->look = true;
 }
 
 void

@@ -446,7 +446,10 @@ child_reap(struct sched *s)
 				    sig != 0 ? "signal" : "status",
 				    sig != 0 ? sig : code);
 			child_drop(s, c);
-			if (j != NULL)
+			if (j != NULL && (code != 0 || sig != 0) &&
+			    ++j->finishes < 3)
+				sched_step(s, j);
+			else if (j != NULL)
 				sched_finished(s, j);
 		}
 	}

@@ -125,6 +125,16 @@ drop_id(const char *name, char id[ID_LEN + 1])
 	id_new(id);
 }
 
+/* drop_is - does this job come from a drop with that identity */
+static bool
+drop_is(const struct job *j, const struct stat *st)
+{
+	return j->drop_ino == (uint64_t)st->st_ino &&
+	    j->drop_dev == (uint64_t)st->st_dev &&
+	    j->drop_ctime == (int64_t)st->st_ctim.tv_sec * 1000000000 +
+	    st->st_ctim.tv_nsec;
+}
+
 /*
  * drop_ended - has a job that was made of this drop ended already?  Only if it
  * lay there before we started, and only jobs younger than the drop can be it:
@@ -159,16 +169,7 @@ drop_ended(const struct sched *s, enum place p, const struct stat *st)
 	return same;
 }
 
-/* drop_is - does this job come from a drop with that identity */
-static bool
-drop_is(const struct job *j, const struct stat *st)
-{
-	return j->drop_ino == (uint64_t)st->st_ino &&
-	    j->drop_dev == (uint64_t)st->st_dev &&
-	    j->drop_ctime == (int64_t)st->st_ctim.tv_sec * 1000000000 +
-	    st->st_ctim.tv_nsec;
-}
-
+/* drop_known - was it admitted before; by id everywhere, else by identity */
 static bool
 drop_known(const struct sched *s, const char *id, const struct stat *st)
 {

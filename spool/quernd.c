@@ -220,6 +220,9 @@ quernd_round(struct quernd *q)
 	quernd_signal(q);
 	child_reap(&q->s);
 	quernd_events(q);
+	if ((q->later > 0 || q->s.look) && q->rescan > now + 1)
+		q->rescan = now + 1;
+	q->s.look = false;
 	if (!q->s.stopping && (now >= q->rescan || (q->later > 0 &&
 	    q->s.ndrops < before))) {
 		q->later = drop_scan(&q->s, NULL);
@@ -278,7 +281,8 @@ quernd_over(struct quernd *q)
 	if (!q->once || q->s.ndrops > 0 || !sched_idle(&q->s))
 		return false;
 	q->later = drop_scan(&q->s, NULL);
-	return q->later == 0 && q->s.ndrops == 0 && sched_idle(&q->s);
+	return q->later == 0 && !q->s.look && q->s.ndrops == 0 &&
+	    sched_idle(&q->s);
 }
 
 /* quernd_loop - until a signal or, with --once, until nothing is left */

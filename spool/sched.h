@@ -28,6 +28,7 @@ struct sched {
 	uint64_t gpus, gpus_free;	/* bit sets of device numbers */
 	time_t started;
 	bool draining, stopping, dirty;
+	bool look;			/* a drop went back: look again soon */
 	bool loading;			/* no steps until all is read */
 	double space_checked;
 	bool space_low;

@@ -72,6 +72,7 @@ struct job {
 	time_t ended;
 	int fate;			/* exit status, when ended */
 	const char *why;
+	int finishes;			/* failed attempts to finish it */
 };
 
 extern const char *const place_names[PLACES];
