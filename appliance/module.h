@@ -63,6 +63,8 @@ struct module {
 	const struct opt *options;
 	size_t conf_size;
 	int (*plan)(const void *conf, struct needs *, struct err *);
+	int (*key)(const void *conf, struct hash_state *, struct err *);
+	/* a source's: what it would read; without it nothing is reused */
 	int (*open)(struct stage *, struct err *);
 	int (*thread)(struct stage *, void **scratch, struct err *);
 	int (*batch)(struct stage *, void *scratch, struct batch *,
@@ -129,6 +131,16 @@ void stage_result(struct stage *, const char *name, struct view json);
  * job's result directory, or below the shell's own */
 const char *stage_output(struct stage *, const char *path, int *at,
     struct err *);
+
+/* stage_store - the store; NULL unless plan said needs->store.  stage_job and
+ * stage_pipeline name us in it; stage_input notes a version as read */
+struct store *stage_store(struct stage *);
+const char *stage_job(const struct stage *);
+const char *stage_pipeline(const struct stage *);
+void stage_input(struct stage *, const char *version);
+const char *const *stage_inputs(const struct stage *, size_t *n);
+const char *stage_result_key(const struct stage *);	/* hex, or NULL */
+int stage_verdicts(const struct stage *);	/* the file, or -1 */
 
 /* stage_is_shell - is this a command between | */
 bool stage_is_shell(const struct stage *);

@@ -11,6 +11,7 @@
 #include "appliance/job/sandbox.h"
 #include "appliance/job/shell.h"
 #include "appliance/load.h"
+#include "appliance/verb/verb.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ help_all(struct err *e)
 
 	if (load_names(a, &names, &n, e) == -1)
 		return -1;
+	verb_help(NULL);
 	puts("\nModules (in a job file and as commands; quern help MODULE):");
 	for (size_t i = 0; i < n; i++) {
 		m = load_module(a, names[i], e);
@@ -93,9 +95,11 @@ worker_mode(int argc, char **argv, struct err *e)
 		return finish_main(argv[2], e);
 	}
 	if (strcmp(mode, "--stage") == 0 && argc > 2)
-		return shell_main(argc - 2, argv + 2, e);
+		return verb_find(argv[2]) ? verb_main(argc - 2, argv + 2, e) :
+		    shell_main(argc - 2, argv + 2, e);
 	if (strcmp(mode, "--help") == 0)
-		return argc == 2 ? help_all(e) : help_module(argv[2], false, e);
+		return argc == 2 ? help_all(e) : verb_find(argv[2]) ?
+		    verb_help(argv[2]) : help_module(argv[2], false, e);
 	if (strcmp(mode, "--mdoc") == 0 && argc == 3)
 		return strcmp(argv[2], "quern.conf") == 0 ? help_conf() :
 		    help_module(argv[2], true, e);

@@ -231,6 +231,10 @@ execute_run(struct execute *x, struct err *e)
 	r->out = -1;
 	if (run_store(r, x->arena, &x->conf, x->pipe, e) == -1)
 		return -1;
+	r->arena = x->arena;
+	rc = run_same(r, x->pipe, e);
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
 	rc = run_open(r, x->arena, x->pipe, e);
 	if (rc == 0)
 		rc = pipeline_run(r, e);
@@ -239,6 +243,8 @@ execute_run(struct execute *x, struct err *e)
 		rc = -1;
 	}
 	run_close(r);
+	if (run_note(r, x->pipe, rc == -1 ? e : NULL, &second) == -1)
+		msg_warn("the run cannot be noted: %s", second.text);
 	return rc;
 }
 

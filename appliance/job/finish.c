@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/conf.h"
 #include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "appliance/base/words.h"
@@ -139,6 +140,26 @@ finish_sweep(int dir, struct err *e)
 	return 0;
 }
 
+/* finish_work - what a done job has left in the store's work directory; one
+ * that failed keeps it, for it may be run again */
+static int
+finish_work(struct finish *f, struct err *e)
+{
+	struct conf conf;
+	struct view fate;
+	struct err none;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (file_read(f->arena, f->dir, arena_printf(f->arena,
+		    "fate.%s", f->name[i]), 4096, &fate, &none) == -1 ||
+		    fate.n < 7 || memcmp(fate.p, "fate 0 ", 7) != 0)
+			return 0;
+	if (conf_load(&conf, f->arena, NULL, e) == -1)
+		return -1;
+	return file_remove(AT_FDCWD, arena_printf(f->arena, "%s/work/%s",
+	    conf.store, f->id), e);
+}
+
 int
 finish_main(const char *path, struct err *e)
 {
@@ -154,7 +175,8 @@ finish_main(const char *path, struct err *e)
 	f.result = file_dir(f.dir, "result", e);
 	if (f.result != -1 && finish_names(&f, e) == 0 &&
 	    finish_pieces(&f, e) == 0 && finish_rejects(&f, e) == 0 &&
-	    finish_sweep(f.dir, e) == 0 && finish_sweep(f.result, e) == 0)
+	    finish_sweep(f.dir, e) == 0 && finish_sweep(f.result, e) == 0 &&
+	    finish_work(&f, e) == 0)
 		rc = 0;
 	if (f.result != -1)
 		close(f.result);

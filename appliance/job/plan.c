@@ -134,14 +134,15 @@ static void
 edge_ref(struct plan *plan, struct plan_pipe *p, struct arena *a,
     const struct plan_stage *s, const struct opt *o, struct faults *f)
 {
-	const char *text = *(const char *const *)
-	    ((const char *)s->conf + o->offset);
+	const char *text;
 	struct ref r;
 	struct err e;
 	int saver;
 
-	if (text == NULL || o->type < OPT_DATASET || o->type > OPT_INDEX ||
-	    strchr(text, '/') != NULL)
+	if (o->type < OPT_DATASET || o->type > OPT_INDEX)
+		return;
+	text = *(const char *const *)((const char *)s->conf + o->offset);
+	if (text == NULL || strchr(text, '/') != NULL)
 		return;			/* a path is no reference */
 	if (ref_parse(a, text, &r, &e) == -1) {
 		fault(f, &s->word, "%s=: %s", o->name, e.text);

@@ -10,18 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int
-run_store(struct run *r, struct arena *a, const struct conf *c,
-    const struct plan_pipe *p, struct err *e)
-{
-	(void)r;
-	(void)a;
-	(void)c;
-	(void)p;
-	(void)e;
-	return 0;
-}
-
 /* run_work - the directory of what a resume needs: work.PIPELINE */
 static int
 run_work(struct run *r, struct err *e)

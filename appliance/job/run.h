@@ -48,6 +48,9 @@ struct run {
 	int dir, work, result;		/* -1 in a shell */
 	const char *job, *path;		/* id; the job's directory */
 	struct store *store;
+	const char **input;		/* versions that were read */
+	size_t ninputs;
+	const char *result_key;		/* hex, or NULL */
 	struct hash_key key;
 	int threads;
 	const char *gpus;
@@ -72,6 +75,14 @@ extern volatile sig_atomic_t run_signal;	/* TERM or INT has come */
 /* run_store - the store and its key, if a stage needs it; conf NULL: a shell */
 int run_store(struct run *, struct arena *, const struct conf *,
     const struct plan_pipe *, struct err *);
+
+/* run_same - 1 if what this pipeline saves was made before from the same input
+ * by the same stages, and is noted as this job's; 0; -1 */
+int run_same(struct run *, const struct plan_pipe *, struct err *);
+
+/* run_note - the run in the store's list of runs */
+int run_note(struct run *, const struct plan_pipe *, const struct err *failure,
+    struct err *);
 
 /* run_open - stages, journals cut to the mark, scratch directories */
 int run_open(struct run *, struct arena *, const struct plan_pipe *,

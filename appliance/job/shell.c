@@ -246,8 +246,7 @@ shell_main(int argc, char **argv, struct err *e)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	if (sandbox_first(false, e) == -1 ||
-	    shell_plan(&s, argc, argv, e) == -1 ||
-	    shell_key(&s, r, e) == -1)
+	    shell_plan(&s, argc, argv, e) == -1)
 		return -1;
 	if (s.quiet)
 		msg_level(MSG_ERROR);
@@ -259,7 +258,8 @@ shell_main(int argc, char **argv, struct err *e)
 	r->max_rejects = -1;
 	r->tty = !s.quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
 	if (shell_out(&s, r, tmp, sizeof(tmp), e) == -1 ||
-	    run_store(r, s.arena, NULL, &s.pipe, e) == -1)
+	    run_store(r, s.arena, NULL, &s.pipe, e) == -1 ||
+	    (r->store == NULL && shell_key(&s, r, e) == -1))
 		return -1;
 	rc = run_open(r, s.arena, &s.pipe, e);
 	if (rc == 0)

@@ -177,3 +177,50 @@ stage_mark(struct stage *s, struct err *e)
 {
 	return run_mark(s->run, e);
 }
+
+struct store *
+stage_store(struct stage *s)
+{
+	return s->run->store;
+}
+
+const char *
+stage_job(const struct stage *s)
+{
+	return s->run->job;
+}
+
+const char *
+stage_pipeline(const struct stage *s)
+{
+	return s->run->pipe->name;
+}
+
+void
+stage_input(struct stage *s, const char *version)
+{
+	struct run *r = s->run;
+
+	r->input = arena_grow(r->arena, r->input, r->ninputs, r->ninputs + 1,
+	    sizeof(*r->input));
+	r->input[r->ninputs++] = arena_str(r->arena, version);
+}
+
+const char *const *
+stage_inputs(const struct stage *s, size_t *n)
+{
+	*n = s->run->ninputs;
+	return s->run->input;
+}
+
+const char *
+stage_result_key(const struct stage *s)
+{
+	return s->run->result_key;
+}
+
+int
+stage_verdicts(const struct stage *s)
+{
+	return s->run->verdicts;
+}

@@ -40,6 +40,27 @@ ingest_plan(const void *arg, struct needs *needs, struct err *e)
 	return 0;
 }
 
+/* ingest_key - the files that it would read: path, size, time, inode */
+static int
+ingest_key(const void *arg, struct hash_state *h, struct err *e)
+{
+	const struct ingest_conf *conf = arg;
+	struct files f = { .n = 0 };
+	struct arena *a = arena_new();
+	char text[96];
+	int rc = files_find(&f, a, &conf->path, e);
+
+	for (size_t i = 0; rc == 0 && i < f.n; i++) {
+		snprintf(text, sizeof(text), "%lld %lld %llu",
+		    (long long)f.file[i].size, (long long)f.file[i].mtime,
+		    (unsigned long long)f.file[i].ino);
+		hash_word(h, f.file[i].path);
+		hash_word(h, text);
+	}
+	arena_free(a);
+	return rc;
+}
+
 static int
 ingest_open(struct stage *s, struct err *e)
 {
@@ -257,6 +278,7 @@ MODULE = {
 	.abi = MODULE_ABI, .revision = 1,
 	.name = "ingest", .summary = "read files into records",
 	.options = ingest_opts, .conf_size = sizeof(struct ingest_conf),
-	.plan = ingest_plan, .open = ingest_open, .batch = ingest_batch,
+	.plan = ingest_plan, .key = ingest_key, .open = ingest_open,
+	.batch = ingest_batch,
 	.finish = ingest_finish, .close = ingest_close,
 };

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gc, store check, backup, restore: the store as a whole */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/base/id.h"
+#include "appliance/base/msg.h"
+#include "appliance/base/when.h"
+#include "appliance/store/dataset.h"
+#include "appliance/verb/verb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct names {
+	struct arena *arena;
+	const char **v;
+	size_t n, cap;
+};
+
+static void
+names_add(struct names *x, const char *name)
+{
+	if (x->n == x->cap) {
+		x->cap = x->cap == 0 ? 64 : x->cap * 2;
+		x->v = arena_grow(x->arena, x->v, x->n, x->cap,
+		    sizeof(*x->v));
+	}
+	x->v[x->n++] = name;
+}
+
+static int
+names_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* names_take - the packs that a version names */
+static int
+names_take(void *arg, const struct version *v)
+{
+	for (size_t i = 0; i < v->npacks; i++)
+		names_add(arg, v->pack[i]);
+	for (size_t i = 0; i < v->nverdicts; i++)
+		names_add(arg, v->verdict[i]);
+	return 0;
+}
+
+/* gc_packs - packs that no version names */
+static int
+gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
+{
+	struct names used = { .arena = c->arena };
+	struct stat st;
+	char **name;
+	size_t n;
+
+	if (store_each(c->store, c->arena, NULL, names_take, &used, e) == -1 ||
+	    file_list(c->arena, c->store->packs, ".", &name, &n, e) == -1)
+		return -1;
+	if (used.n > 1)
+		qsort(used.v, used.n, sizeof(*used.v), names_cmp);
+	for (size_t i = 0; i < n; i++) {
+		if (used.n > 0 && bsearch(&name[i], used.v, used.n,
+		    sizeof(*used.v), names_cmp) != NULL)
+			continue;
+		if (fstatat(c->store->packs, name[i], &st, 0) == 0)
+			*bytes += st.st_size;
+		if (file_remove(c->store->packs, name[i], e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* gc_job - could this job still want its work directory */
+static bool
+gc_job(const struct verb_call *c, const char *id)
+{
+	static const char *const places[] = { "queue", "run", "hold",
+	    "failed" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < BASE_COUNT(places); i++) {
+		snprintf(path, sizeof(path), "%s/%s/%s", c->conf.spool,
+		    places[i], id);
+		if (file_exists(AT_FDCWD, path))
+			return true;
+	}
+	return false;
+}
+
+/* gc_work - work directories that nobody will come back to */
+static int
+gc_work(struct verb_call *c, int64_t *bytes, struct err *e)
+{
+	int work = file_dir(c->store->dir, "work", e);
+	char **name;
+	size_t n;
+	int rc;
+
+	if (work == -1)
+		return -1;
+	rc = file_list(c->arena, work, ".", &name, &n, e);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (id_valid(name[i]) && gc_job(c, name[i]))
+			continue;
+		*bytes += file_usage(work, name[i]);
+		rc = file_remove(work, name[i], e);
+	}
+	close(work);
+	return rc;
+}
+
+int
+gc_main(struct verb_call *c, struct err *e)
+{
+	int64_t bytes = 0;
+	char size[32];
+
+	if (c->argc != 0)
+		return err_set(e, FATE_USAGE, "%s", "");
+	if (store_alone(c->store, e) == -1 || gc_packs(c, &bytes, e) == -1 ||
+	    gc_work(c, &bytes, e) == -1)
+		return -1;
+	if (c->json)
+		printf("{\"bytes\":%lld}\n", (long long)bytes);
+	else
+		printf("%s freed\n", when_show_size((double)bytes, size));
+	return 0;
+}
+
+struct check {
+	struct verb_call *c;
+	struct names packs;
+	int64_t frames, faults;
+};
+
+/* check_pack - every frame of a pack against its checksum */
+static void
+check_pack(struct check *k, const char *name)
+{
+	struct arena *a = arena_new();
+	struct pack_reader r;
+	struct view v;
+	struct err e;
+	struct pack *p = pack_open(a, k->c->store->packs, name, &e);
+	uint64_t id;
+	int rc = -1;
+
+	if (p != NULL) {
+		pack_read(&r, p, 0);
+		while ((rc = pack_next(&r, &v, &id, &e)) == 1) {
+			k->frames++;
+			if (!pack_has(p, id)) {
+				rc = err_set(&e, FATE_REJECT, "'%s': a frame "
+				    "is not in the index", name);
+				break;
+			}
+		}
+		pack_read_end(&r);
+	}
+	if (rc == -1) {
+		msg_error("%s", e.text);
+		k->faults++;
+	}
+	arena_free(a);
+}
+
+int
+store_main(struct verb_call *c, struct err *e)
+{
+	struct check k = { .c = c, .packs = { .arena = c->arena } };
+
+	if (c->argc != 1 || strcmp(c->argv[0], "check") != 0)
+		return err_set(e, FATE_USAGE, "%s", "");
+	if (store_each(c->store, c->arena, NULL, names_take, &k.packs, e) == -1)
+		return -1;
+	if (k.packs.n > 1)
+		qsort(k.packs.v, k.packs.n, sizeof(*k.packs.v), names_cmp);
+	for (size_t i = 0; i < k.packs.n; i++)
+		if (i == 0 || strcmp(k.packs.v[i - 1], k.packs.v[i]) != 0)
+			check_pack(&k, k.packs.v[i]);
+	if (c->json)
+		printf("{\"frames\":%lld,\"faults\":%lld}\n",
+		    (long long)k.frames, (long long)k.faults);
+	else
+		printf("%lld frames read, %lld faults\n", (long long)k.frames,
+		    (long long)k.faults);
+	return k.faults > 0 ? 65 : 0;
+}
+
+/* copy_file - one file, flushed; a hard link where that is possible, for packs
+ * never change */
+static int
+copy_file(int from, const char *name, int to, struct err *e)
+{
+	char buf[65536];
+	ssize_t n;
+	int in, out, rc = 0;
+
+	if (linkat(from, name, to, name, 0) == 0 || errno == EEXIST)
+		return 0;
+	in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (in == -1)
+		return err_errno(e, "cannot read '%s'", name);
+	out = openat(to, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (out == -1) {
+		close(in);
+		return err_errno(e, "cannot create '%s'", name);
+	}
+	while (rc == 0 && (n = file_get(in, buf, sizeof(buf))) > 0)
+		if (file_put(out, buf, (size_t)n) == -1)
+			rc = err_errno(e, "cannot write '%s'", name);
+	if (rc == 0)
+		file_sync(out, name);
+	close(in);
+	close(out);
+	return rc;
+}
+
+/* copy_packs - all files of one packs directory to another */
+static int
+copy_packs(struct arena *a, int from, int to, struct err *e)
+{
+	char **name;
+	size_t n;
+
+	if (file_list(a, from, ".", &name, &n, e) == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (copy_file(from, name[i], to, e) == -1)
+			return -1;
+	file_sync(to, "packs");
+	return 0;
+}
+
+/* copy_small - format and key */
+static int
+copy_small(struct arena *a, int from, int to, struct err *e)
+{
+	struct view v;
+
+	if (file_read(a, from, "key", 64, &v, e) == -1 ||
+	    file_replace(to, "key", v, 0600, true, e) == -1 ||
+	    file_read(a, from, "format", 64, &v, e) == -1)
+		return -1;
+	/* last: a copy without `format` is none */
+	return file_replace(to, "format", v, 0640, true, e);
+}
+
+int
+backup_main(struct verb_call *c, struct err *e)
+{
+	const char *to = c->argc == 1 ? c->argv[0] : NULL, *sub;
+	int dir, packs;
+
+	if (to == NULL)
+		return err_set(e, FATE_USAGE, "%s", "");
+	if (file_exists(AT_FDCWD, to))
+		return err_set(e, FATE_CREATE, "'%s' is there already", to);
+	sub = arena_printf(c->arena, "%s/db", to);
+	if (file_mkdirs(sub, 0750, e) == -1 ||
+	    file_mkdirs(arena_printf(c->arena, "%s/packs", to), 0750, e) == -1)
+		return -1;
+	/* names first: the packs that they speak of are there and stay, for we
+	 * hold the shared lock that gc waits for */
+	if (db_copy(c->store->db, sub, e) == -1)
+		return -1;
+	dir = file_dir(AT_FDCWD, to, e);
+	packs = dir == -1 ? -1 : file_dir(dir, "packs", e);
+	if (packs == -1 ||
+	    copy_packs(c->arena, c->store->packs, packs, e) == -1 ||
+	    copy_small(c->arena, c->store->dir, dir, e) == -1)
+		return -1;
+	close(packs);
+	close(dir);
+	printf("backup of '%s' in '%s'\n", c->store->path, to);
+	return 0;
+}
+
+int
+restore_main(struct verb_call *c, struct err *e)
+{
+	const char *from = c->argc == 1 ? c->argv[0] : NULL;
+	const char *to = c->conf.store;
+	struct store *s;
+	int dir, packs;
+
+	if (from == NULL)
+		return err_set(e, FATE_USAGE, "%s", "");
+	if (file_exists(AT_FDCWD, arena_printf(c->arena, "%s/format", to)))
+		return err_set(e, FATE_CREATE, "there is a store in '%s'; move "
+		    "it away first", to);
+	s = store_open(c->arena, from, false, e);
+	if (s == NULL)
+		return -1;
+	if (file_mkdirs(arena_printf(c->arena, "%s/db", to), 0750, e) == -1 ||
+	    file_mkdirs(arena_printf(c->arena, "%s/packs", to), 0750, e) ||
+	    file_mkdirs(arena_printf(c->arena, "%s/work", to), 0750, e) ||
+	    db_copy(s->db, arena_printf(c->arena, "%s/db", to), e) == -1)
+		return -1;
+	dir = file_dir(AT_FDCWD, to, e);
+	packs = dir == -1 ? -1 : file_dir(dir, "packs", e);
+	if (packs == -1 || copy_packs(c->arena, s->packs, packs, e) == -1 ||
+	    copy_small(c->arena, s->dir, dir, e) == -1)
+		return -1;
+	close(packs);
+	close(dir);
+	printf("'%s' is restored from '%s'\n", to, from);
+	return 0;
+}
