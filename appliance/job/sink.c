@@ -17,6 +17,7 @@ struct sink {
 	bool append;
 	int work, fd;
 	const char *tmp, *pack;		/* names in work/ and packs/ */
+	const char *shell;		/* a shell's work directory */
 	struct pack_writer writer;
 	struct buf *line;
 	struct {
@@ -85,6 +86,7 @@ sink_open(struct stage *s, const char *name, bool append, struct err *e)
 	if (stage_is_shell(s)) {
 		id_new(id);
 		job = arena_printf(s->arena, "shell-%s", id);
+		k->shell = arena_printf(s->arena, "work/%s", job);
 	}
 	k->fd = -1;
 	k->work = store_work(store, job, e);
@@ -325,6 +327,7 @@ void
 sink_close(struct stage *s)
 {
 	struct sink *k = s->state;
+	struct err none;
 
 	if (k == NULL)
 		return;
@@ -333,4 +336,7 @@ sink_close(struct stage *s)
 		close(k->fd);
 	if (k->work != -1)
 		close(k->work);
+	/* a shell stage is never resumed */
+	if (k->shell != NULL)
+		(void)file_remove(stage_store(s)->dir, k->shell, &none);
 }

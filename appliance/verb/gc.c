@@ -262,6 +262,7 @@ backup_main(struct verb_call *c, struct err *e)
 		return err_set(e, FATE_CREATE, "'%s' is there already", to);
 	sub = arena_printf(c->arena, "%s/db", to);
 	if (file_mkdirs(sub, 0750, e) == -1 ||
+	    file_mkdirs(arena_printf(c->arena, "%s/work", to), 0750, e) == -1 ||
 	    file_mkdirs(arena_printf(c->arena, "%s/packs", to), 0750, e) == -1)
 		return -1;
 	/* names first: the packs that they speak of are there and stay, for we

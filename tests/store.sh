@@ -1,0 +1,84 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# store.sh - versions, tags, keys, append, lineage, gc, backup, damage.
+. "${srcdir:-.}/tests/lib.sh"
+conf
+once
+store=$QUERN_ROOT/store
+records 3000 >"$dir/in.jsonl"
+job 'pipeline one
+  ingest @DIR@/in.jsonl
+  pass 2500
+  save things
+pipeline two
+  from things
+  write copy.jsonl' >"$dir/save.job"
+id=$(quern submit "$dir/save.job")
+once
+ok 'save and from in one job' status 0 quern wait "$id"
+ok 'the version has its records' is "$(quern data list --json | sed 's/.*"records":\([0-9]*\).*/\1/')" 2500
+ok 'what comes out is what went in' sh -c "quern data export things | cmp - $spool/done/$id/result/copy.jsonl"
+ok 'why: kept' sh -c "quern why r1 | grep -q 'things@1: kept, from $dir/in.jsonl at'"
+ok 'why: dropped, with rule and threshold' sh -c "quern why r2999 | grep -q '\"rule\":\"limit\",\"value\":2501,\"threshold\":2500'"
+ok 'why: unknown is 66' status 66 quern why nobody
+id=$(quern submit "$dir/save.job")
+once
+ok 'unchanged input is not saved again' sh -c "grep -q 'unchanged.*things@1' $spool/done/$id/log && test \$(quern data list --json | wc -l) = 1"
+ok 'and the bare name means what it was' status 0 quern wait "$id"
+quern rerun --from one "$id"
+once
+ok 'rerun --from makes it anew' sh -c "test \$(quern data list --json | wc -l) = 2"
+records 3001 >"$dir/in.jsonl"
+id=$(quern submit "$dir/save.job")
+once
+ok 'changed input is a new version' sh -c "test \$(quern data list --json | wc -l) = 3"
+ok 'diff by record' is "$(quern data diff things@1 things@3 | tail -1)" '+0 -0 ~0'
+printf '{"id":"r1","text":"changed"}\n{"id":"new","text":"added"}\n' >"$dir/more.jsonl"
+ok 'append from a shell' sh -c "quern pass -q <$dir/more.jsonl | quern append things"
+ok 'replaces and adds' is "$(quern data diff things@3 things | tail -1)" '+1 -0 ~1'
+ok 'and counts' is "$(quern data export things | wc -l)" 2501
+quern data tag things@1 prod
+ok 'a tag is a version' sh -c "quern data show things@prod | grep -q 'things@1'"
+ok 'a tagged version is not removed' status 65 quern data rm things@1
+job 'pipeline p
+  from things
+  pass 1
+  promote things prod' | quern submit >/dev/null
+once
+ok 'promote moves a tag' sh -c "quern data show things@prod | grep -q 'things@4'"
+job 'pipeline p
+  from nothing
+  write x.jsonl' | quern submit >/dev/null
+once
+ok 'a missing dataset rejects at admission' sh -c "cat $spool/failed/*/error | grep -q \"no dataset 'nothing' in the store\""
+job 'pipeline p
+  from things
+  save things.b
+pipeline q
+  from things.b
+  save things.b' >"$dir/twice.job"
+ok 'one name, one saver' sh -c "! quern check $dir/twice.job 2>/dev/null"
+before=$(du -sk "$store/packs" | cut -f1)
+quern data rm things@2 && quern gc >/dev/null
+ok 'gc frees what nothing names' test "$(du -sk "$store/packs" | cut -f1)" -lt "$before"
+ok 'and nothing else' sh -c "quern store check"
+ok 'backup' quern backup "$dir/backup"
+sum=$(quern data export things@3 | cksum)
+mv "$store" "$dir/lost"
+ok 'restore' quern restore "$dir/backup"
+ok 'is the same' is "$(quern data export things@3 | cksum)" "$sum"
+f=$(ls "$store"/packs/*.pack | head -1)
+cp "$f" "$dir/pack" && rm "$f" && cp "$dir/pack" "$f" && printf 'X' | dd of="$f" bs=1 seek=200 conv=notrunc 2>/dev/null
+ok 'damage is found' status 65 quern store check
+echo 'quern-store 2' >"$store/format"
+ok 'a newer store is refused' sh -c "quern data list 2>&1 | grep -q 'a newer quern'"
+echo 'quern-store 1' >"$store/format"
+i=1
+while [ $i -le 4 ]; do
+	records 500 | quern save -q "w$i" &
+	i=$((i + 1))
+done
+wait
+ok 'four writers at once' is "$(quern data list --json | grep -c '"name":"w')" 4
+ok 'work is left empty' is "$(ls "$store/work" | wc -l)" 0
+done_testing
