@@ -49,6 +49,8 @@ struct needs {
 	bool report;			/* may end a pipeline though no sink */
 	bool stateless;			/* batches in any order, many threads */
 	bool store;			/* the store is opened for it */
+	bool unmarked;			/* its state cannot be kept at a mark:
+					 * a stopped pipeline begins anew */
 	const char *saves;		/* the name that it publishes */
 	bool appends;
 	enum kind makes;		/* what a later save publishes */

@@ -151,6 +151,8 @@ run_open(struct run *r, struct arena *a, const struct plan_pipe *p,
 	r->stage = arena_array(a, p->nstages, sizeof(*r->stage));
 	if (run_restore(r, &m, e) == -1)
 		return -1;
+	for (size_t i = 0; i < p->nstages; i++)
+		r->unmarked |= p->stage[i].needs.unmarked;
 	for (size_t i = 0; i < p->nstages; i++) {
 		if (run_stage(r, i, &m, e) == -1)
 			return -1;
@@ -186,7 +188,7 @@ run_mark(struct run *r, struct err *e)
 {
 	struct stage_own *own;
 
-	if (r->shell)
+	if (r->shell || r->unmarked)
 		return 0;
 	for (size_t i = 0; i < r->nstages; i++) {
 		own = r->stage[i].own;

@@ -44,7 +44,7 @@ struct run {
 	const struct plan_pipe *pipe;
 	struct stage *stage;
 	size_t nstages;
-	bool shell, resumed;
+	bool shell, resumed, unmarked;
 	int dir, work, result;		/* -1 in a shell */
 	const char *job, *path;		/* id; the job's directory */
 	struct store *store;
