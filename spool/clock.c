@@ -73,6 +73,11 @@ sched_clock(struct sched *s)
 
 	for (size_t i = 0; i < s->n; i++) {
 		j = s->job[i];
+		if (j->again != 0 && j->again <= now) {
+			j->again = now + 1;
+			sched_step(s, j);
+			continue;
+		}
 		if (j->place != PLACE_HOLD)
 			continue;
 		if (j->held == HELD_TEMPLATE) {
@@ -104,6 +109,8 @@ wake_job(const struct job *j, time_t now)
 {
 	time_t at = 0;
 
+	if (j->again != 0)
+		return j->again;
 	if (j->held == HELD_TEMPLATE)
 		return template_due(j);
 	if (j->held == HELD_SPACE)

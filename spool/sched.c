@@ -83,8 +83,10 @@ sched_move(struct sched *s, struct job *j, enum place to)
 	struct err e;
 
 	sched_save(s, j);
+	j->again = 0;
 	if (spool_move(&s->spool, j, to, &e) == -1) {
-		msg_error("%s: %s", j->id, e.text);
+		msg_error("%s: %s; trying again", j->id, e.text);
+		j->again = time(NULL) + 1;
 		return -1;
 	}
 	s->dirty = true;
@@ -147,7 +149,8 @@ sched_step(struct sched *s, struct job *j)
 	} else if (j->held == HELD_SPACE && j->place == PLACE_RUN) {
 		sched_move(s, j, PLACE_HOLD);
 		msg_info("%s: held until there is space", j->id);
-	}
+	} else if (j->held == HELD_USER && j->place <= PLACE_RUN)
+		sched_move(s, j, PLACE_HOLD);
 }
 
 void

@@ -73,6 +73,7 @@ struct job {
 	int fate;			/* exit status, when ended */
 	const char *why;
 	int finishes;			/* failed attempts to finish it */
+	time_t again;			/* a rename failed: step again then */
 };
 
 extern const char *const place_names[PLACES];
