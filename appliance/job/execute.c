@@ -79,8 +79,7 @@ execute_signals(struct execute *x)
 	sigaction(SIGINT, &stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < BASE_COUNT(fatal); i++)
-		if (getenv("ASAN_OPTIONS") == NULL || fatal[i] != SIGSEGV)
-			sigaction(fatal[i], &crash, NULL);
+		sigaction(fatal[i], &crash, NULL);
 }
 
 /* execute_fate - the last act */

@@ -10,7 +10,7 @@ struct known {
 	struct faults *faults;
 };
 
-/* known_ref - one reference: made by this job, or in the store and of its kind */
+/* known_ref - made by this job, or in the store and of the right kind */
 static void
 known_ref(struct known *k, const struct plan_stage *s, const struct opt *o,
     const char *text)

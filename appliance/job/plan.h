@@ -5,6 +5,7 @@
 #include "appliance/base/conf.h"
 #include "appliance/job/lang.h"
 #include "appliance/module.h"
+#include "appliance/store/ref.h"
 
 #include <time.h>
 
@@ -13,13 +14,6 @@
  * parsed, names joined to edges.  The same code serves `check`, admission and
  * the run, so a plan that was admitted is the plan that runs.
  */
-
-/* A reference NAME[@VERSION|@TAG][:SPLIT] */
-struct ref {
-	const char *name, *at, *split;	/* at, split: NULL if not given */
-};
-
-int ref_parse(struct arena *, const char *, struct ref *, struct err *);
 
 struct plan_stage {
 	const struct module *module;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/id.h"
-#include "appliance/job/plan.h"
-#include "appliance/job/sink.h"
+#include "appliance/module.h"
 #include "appliance/store/dataset.h"
 #include "appliance/text/lines.h"
 

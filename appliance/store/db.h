@@ -45,7 +45,7 @@ int db_scan(struct db_txn *, enum db_table, const char *prefix, struct arena *,
     int (*fn)(void *arg, const char *key, struct view), void *arg,
     struct err *);
 
-/* db_copy - a consistent copy of the environment, compacted, while others use it */
+/* db_copy - a consistent, compacted copy of the environment in use */
 int db_copy(struct db *, const char *dir, struct err *);
 
 #endif

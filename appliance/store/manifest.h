@@ -12,6 +12,10 @@ void manifest_print(const struct version *, struct buf *);
 int manifest_parse(struct arena *, const char *key, struct view,
     struct version *, struct err *);
 
+/* store_read - one version by its number: 1, 0, -1 */
+int store_read(struct db_txn *, struct arena *, const char *name,
+    uint32_t number, struct version *, struct err *);
+
 /* manifest_same - do two versions name the same packs */
 bool manifest_same(const struct version *, const struct version *);
 

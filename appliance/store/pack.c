@@ -2,7 +2,6 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/store/pack.h"
-#include "appliance/text/rec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +12,22 @@
 #include <xxhash.h>
 
 #define PACK_HEAD	64
-#define PACK_FRAME	16
 #define PACK_BLOCK	((size_t)1 << 20)
 
+#define PACK_MAX	((size_t)64 << 20)	/* bytes of a payload */
+#define PACK_ID		65536
+
 struct pack_frame {
-	uint32_t len, sum;
-	uint64_t id;
+	uint32_t len, idlen;
+	uint64_t id, sum;
 };
+
+/* pack_sum - over id and payload, which lie one behind the other */
+static uint64_t
+pack_sum(const char *p, size_t n)
+{
+	return XXH3_64bits(p, n);
+}
 
 static const char head_magic[8] = "QUERNPK1", foot_magic[8] = "QUERNPKE";
 
@@ -105,16 +113,22 @@ int
 pack_add(struct pack_writer *w, struct view id, struct view payload,
     struct err *e)
 {
-	struct pack_frame f = { (uint32_t)payload.n,
-	    (uint32_t)XXH3_64bits(payload.p, payload.n), pack_id(id) };
+	struct pack_frame f = { (uint32_t)payload.n, (uint32_t)id.n,
+	    pack_id(id), 0 };
+	size_t at = w->out.n;
 
-	if (payload.n > REC_MAX * 2)
-		return err_set(e, FATE_REJECT, "a record of %zu bytes",
-		    payload.n);
+	if (payload.n > PACK_MAX || id.n > PACK_ID)
+		return err_set(e, FATE_REJECT, "a record of %zu bytes with an "
+		    "id of %zu", payload.n, id.n);
 	pack_note(w, f.id, w->len);
 	buf_add(&w->out, &f, sizeof(f));
+	buf_view(&w->out, id);
 	buf_view(&w->out, payload);
-	w->len += (int64_t)(sizeof(f) + payload.n);
+	if (w->out.full)
+		return err_set(e, FATE_BUG, "a pack was not flushed");
+	f.sum = pack_sum(w->out.p + at + sizeof(f), id.n + payload.n);
+	memcpy(w->out.p + at, &f, sizeof(f));
+	w->len += (int64_t)(sizeof(f) + id.n + payload.n);
 	w->bytes += (int64_t)payload.n;
 	return w->out.n >= PACK_BLOCK ? pack_flush(w, e) : 0;
 }
@@ -287,17 +301,19 @@ pack_next(struct pack_reader *r, struct view *payload, uint64_t *id,
 		return err_set(e, FATE_REJECT, "'%s' is cut short at %lld",
 		    r->pack->name, (long long)r->offset);
 	memcpy(&f, r->buf + r->at, sizeof(f));
-	if (f.len > REC_MAX * 2 || !pack_want(r, sizeof(f) + f.len))
+	if (f.len > PACK_MAX || f.idlen > PACK_ID ||
+	    !pack_want(r, sizeof(f) + f.idlen + f.len))
 		return err_set(e, FATE_REJECT, "'%s' is damaged at %lld",
 		    r->pack->name, (long long)r->offset);
-	*payload = (struct view){ r->buf + r->at + sizeof(f), f.len };
-	if ((uint32_t)XXH3_64bits(payload->p, payload->n) != f.sum)
+	r->id = (struct view){ r->buf + r->at + sizeof(f), f.idlen };
+	*payload = (struct view){ r->id.p + f.idlen, f.len };
+	if (pack_sum(r->id.p, (size_t)f.idlen + f.len) != f.sum)
 		return err_set(e, FATE_REJECT, "'%s' is damaged at %lld: a "
 		    "checksum does not fit", r->pack->name,
 		    (long long)r->offset);
 	*id = f.id;
-	r->at += sizeof(f) + f.len;
-	r->offset += (int64_t)(sizeof(f) + f.len);
+	r->at += sizeof(f) + f.idlen + f.len;
+	r->offset += (int64_t)(sizeof(f) + f.idlen + f.len);
 	return 1;
 }
 
@@ -331,22 +347,22 @@ pack_find(const struct pack *p, struct arena *a, struct view id,
 {
 	uint64_t hash = pack_id(id), h;
 	struct pack_reader r;
-	struct view line, own;
-	struct rec rec;
+	struct view line;
+	bool same = false;
 	int rc;
 
 	for (size_t i = pack_upper(p, hash); i > 0 &&
 	    p->index[i - 1].id == hash; i--) {
 		pack_read(&r, p, (int64_t)p->index[i - 1].offset);
 		rc = pack_next(&r, &line, &h, e);
-		if (rc == 1)
+		/* two ids may share a hash */
+		same = rc == 1 && view_eq(r.id, id);
+		if (same)
 			*payload = view_keep(a, line);
 		pack_read_end(&r);
 		if (rc == -1)
 			return -1;
-		/* two ids may share a hash */
-		if (rc == 1 && rec_parse(a, *payload, &rec, e) == 0 &&
-		    rec_str(a, &rec, "id", &own) && view_eq(own, id))
+		if (same)
 			return 1;
 	}
 	return 0;

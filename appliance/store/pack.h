@@ -11,8 +11,9 @@
  *
  *   header   64 bytes: "QUERNPK1", u32 kind, u32 0, 16 bytes key id (zero: not
  *            sealed), zeros
- *   frame    u32 length, u32 checksum (low half of XXH3-64 of the payload),
- *            u64 XXH3-64 of the record's id, payload (one JSON object)
+ *   frame    u32 length of the payload, u32 length of the id, u64 XXH3-64 of
+ *            the id, u64 XXH3-64 of id and payload, the id, the payload (one
+ *            JSON object)
  *   index    (u64 id hash, u64 offset of the frame) sorted, for every frame
  *   footer   64 bytes: "QUERNPKE", u64 frames, u64 offset of the index, u64
  *            payload bytes, u64 XXH3-64 of the index, zeros
@@ -43,7 +44,7 @@ int pack_resume(struct pack_writer *, int fd, int64_t len, struct err *);
 int pack_add(struct pack_writer *, struct view id, struct view payload,
     struct err *);
 int pack_flush(struct pack_writer *, struct err *);	/* to the kernel */
-int pack_seal(struct pack_writer *, struct err *);	/* index, footer, fsync */
+int pack_seal(struct pack_writer *, struct err *);	/* index, foot, fsync */
 void pack_abandon(void *writer);			/* memory only */
 
 struct pack {
@@ -63,6 +64,7 @@ struct pack_reader {
 	char *buf;
 	size_t at, n, cap;
 	int64_t offset;			/* of the next frame */
+	struct view id;			/* of the frame just read */
 };
 
 void pack_read(struct pack_reader *, const struct pack *, int64_t offset);

@@ -69,7 +69,8 @@ int store_resolve(struct store *, struct arena *, const char *name,
     const char *at, const char *job, struct version *, struct err *);
 
 /* store_publish - name the version (its number is set), once per job and name:
- * a second call after a crash gives the number of the first.  latest: move it */
+ * a second call after a crash gives the number of the first.  latest moves if
+ * asked */
 int store_publish(struct store *, struct version *, bool latest, struct err *);
 
 /* store_same - a version made under the same key, still there: 1, 0, -1; it is

@@ -6,7 +6,7 @@
 #include "appliance/base/err.h"
 
 /*
- * near.h - near-duplicates by MinHash with bands (14 bands of 8 rows), verified:
+ * near.h - near-duplicates by MinHash with 14 bands of 8 rows, verified:
  * a candidate counts only if the Jaccard similarity of the two sets of 5-word
  * shingles reaches the threshold.  Sets lie in a file, of which memory holds
  * places and band keys (about 250 bytes a text).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/job/plan.h"
+#include "appliance/store/ref.h"
 #include "appliance/verb/verb.h"
 
 static const struct {

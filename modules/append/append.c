@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* append - records join a dataset: same ids are replaced, new ones added */
 #include "appliance/base/base.h"
-#include "appliance/job/sink.h"
 #include "appliance/module.h"
 
 struct append_conf {

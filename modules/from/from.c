@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* from - the records of a dataset in the store */
 #include "appliance/base/base.h"
-#include "appliance/job/plan.h"
 #include "appliance/module.h"
 #include "appliance/store/dataset.h"
+#include "appliance/store/ref.h"
 
 struct from_conf {
 	const char *data;

@@ -21,7 +21,8 @@ struct profile_conf {
 };
 
 static const struct opt profile_opts[] = {
-	OPT_TEXT(struct profile_conf, text, "text", 0, "field that is looked at"),
+	OPT_TEXT(struct profile_conf, text, "text", 0,
+	    "field that is looked at"),
 	OPT_INT(struct profile_conf, top, "20", 0, 1000, 0,
 	    "commonest words that are listed"),
 	OPT_BOOL(struct profile_conf, json, "no", 0,

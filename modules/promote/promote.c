@@ -2,8 +2,8 @@
 /* promote - a tag moves to a version when all before it has ended well */
 #include "appliance/base/base.h"
 #include "appliance/base/id.h"
-#include "appliance/job/plan.h"
 #include "appliance/module.h"
+#include "appliance/store/ref.h"
 #include "appliance/store/store.h"
 
 #include <stdlib.h>

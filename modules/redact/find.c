@@ -222,8 +222,10 @@ find_card(struct view t, size_t at, struct view *v)
 	if (at > 0 && (word(p[-1]) || strchr(".-+", p[-1]) != NULL))
 		return false;
 	n = groups(p, end, " -", d, 20, &after);
-	if (n < 13 || !card_length(d, n) || (after < end && (word(*after) || (*after == '-' &&
-	    after + 1 < end && digit(after[1])))))
+	if (n < 13 || !card_length(d, n))
+		return false;
+	if (after < end && (word(*after) || (*after == '-' &&
+	    after + 1 < end && digit(after[1]))))
 		return false;
 	*v = (struct view){ p, (size_t)(after - p) };
 	return find_luhn(d, n);

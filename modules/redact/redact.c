@@ -36,7 +36,7 @@ static const char *const dummies[FIND_KINDS] = { "someone@example.com",
 	"192.0.2.1", "+44 1632 960001", "4111 1111 1111 1111",
 	"GB33BUKB20201555555555" };
 
-/* redact_kinds - the bit set of the kinds wanted; 0 and a name if one is wrong */
+/* redact_kinds - the bit set of the kinds wanted; 0 and the wrong name */
 static unsigned
 redact_kinds(const struct redact_conf *conf, const char **wrong)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* save - records become a new version of a dataset */
 #include "appliance/base/base.h"
-#include "appliance/job/sink.h"
 #include "appliance/module.h"
 
 struct save_conf {
