@@ -48,11 +48,15 @@ ok 'an undisturbed job makes something' test -s "$dir/calm"
 for cores in 1 2 3; do
 	id=$(jobOf killed$cores $cores | quern submit)
 	start_daemon
-	kills=0
+	kills=0 last=
 	while [ ! -d "$spool/done/$id" ] && [ ! -d "$spool/failed/$id" ]; do
-		sleep 1.$((3 + kills * 3 % 7))
-		pid=$(cat "$spool/run/$id"/lock.killed$cores 2>/dev/null)
-		[ $kills -lt 2 ] && [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null &&
+		sleep 0.1
+		mark=$(ls -i "$spool/run/$id/work.killed$cores/mark" 2>/dev/null)
+		[ -n "$mark" ] && [ "$mark" != "$last" ] && [ $kills -lt 2 ] ||
+			continue
+		last=$mark	# a new mark: kill it a little later
+		sleep 0.$((3 + kills * 4))
+		kill -9 "$(cat "$spool/run/$id/lock.killed$cores")" 2>/dev/null &&
 		    kills=$((kills + 1))
 	done
 	stop_daemon

@@ -80,6 +80,7 @@ run_stage(struct run *r, size_t i, const struct mark *m, struct err *e)
 	s->own = arena_alloc(r->arena, sizeof(*s->own));
 	s->own->place = i;
 	s->own->journal = -1;
+	s->own->past = VIEW("");
 	s->own->result = buf_new(r->arena, (size_t)256 << 20);
 	s->own->counts.in = m->stage[i].in;
 	s->own->counts.kept = m->stage[i].kept;
