@@ -73,6 +73,19 @@ ok 'damage is found' status 65 quern store check
 echo 'quern-store 2' >"$store/format"
 ok 'a newer store is refused' sh -c "quern data list 2>&1 | grep -q 'a newer quern'"
 echo 'quern-store 1' >"$store/format"
+mkdir "$dir/model"
+echo '{}' >"$dir/model/config.json"
+head -c 100000 /dev/urandom >"$dir/model/model.safetensors"
+ok 'a model is imported' sh -c "quern models import $dir/model name=tiny | grep -q 'tiny@1, 2 files'"
+ok 'and by reference' sh -c "quern models import $dir/model tiny reference=yes | grep -q 'tiny@2'"
+ok 'it comes out as it went in' sh -c "quern models export tiny@1 $dir/out1 && diff -r $dir/model $dir/out1"
+ok 'and through a backup' sh -c "quern backup $dir/backup2 && mv $store $dir/lost2 && quern restore $dir/backup2 && quern models export tiny@1 $dir/out3 && diff -r $dir/model $dir/out3"
+echo x >>"$dir/model/config.json"
+ok 'a changed reference is noticed' status 65 quern models export tiny@2 "$dir/out2"
+ok 'a name is of one kind for ever' status 65 quern models import "$dir/model" things
+quern models rm tiny@1
+quern gc >/dev/null
+ok 'gc takes the copy, not the reference' sh -c "test -z \"\$(ls $store/models)\" && test -e $dir/model/config.json"
 i=1
 while [ $i -le 4 ]; do
 	records 500 | quern save -q "w$i" &

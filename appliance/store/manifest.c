@@ -31,6 +31,11 @@ manifest_print(const struct version *v, struct buf *b)
 		buf_printf(b, "pipeline %s\n", v->pipeline);
 	if (v->key != NULL)
 		buf_printf(b, "key %s\n", v->key);
+	if (v->path != NULL) {
+		buf_str(b, "path ");
+		buf_word(b, v->path);
+		buf_char(b, '\n');
+	}
 	print_list(b, "packs", v->pack, v->npacks);
 	print_list(b, "verdicts", v->verdict, v->nverdicts);
 	print_list(b, "inputs", v->input, v->ninputs);
@@ -69,6 +74,8 @@ parse_line(struct arena *a, const struct line *l, struct version *v)
 		v->pipeline = one;
 	else if (strcmp(k, "key") == 0)
 		v->key = one;
+	else if (strcmp(k, "path") == 0)
+		v->path = one;
 	else if (strcmp(k, "packs") == 0)
 		parse_list(a, l, &v->pack, &v->npacks);
 	else if (strcmp(k, "verdicts") == 0)

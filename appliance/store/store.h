@@ -40,7 +40,9 @@ struct version {
 	time_t created;
 	const char *job, *pipeline, *key;	/* key: in hex, or NULL */
 	int64_t records, bytes;
-	const char **pack;		/* record packs, oldest first */
+	const char *path;		/* of an imported model, or NULL */
+	const char **pack;		/* record packs, oldest first; an
+					 * imported model's files: HASH NAME */
 	size_t npacks;
 	const char **verdict;		/* verdict packs */
 	size_t nverdicts;

@@ -112,8 +112,11 @@ data_show(struct verb_call *c, struct err *e)
 		printf("from      %s\n", v.input[i]);
 	for (size_t i = 0; i < v.nsplits; i++)
 		printf("split     %s\n", v.split[i]);
+	if (v.path != NULL)
+		printf("path      %s\n", v.path);
 	for (size_t i = 0; i < v.npacks; i++)
-		printf("pack      %s\n", v.pack[i]);
+		printf("%s      %s\n", v.path != NULL ? "file" : "pack",
+		    v.pack[i]);
 	return 0;
 }
 
@@ -256,7 +259,11 @@ data_main(struct verb_call *c, struct err *e)
 		return data_rm(c, e);
 	if (strcmp(act, "tag") == 0)
 		return data_tag(c, e);
-	if (strcmp(act, "export") == 0 && !models)
+	if (strcmp(act, "import") == 0 && models)
+		return models_import(c, e);
+	if (strcmp(act, "export") == 0 && models)
+		return models_export(c, e);
+	if (strcmp(act, "export") == 0)
 		return data_export(c, e);
 	if (strcmp(act, "diff") == 0 && !models)
 		return data_diff(c, e);

@@ -41,6 +41,11 @@ names_cmp(const void *a, const void *b)
 static int
 names_take(void *arg, const struct version *v)
 {
+	if (v->path != NULL) {
+		/* the last part of models/ID, or of a place that is not ours */
+		names_add(arg, strrchr(v->path, '/') + 1);
+		return 0;
+	}
 	for (size_t i = 0; i < v->npacks; i++)
 		names_add(arg, v->pack[i]);
 	for (size_t i = 0; i < v->nverdicts; i++)
@@ -48,30 +53,51 @@ names_take(void *arg, const struct version *v)
 	return 0;
 }
 
-/* gc_packs - packs that no version names */
+/* gc_sweep - what of a directory no version names */
 static int
-gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
+gc_sweep(struct verb_call *c, int dir, const struct names *used,
+    int64_t *bytes, struct err *e)
 {
-	struct names used = { .arena = c->arena };
 	struct stat st;
 	char **name;
 	size_t n;
 
-	if (store_each(c->store, c->arena, NULL, names_take, &used, e) == -1 ||
-	    file_list(c->arena, c->store->packs, ".", &name, &n, e) == -1)
+	if (file_list(c->arena, dir, ".", &name, &n, e) == -1)
 		return -1;
-	if (used.n > 1)
-		qsort(used.v, used.n, sizeof(*used.v), names_cmp);
 	for (size_t i = 0; i < n; i++) {
-		if (used.n > 0 && bsearch(&name[i], used.v, used.n,
-		    sizeof(*used.v), names_cmp) != NULL)
+		if (used->n > 0 && bsearch(&name[i], used->v, used->n,
+		    sizeof(*used->v), names_cmp) != NULL)
 			continue;
-		if (fstatat(c->store->packs, name[i], &st, 0) == 0)
-			*bytes += st.st_size;
-		if (file_remove(c->store->packs, name[i], e) == -1)
+		if (fstatat(dir, name[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+			*bytes += S_ISDIR(st.st_mode) ?
+			    file_usage(dir, name[i]) : st.st_size;
+		if (file_remove(dir, name[i], e) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+/* gc_packs - packs and copied models that no version names */
+static int
+gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
+{
+	struct names used = { .arena = c->arena };
+	int models, rc;
+
+	if (store_each(c->store, c->arena, NULL, names_take, &used, e) == -1)
+		return -1;
+	if (used.n > 1)
+		qsort(used.v, used.n, sizeof(*used.v), names_cmp);
+	if (gc_sweep(c, c->store->packs, &used, bytes, e) == -1)
+		return -1;
+	if (!file_exists(c->store->dir, "models"))
+		return 0;
+	models = file_dir(c->store->dir, "models", e);
+	if (models == -1)
+		return -1;
+	rc = gc_sweep(c, models, &used, bytes, e);
+	close(models);
+	return rc;
 }
 
 /* gc_job - could this job still want its work directory */
@@ -131,6 +157,13 @@ gc_main(struct verb_call *c, struct err *e)
 	return 0;
 }
 
+/* names_packs - the packs of datasets: what `store check` reads */
+static int
+names_packs(void *arg, const struct version *v)
+{
+	return v->kind == STORE_DATASET ? names_take(arg, v) : 0;
+}
+
 struct check {
 	struct verb_call *c;
 	struct names packs;
@@ -175,7 +208,8 @@ store_main(struct verb_call *c, struct err *e)
 
 	if (c->argc != 1 || strcmp(c->argv[0], "check") != 0)
 		return err_set(e, FATE_USAGE, "%s", "");
-	if (store_each(c->store, c->arena, NULL, names_take, &k.packs, e) == -1)
+	if (store_each(c->store, c->arena, NULL, names_packs, &k.packs,
+	    e) == -1)
 		return -1;
 	if (k.packs.n > 1)
 		qsort(k.packs.v, k.packs.n, sizeof(*k.packs.v), names_cmp);
@@ -236,6 +270,38 @@ copy_packs(struct arena *a, int from, int to, struct err *e)
 	return 0;
 }
 
+/* copy_models - copied models, a directory each */
+static int
+copy_models(struct arena *a, int from, int to, struct err *e)
+{
+	char **name;
+	size_t n;
+	int in, out, rc;
+
+	if (!file_exists(from, "models"))
+		return 0;
+	if (mkdirat(to, "models", 0750) == -1)
+		return err_errno(e, "cannot make the directory for models");
+	if (file_list(a, from, "models", &name, &n, e) == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const char *sub = arena_printf(a, "models/%s", name[i]);
+
+		if (mkdirat(to, sub, 0750) == -1)
+			return err_errno(e, "cannot make '%s'", sub);
+		in = file_dir(from, sub, e);
+		out = in == -1 ? -1 : file_dir(to, sub, e);
+		rc = out == -1 ? -1 : copy_packs(a, in, out, e);
+		if (in != -1)
+			close(in);
+		if (out != -1)
+			close(out);
+		if (rc == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* copy_small - format and key */
 static int
 copy_small(struct arena *a, int from, int to, struct err *e)
@@ -273,6 +339,7 @@ backup_main(struct verb_call *c, struct err *e)
 	packs = dir == -1 ? -1 : file_dir(dir, "packs", e);
 	if (packs == -1 ||
 	    copy_packs(c->arena, c->store->packs, packs, e) == -1 ||
+	    copy_models(c->arena, c->store->dir, dir, e) == -1 ||
 	    copy_small(c->arena, c->store->dir, dir, e) == -1)
 		return -1;
 	close(packs);
@@ -305,6 +372,7 @@ restore_main(struct verb_call *c, struct err *e)
 	dir = file_dir(AT_FDCWD, to, e);
 	packs = dir == -1 ? -1 : file_dir(dir, "packs", e);
 	if (packs == -1 || copy_packs(c->arena, s->packs, packs, e) == -1 ||
+	    copy_models(c->arena, s->dir, dir, e) == -1 ||
 	    copy_small(c->arena, s->dir, dir, e) == -1)
 		return -1;
 	close(packs);

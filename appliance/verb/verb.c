@@ -12,7 +12,9 @@ static const struct {
 	{ "data", data_main, "list [NAME] | show REF | diff REF REF | "
 	    "export REF | rm NAME@VERSION | tag REF TAG",
 	    "datasets and their versions", true },
-	{ "models", data_main, "list [NAME] | show REF | rm NAME@VERSION",
+	{ "models", data_main, "list [NAME] | show REF | "
+	    "import DIR NAME [reference=yes] | export REF DIR | "
+	    "rm NAME@VERSION",
 	    "models and their versions", true },
 	{ "runs", runs_main, "list", "pipelines that used the store", true },
 	{ "why", why_main, "ID", "what became of a record, and for what reason",

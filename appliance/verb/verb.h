@@ -28,6 +28,8 @@ int verb_version(struct verb_call *, const char *ref, struct version *,
     const char **split, struct err *);
 
 int data_main(struct verb_call *, struct err *);	/* data, models */
+int models_import(struct verb_call *, struct err *);
+int models_export(struct verb_call *, struct err *);
 int runs_main(struct verb_call *, struct err *);
 int why_main(struct verb_call *, struct err *);
 int gc_main(struct verb_call *, struct err *);
