@@ -11,7 +11,7 @@
 static const char *program = "quern";
 static enum msg_level loudest = MSG_INFO;
 static enum { TO_STDERR, TO_JOURNAL, TO_SYSLOG } sink;
-static bool stamped;
+static bool stamped, over;
 
 void
 msg_open(const char *name, enum msg_level level)
@@ -39,6 +39,12 @@ void
 msg_stamp(bool on)
 {
 	stamped = on;
+}
+
+void
+msg_over(bool on)
+{
+	over = on;
 }
 
 /*
@@ -71,8 +77,8 @@ msg_say(enum msg_level level, const char *fmt, va_list ap)
 	if (sink == TO_JOURNAL)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
 	else
-		n = snprintf(line, sizeof(line), "%s%s: %s%s\n", when, program,
-		    level == MSG_WARN ? "warning: " : "", text);
+		n = snprintf(line, sizeof(line), "%s%s%s: %s%s\n",
+		    over ? "\r\033[K" : "", when, program, level == MSG_WARN ? "warning: " : "", text);
 	if (n > (int)sizeof(line) - 1)
 		n = (int)sizeof(line) - 1;
 	while (write(STDERR_FILENO, line, (size_t)n) == -1 && errno == EINTR)

@@ -23,6 +23,9 @@ void msg_syslog(void);
 /* msg_stamp - start each stderr line with the time (a job's log) */
 void msg_stamp(bool);
 
+/* msg_over - a progress line stands on the terminal: messages go over it */
+void msg_over(bool);
+
 void msg_error(const char *, ...) BASE_PRINTF(1, 2);
 void msg_warn(const char *, ...) BASE_PRINTF(1, 2);
 void msg_info(const char *, ...) BASE_PRINTF(1, 2);

@@ -17,6 +17,7 @@
 
 #define MARK_SECONDS	1.0
 #define OUT_MAX		((size_t)1 << 30)
+#define FAULTS_SAID	20
 
 struct pipeline {
 	struct run *run;
@@ -85,14 +86,30 @@ put_log(int fd, struct buf *b, int64_t *len, struct err *e)
 	return 0;
 }
 
+/* batch_say - a shell's faults, the first of them */
+static void
+batch_say(struct run *r, const struct buf *b)
+{
+	const char *p = b->p, *end = b->p + b->n, *nl;
+
+	for (; b->n > 0 && p < end && r->said <= FAULTS_SAID; p = nl + 1) {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		if (r->said++ < FAULTS_SAID)
+			msg_warn("%.*s", (int)(nl - p), p);
+		else
+			msg_warn("more faults are not shown; a job keeps them "
+			    "all in rejects.jsonl");
+	}
+}
+
 /* batch_end - in order, after all stages: output, rejects, verdicts */
 static int
 batch_end(struct worker *w, struct err *e)
 {
 	struct run *r = w->p->run;
 
-	if (r->shell && w->rejects.n > 0)
-		msg_warn("%.*s", (int)w->rejects.n - 1, w->rejects.p);
+	if (r->shell)
+		batch_say(r, &w->rejects);
 	if (r->out != -1 && w->out.n > 0 &&
 	    file_put(r->out, w->out.p, w->out.n) == -1) {
 		if (errno == EPIPE)

@@ -81,6 +81,7 @@ run_progress(struct run *r, bool last)
 	if (r->shell && (!r->tty || (last && r->told == 0)))
 		return;
 	r->told = now;
+	msg_over(r->shell && !last);
 	if (r->shell)
 		progress_line(r, now, last);
 	else

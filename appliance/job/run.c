@@ -246,6 +246,19 @@ settle_place(struct buf *b, const struct rec *rec)
 	buf_str(b, sep);
 }
 
+/* settle_said - a fault as a person in a shell reads it, a line */
+static void
+settle_said(struct buf *b, const struct stage *s, const struct rec *rec)
+{
+	struct view source, offset;
+
+	buf_printf(b, "%s: ", s->module->name);
+	if (rec_raw(rec, "source", &source) && rec_raw(rec, "offset", &offset))
+		buf_printf(b, "%.*s at %.*s: ", (int)source.n, source.p,
+		    (int)offset.n, offset.p);
+	buf_printf(b, "%s\n", rec->rule);
+}
+
 int
 run_settle(struct run *r, struct stage *s, struct batch *batch,
     struct buf *rej, struct buf *ver)
@@ -264,10 +277,14 @@ run_settle(struct run *r, struct stage *s, struct batch *batch,
 		}
 		settle_rule(r, s, rec->state == REC_DROPPED ? rec->rule :
 		    "fault");
-		buf_char(rec->state == REC_FAILED ? rej : ver, '{');
 		if (rec->state == REC_FAILED) {
 			atomic_fetch_add(&c->failed, 1);
 			atomic_fetch_add(&r->rejected, 1);
+			if (r->shell) {
+				settle_said(rej, s, rec);
+				continue;
+			}
+			buf_char(rej, '{');
 			settle_place(rej, rec);
 			buf_printf(rej, "\"stage\":\"%s\",\"reason\":",
 			    s->module->name);
@@ -276,6 +293,7 @@ run_settle(struct run *r, struct stage *s, struct batch *batch,
 			continue;
 		}
 		atomic_fetch_add(&c->dropped, 1);
+		buf_char(ver, '{');
 		settle_place(ver, rec);
 		buf_printf(ver, "\"stage\":\"%s\",\"rule\":\"%s\",\"value\":",
 		    s->module->name, rec->rule);

@@ -68,6 +68,7 @@ struct run {
 	int64_t rejects_len, verdicts_len;
 	int out;			/* a shell's stdout, else -1 */
 	bool tty;			/* a progress line is wanted */
+	int said;			/* faults told to a shell */
 };
 
 extern volatile sig_atomic_t run_signal;	/* TERM or INT has come */

@@ -256,7 +256,8 @@ shell_main(int argc, char **argv, struct err *e)
 	r->threads = s.threads;
 	r->gpus = "";
 	r->max_rejects = -1;
-	r->tty = !s.quiet && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
+	r->tty = !s.quiet && isatty(STDERR_FILENO) &&
+	    (s.out != NULL || !isatty(STDOUT_FILENO));
 	if (shell_out(&s, r, tmp, sizeof(tmp), e) == -1 ||
 	    run_store(r, s.arena, NULL, &s.pipe, e) == -1 ||
 	    (r->store == NULL && shell_key(&s, r, e) == -1))
