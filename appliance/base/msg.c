@@ -78,7 +78,8 @@ msg_say(enum msg_level level, const char *fmt, va_list ap)
 		n = snprintf(line, sizeof(line), "<%d>%s\n", (int)level, text);
 	else
 		n = snprintf(line, sizeof(line), "%s%s%s: %s%s\n",
-		    over ? "\r\033[K" : "", when, program, level == MSG_WARN ? "warning: " : "", text);
+		    over ? "\r\033[K" : "", when, program,
+		    level == MSG_WARN ? "warning: " : "", text);
 	if (n > (int)sizeof(line) - 1)
 		n = (int)sizeof(line) - 1;
 	while (write(STDERR_FILENO, line, (size_t)n) == -1 && errno == EINTR)

@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "modules/ingest/format.h"
 
+#include <dlfcn.h>
 #include <libxml/HTMLparser.h>
 
 #define HTML_DEPTH	512
@@ -83,15 +84,40 @@ html_walk(struct buf *b, const xmlNode *n, int depth, const xmlNode **title)
 	}
 }
 
+/*
+ * libxml2 brings ICU with it, which takes a process milliseconds to load: it is
+ * opened when the first HTML file is met, not by every job that ingests
+ */
+struct html_library {
+	htmlDocPtr (*read)(const char *, int, const char *, const char *, int);
+	void (*free)(xmlDocPtr);
+};
+
+/* html_open - the two functions that are used; false if it is not there */
+static bool
+html_open(struct html_library *l)
+{
+	void *so = dlopen("libxml2.so.2", RTLD_NOW | RTLD_LOCAL);
+
+	if (so == NULL)
+		return false;
+	*(void **)&l->read = dlsym(so, "htmlReadMemory");
+	*(void **)&l->free = dlsym(so, "xmlFreeDoc");
+	return l->read != NULL && l->free != NULL;
+}
+
 struct view
 format_html(struct arena *a, struct view v, struct view *title)
 {
 	struct buf *b = buf_new(a, v.n * 4 + 64), *t = buf_new(a, 4096);
 	const xmlNode *head = NULL;
+	struct html_library xml;
 	xmlDoc *doc;
 
 	*title = (struct view){ "", 0 };
-	doc = htmlReadMemory(v.p, (int)v.n, NULL, "UTF-8", HTML_PARSE_RECOVER |
+	if (!html_open(&xml))
+		panic("libxml2.so.2: %s", dlerror());
+	doc = xml.read(v.p, (int)v.n, NULL, "UTF-8", HTML_PARSE_RECOVER |
 	    HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_NONET |
 	    HTML_PARSE_COMPACT);
 	if (doc == NULL)
@@ -102,6 +128,6 @@ format_html(struct arena *a, struct view v, struct view *title)
 		html_space(t, (const char *)head->children->content);
 		*title = buf_get(t);
 	}
-	xmlFreeDoc(doc);
+	xml.free(doc);
 	return buf_get(b);
 }
