@@ -26,12 +26,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FLUSH_SECONDS	0.05		/* between two flushes, at least */
+
 struct quernd {
 	struct sched s;
 	char conf_path[PATH_MAX];
 	bool once, background, print;
 	int signals, watch, incoming;	/* incoming: its watch descriptor */
-	double rescan, watched, pruned, stop_asked, barked;
+	double rescan, watched, pruned, stop_asked, barked, flushed;
 	size_t later;			/* drops left for a rescan */
 };
 
@@ -210,6 +212,25 @@ quernd_events(struct quernd *q)
 	q->s.draining = file_exists(q->s.spool.root, "drain");
 }
 
+/*
+ * quernd_flush - one flush for all that a busy moment has promised: a flush
+ * takes milliseconds, in which nothing is started.  Nobody waits for it: a drop
+ * is its own promise until it is unlinked.
+ */
+static void
+quernd_flush(struct quernd *q)
+{
+	double now = when_mono();
+
+	if (q->s.dirty && now - q->flushed >= FLUSH_SECONDS) {
+		q->flushed = now;
+		q->s.dirty = false;
+		spool_flush(&q->s.spool);
+	}
+	if (!q->s.dirty && q->s.ndrops > 0)
+		drop_landed(&q->s);
+}
+
 /* quernd_round - one wake-up: take in, decide, flush once, start */
 static void
 quernd_round(struct quernd *q)
@@ -235,12 +256,7 @@ quernd_round(struct quernd *q)
 	}
 	sched_clock(&q->s);
 	sched_start(&q->s);
-	if (q->s.dirty) {
-		q->s.dirty = false;
-		spool_flush(&q->s.spool);
-	}
-	if (q->s.ndrops > 0)
-		drop_landed(&q->s);	/* decided drops are durable here */
+	quernd_flush(q);
 	if (now - q->pruned >= 3600) {
 		q->pruned = now;
 		sched_prune(&q->s);
@@ -258,6 +274,8 @@ quernd_patience(const struct quernd *q)
 		wait = q->rescan - now;
 	if (bark > 0 && wait > bark)
 		wait = bark;
+	if (q->s.dirty && wait > FLUSH_SECONDS)
+		wait = FLUSH_SECONDS;
 	if (q->s.ndrops > 0 && wait > 1)
 		wait = 1;
 	if (q->once && wait > 0.2 && (q->later > 0 || q->s.ndrops > 0))
@@ -278,7 +296,7 @@ quernd_over(struct quernd *q)
 			return false;
 		return true;
 	}
-	if (!q->once || q->s.ndrops > 0 || !sched_idle(&q->s))
+	if (!q->once || q->s.dirty || q->s.ndrops > 0 || !sched_idle(&q->s))
 		return false;
 	q->later = drop_scan(&q->s, NULL);
 	return q->later == 0 && !q->s.look && q->s.ndrops == 0 &&

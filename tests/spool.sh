@@ -29,6 +29,10 @@ ok 'the words name file, line, column' \
     grep -q "bad.job:2:3: no module 'nosuch'" "$dir/said"
 once
 
+ok 'of several files the good ones go in' status 65 quern submit "$dir/good.job" "$dir/bad.job" "$dir/good.job"
+ok 'and their ids are printed' is "$(grep -c -- - "$dir/out")" 2
+once
+
 # drops
 job "$good" >"$spool/incoming/plain drop.txt"
 ln -s "$dir/good.job" "$spool/incoming/link.job"

@@ -145,9 +145,9 @@ check_main(int argc, char **argv, struct err *e)
 {
 	const char *as = NULL;
 	bool json = false, store = true;
-	int i, rc = 0, one;
+	int rc = 0, one;
 
-	for (i = 0; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--admit") == 0)
 			return admit_all(argc - i - 1, argv + i + 1, e);
 		if (strcmp(argv[i], "--json") == 0)
@@ -155,20 +155,21 @@ check_main(int argc, char **argv, struct err *e)
 		else if (strcmp(argv[i], "--no-store") == 0)
 			store = false;
 		else if (strcmp(argv[i], "--as") == 0 && i + 1 < argc)
-			as = argv[++i];
-		else
+			as = argv[++i];		/* for the next file */
+		else if (argv[i][0] == '-' && argv[i][1] != '\0')
 			return err_set(e, FATE_USAGE, "no option '%s'",
 			    argv[i]);
-	}
-	if (as != NULL && strcmp(as, "-") == 0)
-		as = "stdin";
-	for (; i < argc; i++) {
-		one = check_one(argv[i], as != NULL ? as : argv[i], json,
-		    store, e);
-		if (one == -1)
-			return -1;
-		if (one != 0)
-			rc = one;
+		else {
+			if (as != NULL && strcmp(as, "-") == 0)
+				as = "stdin";
+			one = check_one(argv[i], as != NULL ? as : argv[i],
+			    json, store, e);
+			if (one == -1)
+				return -1;
+			if (one != 0)
+				rc = one;
+			as = NULL;
+		}
 	}
 	return rc;
 }

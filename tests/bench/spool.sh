@@ -41,14 +41,14 @@ done
 for round in 1 2 3; do
 	t=$(date +%s%N)
 	for i in $(seq "$burst"); do "$bin/quern" submit "$dir/j.job" >>"$dir/ids.$round"; done
-	while [ "$(ls "$dir/q/spool/queue" "$dir/q/spool/run" | grep -c '^2')" != 0 ]; do sleep 0.02; done
+	while [ "$(ls "$dir/q/spool/incoming" "$dir/q/spool/queue" "$dir/q/spool/run" | grep -c '^2')" != 0 ]; do sleep 0.02; done
 	s=$(while read -r id; do ns "$dir/q/spool/done/$id/work.p/files"; done <"$dir/ids.$round" | sort -n | tail -1)
 	awk -v n="$burst" -v d=$((s - t)) 'BEGIN { printf "%.1f\n", n / (d / 1e9) }' >>"$dir/rate.quern"
 	cp "$dir/j.job" "$dir/m.job"
 	files=; for i in $(seq "$burst"); do files="$files $dir/j.job"; done
 	t=$(date +%s%N)
 	"$bin/quern" submit $files >"$dir/many.$round"
-	while [ "$(ls "$dir/q/spool/queue" "$dir/q/spool/run" | grep -c '^2')" != 0 ]; do sleep 0.02; done
+	while [ "$(ls "$dir/q/spool/incoming" "$dir/q/spool/queue" "$dir/q/spool/run" | grep -c '^2')" != 0 ]; do sleep 0.02; done
 	s=$(while read -r id; do ns "$dir/q/spool/done/$id/work.p/files"; done <"$dir/many.$round" | sort -n | tail -1)
 	awk -v n="$burst" -v d=$((s - t)) 'BEGIN { printf "%.1f\n", n / (d / 1e9) }' >>"$dir/rate.quern-one-call"
 	rm -f "$dir"/b.*; t=$(date +%s%N)
