@@ -5,21 +5,6 @@
 #include "appliance/base/words.h"
 #include "spool/progress.h"
 
-#include <stdlib.h>
-
-/* progress_num - the number after "name=" in a line; 0 */
-static int64_t
-progress_num(const struct line *l, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 1; i < l->n; i++)
-		if (strncmp(l->word[i].s, name, n) == 0 &&
-		    l->word[i].s[n] == '=')
-			return strtoll(l->word[i].s + n + 1, NULL, 10);
-	return 0;
-}
-
 /* progress_line - the pipeline's line or a stage's */
 static void
 progress_line(struct arena *a, struct progress *p, const struct line *l)
@@ -27,10 +12,10 @@ progress_line(struct arena *a, struct progress *p, const struct line *l)
 	struct progress_stage *s;
 
 	if (strcmp(l->word[0].s, "pipeline") == 0) {
-		p->seconds = progress_num(l, "seconds");
-		p->records = progress_num(l, "records");
-		p->done = progress_num(l, "done");
-		p->total = progress_num(l, "total");
+		p->seconds = line_num(l, "seconds");
+		p->records = line_num(l, "records");
+		p->done = line_num(l, "done");
+		p->total = line_num(l, "total");
 	} else if (strcmp(l->word[0].s, "note") == 0 && l->n > 1) {
 		p->note = l->word[1].s;
 	} else if (strcmp(l->word[0].s, "stage") == 0 && l->n > 1) {
@@ -38,10 +23,10 @@ progress_line(struct arena *a, struct progress *p, const struct line *l)
 		    sizeof(*p->stage));
 		s = &p->stage[p->nstages++];
 		s->name = l->word[1].s;
-		s->in = progress_num(l, "in");
-		s->kept = progress_num(l, "kept");
-		s->dropped = progress_num(l, "dropped");
-		s->failed = progress_num(l, "failed");
+		s->in = line_num(l, "in");
+		s->kept = line_num(l, "kept");
+		s->dropped = line_num(l, "dropped");
+		s->failed = line_num(l, "failed");
 	}
 }
 

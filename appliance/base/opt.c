@@ -319,6 +319,29 @@ opt_value(const struct opt *o, const void *conf, struct buf *b)
 	}
 }
 
+void
+opt_json(const struct opt *opts, const void *conf, struct buf *b)
+{
+	const char *sep = "";
+	struct buf v;
+
+	buf_init(&v, WORDS_MAX);
+	buf_char(b, '{');
+	for (const struct opt *o = opts; o->name != NULL; o++) {
+		v.n = 0;
+		opt_value(o, conf, &v);
+		if (v.n == 0 || o->type == OPT_SECRET)
+			continue;
+		buf_str(b, sep);
+		buf_json_str(b, o->name);
+		buf_char(b, ':');
+		buf_json(b, buf_get(&v));
+		sep = ",";
+	}
+	buf_char(b, '}');
+	buf_free(&v);
+}
+
 /* opt_range - "default 5, 1 to 10" */
 static void
 opt_range(const struct opt *o, struct buf *b)

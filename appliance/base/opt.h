@@ -94,6 +94,9 @@ const char *opt_type_name(const struct opt *);
 /* opt_value - the value as text; empty if unset */
 void opt_value(const struct opt *, const void *conf, struct buf *);
 
+/* opt_json - the options that are set, secrets aside, as an object */
+void opt_json(const struct opt *, const void *conf, struct buf *);
+
 /* opt_help - a line per option; opt_mdoc - a mdoc(7) list */
 void opt_help(const struct opt *, struct buf *);
 void opt_mdoc(const struct opt *, struct buf *);

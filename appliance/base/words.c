@@ -3,6 +3,8 @@
 #include "appliance/base/buf.h"
 #include "appliance/base/words.h"
 
+#include <stdlib.h>
+
 /* utf8_len - length of the well-formed sequence at p (Unicode table 3-7) */
 static size_t
 utf8_len(const unsigned char *p, size_t n)
@@ -213,5 +215,17 @@ words_next(struct words *w, struct line *out, struct err *e)
 	}
 	out->word = word;
 	out->n = n;
+	return 0;
+}
+
+int64_t
+line_num(const struct line *l, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 1; i < l->n; i++)
+		if (strncmp(l->word[i].s, name, n) == 0 &&
+		    l->word[i].s[n] == '=')
+			return strtoll(l->word[i].s + n + 1, NULL, 10);
 	return 0;
 }

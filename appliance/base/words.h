@@ -42,6 +42,9 @@ int words_open(struct words *, struct arena *, const char *text, size_t n,
 /* words_next - the next line that has words; -1 "line:col: what" */
 int words_next(struct words *, struct line *, struct err *);
 
+/* line_num - the whole number behind name= among a line's words; 0 */
+int64_t line_num(const struct line *, const char *name);
+
 /* utf8_check - offset of the first byte that is not UTF-8, n if none */
 size_t utf8_check(const char *, size_t n);
 

@@ -3,8 +3,6 @@
 #include "appliance/base/when.h"
 #include "appliance/job/mark.h"
 
-#include <stdlib.h>
-
 int
 mark_write(struct run *r, struct err *e)
 {
@@ -37,19 +35,6 @@ mark_write(struct run *r, struct err *e)
 	return rc;
 }
 
-/* mark_num - the number after name= */
-static int64_t
-mark_num(const struct line *l, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 1; i < l->n; i++)
-		if (strncmp(l->word[i].s, name, n) == 0 &&
-		    l->word[i].s[n] == '=')
-			return strtoll(l->word[i].s + n + 1, NULL, 10);
-	return 0;
-}
-
 /* mark_rule - a rule's count for the last stage read */
 static void
 mark_rule(struct arena *a, struct mark_stage *s, const struct line *l)
@@ -57,7 +42,7 @@ mark_rule(struct arena *a, struct mark_stage *s, const struct line *l)
 	struct stage_rule *rule = arena_alloc(a, sizeof(*rule));
 
 	rule->rule = l->word[1].s;
-	rule->n = mark_num(l, "n");
+	rule->n = line_num(l, "n");
 	rule->next = s->rules;
 	s->rules = rule;
 }
@@ -70,13 +55,13 @@ mark_line(struct arena *a, const struct plan_pipe *p, struct mark *m,
 	struct mark_stage *s;
 
 	if (strcmp(l->word[0].s, "mark") == 0) {
-		m->batches = mark_num(l, "batches");
-		m->records = mark_num(l, "records");
-		m->rejected = mark_num(l, "rejected");
-		m->seconds = mark_num(l, "seconds");
-		m->threads = (int)mark_num(l, "threads");
-		m->rejects_len = mark_num(l, "rejects");
-		m->verdicts_len = mark_num(l, "verdicts");
+		m->batches = line_num(l, "batches");
+		m->records = line_num(l, "records");
+		m->rejected = line_num(l, "rejected");
+		m->seconds = line_num(l, "seconds");
+		m->threads = (int)line_num(l, "threads");
+		m->rejects_len = line_num(l, "rejects");
+		m->verdicts_len = line_num(l, "verdicts");
 	} else if (l->n > 1 && strcmp(l->word[0].s, "rule") == 0 && *n > 0) {
 		mark_rule(a, &m->stage[*n - 1], l);
 	} else if (l->n > 1 && strcmp(l->word[0].s, "stage") == 0) {
@@ -85,11 +70,11 @@ mark_line(struct arena *a, const struct plan_pipe *p, struct mark *m,
 			return err_set(e, FATE_REJECT, "the mark is of other "
 			    "stages; use quern rerun --from");
 		s = &m->stage[(*n)++];
-		s->journal = mark_num(l, "journal");
-		s->in = mark_num(l, "in");
-		s->kept = mark_num(l, "kept");
-		s->dropped = mark_num(l, "dropped");
-		s->failed = mark_num(l, "failed");
+		s->journal = line_num(l, "journal");
+		s->in = line_num(l, "in");
+		s->kept = line_num(l, "kept");
+		s->dropped = line_num(l, "dropped");
+		s->failed = line_num(l, "failed");
 	}
 	return 0;
 }

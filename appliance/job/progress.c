@@ -94,7 +94,6 @@ piece_stage(struct run *r, struct stage *s, struct buf *b)
 {
 	struct counts *c = &s->own->counts;
 	const char *sep = "";
-	struct buf v;
 
 	(void)r;
 	buf_printf(b, "{\"module\":\"%s\",\"in\":%lld,\"kept\":%lld,"
@@ -107,22 +106,8 @@ piece_stage(struct run *r, struct stage *s, struct buf *b)
 		buf_printf(b, ":%lld", (long long)p->n);
 		sep = ",";
 	}
-	buf_str(b, "},\"options\":{");
-	sep = "";
-	buf_init(&v, WORDS_MAX);
-	for (const struct opt *o = s->module->options; o->name != NULL; o++) {
-		v.n = 0;
-		opt_value(o, s->conf, &v);
-		if (v.n == 0 || o->type == OPT_SECRET)
-			continue;
-		buf_str(b, sep);
-		buf_json_str(b, o->name);
-		buf_char(b, ':');
-		buf_json(b, buf_get(&v));
-		sep = ",";
-	}
-	buf_free(&v);
-	buf_str(b, "}");
+	buf_str(b, "},\"options\":");
+	opt_json(s->module->options, s->conf, b);
 	if (s->own->result->n > 0) {
 		buf_str(b, ",\"result\":{");
 		buf_view(b, buf_get(s->own->result));

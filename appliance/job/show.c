@@ -23,26 +23,11 @@ after_names(const struct plan *plan, uint64_t set, struct buf *b)
 static void
 stage_json(const struct plan_stage *s, struct buf *b)
 {
-	const char *sep = "";
-	struct buf v;
-
 	buf_str(b, "{\"module\":");
 	buf_json_str(b, s->module->name);
-	buf_printf(b, ",\"revision\":%u,\"options\":{", s->module->revision);
-	buf_init(&v, WORDS_MAX);
-	for (const struct opt *o = s->module->options; o->name != NULL; o++) {
-		v.n = 0;
-		opt_value(o, s->conf, &v);
-		if (v.n == 0)
-			continue;
-		buf_str(b, sep);
-		buf_json_str(b, o->name);
-		buf_char(b, ':');
-		buf_json(b, buf_get(&v));
-		sep = ",";
-	}
-	buf_free(&v);
-	buf_str(b, "}}");
+	buf_printf(b, ",\"revision\":%u,\"options\":", s->module->revision);
+	opt_json(s->module->options, s->conf, b);
+	buf_char(b, '}');
 }
 
 void
