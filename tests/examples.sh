@@ -18,4 +18,6 @@ ok 'a tokenizer' sh -c "quern models list; quern data show handbook-bpe | grep -
 ok 'and a shard' sh -c "head -c 8 $spool/done/$id/result/train.bin | grep -q QUERNTOK"
 ok 'show tells the whole journey' sh -c "quern show $id | grep -q 'tokenize'"
 ok 'result.json is one JSON object' sh -c "tr -d '\n' <$spool/done/$id/result/result.json | quern pass -q | grep -q '\"job\":\"$id\"'"
+ok 'report.html needs nothing else' sh -c "! grep -qiE '(src|href)=|url\\(|@import' $spool/done/$id/result/report.html"
+ok 'and tells of each pipeline' is "$(grep -c '^<h2>' "$spool/done/$id/result/report.html")" 5
 done_testing

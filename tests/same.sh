@@ -67,6 +67,8 @@ for cores in 1 2 3; do
 	ok 'and the same counts' is "$(quern show $id | sed -n '/stage/,$p')" "$(quern show $(cd $spool/done && dirname */work.calm | head -1) | sed -n '/stage/,$p')"
 done
 
+ok 'result.json differs in what was measured only' is "$(sed 's/"measured":{[^}]*}//g; s/killed2/calm/g; s/calm@[0-9]*//g; s/"job":"[^"]*"//; s/resumed//' "$spool"/done/"$(cd "$spool/done" && dirname */work.killed2)"/result/result.json)" "$(sed 's/"measured":{[^}]*}//g; s/calm@[0-9]*//g; s/"job":"[^"]*"//' "$spool"/done/"$(cd "$spool/done" && dirname */work.calm)"/result/result.json)"
+
 # sealed and opened again
 head -c 32 /dev/urandom >"$dir/key"
 echo 'correct horse' >"$dir/pass"

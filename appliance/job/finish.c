@@ -5,6 +5,7 @@
 #include "appliance/base/msg.h"
 #include "appliance/base/words.h"
 #include "appliance/job/finish.h"
+#include "appliance/job/report.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -44,11 +45,13 @@ finish_names(struct finish *f, struct err *e)
 	}
 }
 
-/* finish_pieces - result.json: the pipelines' own results in an array */
+/* finish_pieces - result.json: the pipelines' own results in an array; and the
+ * page made of it */
 static int
 finish_pieces(struct finish *f, struct err *e)
 {
 	struct buf *b = buf_new(f->arena, (size_t)1 << 30);
+	struct buf *page = buf_new(f->arena, (size_t)1 << 30);
 	const char *sep = "";
 	struct view piece;
 
@@ -72,8 +75,11 @@ finish_pieces(struct finish *f, struct err *e)
 		sep = ",";
 	}
 	buf_str(b, "]}\n");
-	return file_replace(f->result, "result.json", buf_get(b), 0640, false,
-	    e);
+	if (file_replace(f->result, "result.json", buf_get(b), 0640, false,
+	    e) == -1 || report_html(f->arena, buf_get(b), page, e) == -1)
+		return -1;
+	return file_replace(f->result, "report.html", buf_get(page), 0640,
+	    false, e);
 }
 
 /* finish_append - one pipeline's rejects behind the others */

@@ -39,12 +39,13 @@ mark_write(struct run *r, struct err *e)
 static void
 mark_rule(struct arena *a, struct mark_stage *s, const struct line *l)
 {
-	struct stage_rule *rule = arena_alloc(a, sizeof(*rule));
+	struct stage_rule *rule = arena_alloc(a, sizeof(*rule)), **at;
 
 	rule->rule = l->word[1].s;
 	rule->n = line_num(l, "n");
-	rule->next = s->rules;
-	s->rules = rule;
+	for (at = &s->rules; *at != NULL; at = &(*at)->next)
+		continue;
+	*at = rule;
 }
 
 /* mark_line - one line; n counts stages */

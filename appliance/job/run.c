@@ -213,17 +213,18 @@ run_mark(struct run *r, struct err *e)
 static void
 settle_rule(struct run *r, struct stage *s, const char *rule)
 {
-	struct stage_rule *p;
+	struct stage_rule **at, *p;
 
 	pthread_mutex_lock(&r->text);
-	for (p = s->own->rules; p != NULL; p = p->next)
-		if (strcmp(p->rule, rule) == 0)
+	/* kept in bytewise order, for the threads meet rules in any */
+	for (at = &s->own->rules; (p = *at) != NULL; at = &p->next)
+		if (strcmp(p->rule, rule) >= 0)
 			break;
-	if (p == NULL) {
+	if (p == NULL || strcmp(p->rule, rule) != 0) {
 		p = arena_alloc(r->arena, sizeof(*p));
 		p->rule = arena_str(r->arena, rule);
-		p->next = s->own->rules;
-		s->own->rules = p;
+		p->next = *at;
+		*at = p;
 	}
 	p->n++;
 	pthread_mutex_unlock(&r->text);
