@@ -90,9 +90,10 @@ put_log(int fd, struct buf *b, int64_t *len, struct err *e)
 static void
 batch_say(struct run *r, const struct buf *b)
 {
-	const char *p = b->p, *end = b->p + b->n, *nl;
+	struct view v = buf_get(b);
+	const char *p = v.p, *end = v.p + v.n, *nl;
 
-	for (; b->n > 0 && p < end && r->said <= FAULTS_SAID; p = nl + 1) {
+	for (; p < end && r->said <= FAULTS_SAID; p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));
 		if (r->said++ < FAULTS_SAID)
 			msg_warn("%.*s", (int)(nl - p), p);
