@@ -120,7 +120,6 @@ run_restore(struct run *r, struct mark *m, struct err *e)
 	if (file_exists(r->work, "mark")) {
 		if (mark_read(r->arena, r->work, r->pipe, m, e) == -1)
 			return -1;
-		r->resumed = true;
 		r->batches = m->batches;
 		r->records = m->records;
 		r->rejected = m->rejected;
@@ -260,7 +259,7 @@ settle_said(struct buf *b, const struct stage *s, const struct rec *rec)
 	buf_printf(b, "%s\n", rec->rule);
 }
 
-int
+void
 run_settle(struct run *r, struct stage *s, struct batch *batch,
     struct buf *rej, struct buf *ver)
 {
@@ -309,7 +308,6 @@ run_settle(struct run *r, struct stage *s, struct batch *batch,
 	}
 	batch->n = kept;
 	atomic_fetch_add(&c->kept, (int64_t)kept);
-	return 0;
 }
 
 void

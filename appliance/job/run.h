@@ -44,7 +44,7 @@ struct run {
 	const struct plan_pipe *pipe;
 	struct stage *stage;
 	size_t nstages;
-	bool shell, resumed, unmarked;
+	bool shell, unmarked;
 	int dir, work, result;		/* -1 in a shell */
 	const char *job, *path;		/* id; the job's directory */
 	struct store *store;
@@ -98,9 +98,9 @@ void run_progress(struct run *, bool last);
 /* run_piece - result.PIPELINE.json: counts, rules, results, warnings */
 int run_piece(struct run *, const struct err *failure, struct err *);
 
-/* run_verdicts - counts, rejects and verdicts of a batch after a stage; what is
+/* run_settle - counts, rejects and verdicts of a batch after a stage; what is
  * no longer kept leaves the batch */
-int run_settle(struct run *, struct stage *, struct batch *, struct buf *rej,
+void run_settle(struct run *, struct stage *, struct batch *, struct buf *rej,
     struct buf *ver);
 
 void run_close(struct run *);

@@ -31,7 +31,7 @@ struct ingest {
 	struct lines lines;
 	struct table table;
 	enum format format;
-	int64_t done, binary;
+	int64_t done;
 	int fd;
 };
 

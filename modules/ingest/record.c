@@ -270,7 +270,6 @@ ingest_some(struct stage *s, struct ingest *in, struct batch *b)
 	case FORMAT_TSV:
 		return ingest_row(s, in, b);
 	case FORMAT_BINARY:
-		in->binary++;
 		ingest_fault(s, b, 0, "binary data, not text");
 		return 1;
 	case FORMAT_TEXT:
