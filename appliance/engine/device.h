@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ENGINE_DEVICE_H
+#define ENGINE_DEVICE_H
+
+#include "appliance/base/arena.h"
+#include "appliance/base/err.h"
+#include "kernels/kernel.h"
+
+/*
+ * device.h - a device opened: its table of kernels and its own state.  The
+ * table is a shared object of ours, kernels/NAME.so beside the modules, loaded
+ * on demand, so that a process that computes nothing links no BLAS and no CUDA.
+ */
+
+struct device {
+	const struct kernels *k;
+	void *dev;
+};
+
+/*
+ * device_open - "ref", "cpu" (threads) or "cuda" (number: the GPU).  It is
+ * closed with the arena.  What it lacks (no such object, no GPU, an operation
+ * not built) is said in the error.
+ */
+struct device *device_open(struct arena *, const char *name, int number,
+    struct err *);
+
+/* device_for - "cuda" if gpus were leased ("0", "0,1"), else "cpu" */
+struct device *device_for(struct arena *, const char *gpus, int threads,
+    struct err *);
+
+/* device_missing - the name of an operation that the table lacks, or NULL */
+const char *device_missing(const struct kernels *);
+
+#endif

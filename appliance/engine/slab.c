@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/engine/slab.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define ALIGN	((size_t)64)
+
+void
+slab_init(struct slab *s, struct arena *a, struct device *d)
+{
+	*s = (struct slab){ .arena = a, .device = d };
+}
+
+void
+slab_want(struct slab *s, const char *what, size_t bytes, void **where)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap == 0 ? 64 : s->cap * 2;
+		s->part = arena_grow(s->arena, s->part, s->n, s->cap,
+		    sizeof(*s->part));
+	}
+	s->part[s->n++] = (struct slab_part){ what, (bytes + ALIGN - 1) /
+	    ALIGN * ALIGN, where };
+}
+
+void
+slab_reals(struct slab *s, const char *what, size_t n, real **where)
+{
+	slab_want(s, what, n * sizeof(real), (void **)where);
+}
+
+void
+slab_ints(struct slab *s, const char *what, size_t n, int32_t **where)
+{
+	slab_want(s, what, n * sizeof(int32_t), (void **)where);
+}
+
+size_t
+slab_size(const struct slab *s)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		sum += s->part[i].bytes;
+	return sum;
+}
+
+/* slab_category - bytes of part i's category; 0 if it came before */
+static size_t
+slab_category(const struct slab *s, size_t i)
+{
+	size_t sum = 0;
+
+	for (size_t k = 0; k < s->n; k++) {
+		if (strcmp(s->part[k].what, s->part[i].what) != 0)
+			continue;
+		if (k < i)
+			return 0;
+		sum += s->part[k].bytes;
+	}
+	return sum;
+}
+
+void
+slab_json(const struct slab *s, struct buf *b)
+{
+	size_t sum;
+
+	buf_char(b, '{');
+	for (size_t i = 0; i < s->n; i++) {
+		sum = slab_category(s, i);
+		if (sum > 0) {
+			buf_json_str(b, s->part[i].what);
+			buf_printf(b, ":%zu,", sum);
+		}
+	}
+	buf_printf(b, "\"total\":%zu}", slab_size(s));
+}
+
+void
+slab_text(const struct slab *s, struct buf *b)
+{
+	const double mega = 1 << 20;
+	const char *sep = "";
+	size_t sum;
+
+	for (size_t i = 0; i < s->n; i++) {
+		sum = slab_category(s, i);
+		if (sum == 0)
+			continue;
+		buf_printf(b, "%s%s %.1f", sep, s->part[i].what,
+		    (double)sum / mega);
+		sep = ", ";
+	}
+	buf_printf(b, ", in all %.1f MiB", (double)slab_size(s) / mega);
+}
+
+/* slab_left - what the machine could still give, in bytes; SIZE_MAX unknown */
+static size_t
+slab_left(void)
+{
+	char text[4096];
+	const char *p;
+	ssize_t n;
+	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+
+	if (fd == -1)
+		return SIZE_MAX;
+	n = file_get(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	p = strstr(text, "MemAvailable:");
+	return p == NULL ? SIZE_MAX :
+	    (size_t)strtoull(p + 13, NULL, 10) * 1024;
+}
+
+void
+slab_drop(void *arg)
+{
+	struct slab *s = arg;
+
+	if (s->block != NULL)
+		s->device->k->release(s->device->dev, s->block);
+	s->block = NULL;
+}
+
+int
+slab_take(struct slab *s, struct err *e)
+{
+	size_t want = slab_size(s) + ALIGN, left, at;
+	struct buf *b = buf_new(s->arena, 4096);
+
+	left = strcmp(s->device->k->name, "cuda") == 0 ? SIZE_MAX :
+	    slab_left();
+	if (want > left) {
+		slab_text(s, b);
+		return err_set(e, FATE_REJECT, "%.200s is needed, %zu MiB are "
+		    "left on this machine: take a smaller batch or model",
+		    buf_cstr(b), left >> 20);
+	}
+	s->block = s->device->k->alloc(s->device->dev, want);
+	if (s->block == NULL)
+		return err_set(e, FATE_RETRY, "the device has no %zu MiB",
+		    want >> 20);
+	arena_defer(s->arena, slab_drop, s);
+	at = ((uintptr_t)s->block + ALIGN - 1) / ALIGN * ALIGN -
+	    (uintptr_t)s->block;
+	for (size_t i = 0; i < s->n; i++) {
+		*s->part[i].where = (char *)s->block + at;
+		at += s->part[i].bytes;
+	}
+	return 0;
+}

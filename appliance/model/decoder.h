@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_DECODER_H
+#define MODEL_DECODER_H
+
+#include "appliance/engine/slab.h"
+#include "appliance/model/weights.h"
+
+/*
+ * decoder.h - a decoder's forward and backward pass, for training.
+ *
+ * A static list of operations, the same for GPT-2 and Llama: the shape's flags
+ * choose the norm, the positions, the activation, the biases.  Order of calls:
+ * decoder_want (wants its memory), slab_take, decoder_ready, then for each
+ * micro-batch decoder_run; the caller reads and clears grad.
+ */
+
+struct decoder_layer {			/* what the backward pass needs */
+	real *in, *norm1, *mean1, *keep1, *qkv, *att, *lse;
+	real *mid, *norm2, *mean2, *keep2, *up, *act;
+};
+
+struct decoder {
+	struct arena *arena;
+	struct device *device;
+	const struct weights *w;
+	size_t B, T, R;			/* sequences, positions, rows */
+	real *run, *grad;		/* parameters */
+	struct decoder_layer *layer;
+	real *last, *norm, *mean, *keep, *rope;
+	real *logits, *loss;		/* a chunk of rows; a row each */
+	size_t chunk;
+	real *dx, *dn, *dqkv, *datt, *dup, *dact;
+	int32_t *id, *pos, *target;
+};
+
+void decoder_want(struct decoder *, struct arena *, const struct weights *,
+    struct slab *, size_t B, size_t T);
+void decoder_ready(struct decoder *);
+
+/*
+ * decoder_run - id[R] in, target[R] (-1: not counted) compared; the sum of the
+ * counted losses.  scale != 0: the gradient of the sum times scale is added to
+ * grad.
+ */
+double decoder_run(struct decoder *, const int32_t *id, const int32_t *target,
+    double scale);
+
+/* rope_table - cosines and sines for places 0 to n - 1, [n][D] */
+void rope_table(const struct shape *, size_t n, real *out);
+
+#endif

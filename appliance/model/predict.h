@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_PREDICT_H
+#define MODEL_PREDICT_H
+
+#include "appliance/engine/slab.h"
+#include "appliance/model/weights.h"
+
+/*
+ * predict.h - a decoder that only looks forward: weights packed once, keys and
+ * values of `slots` sequences of up to `places` tokens kept.
+ *
+ * A row's result depends on its own sequence alone: not on the rows beside it,
+ * nor on how a prompt was cut into calls, nor on threads (kernel.h).
+ */
+
+struct predict_layer {
+	real *norm1, *norm1_b, *qkv_b, *out_b, *norm2, *norm2_b, *up_b;
+	real *down_b, *cache;
+	void *qkv, *out, *up, *down;
+};
+
+struct predict {
+	struct device *device;
+	const struct weights *w;
+	size_t slots, places, rows;	/* rows: most in one call */
+	struct slab slab;
+	struct predict_layer *layer;
+	real *token, *place, *norm, *norm_b, *rope;
+	void *head;
+	real *x, *n, *qkv, *att, *up, *act, *picked, *logits, *loss, *spare;
+	int32_t *id, *slot, *pos, *want, *target;
+	size_t wanted;			/* most rows with logits in one call */
+};
+
+/* predict_open - run: the host's parameters; they can go afterwards */
+struct predict *predict_open(struct arena *, struct device *,
+    const struct weights *, const real *run, size_t slots, size_t places,
+    size_t rows, struct err *);
+
+struct predict_rows {
+	size_t n;			/* at most `rows` */
+	const int32_t *id, *slot, *pos;	/* places of a slot in order */
+	const int32_t *want;		/* rows whose logits are asked for */
+	size_t nwant;			/* at most `wanted` */
+};
+
+/* predict_logits - logits[nwant][V] on the host */
+void predict_logits(struct predict *, const struct predict_rows *,
+    real *logits);
+
+/* predict_loss - loss[nwant]: minus the log-probability of each target */
+void predict_loss(struct predict *, const struct predict_rows *,
+    const int32_t *target, real *loss);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_WEIGHTS_H
+#define MODEL_WEIGHTS_H
+
+#include "appliance/engine/tensors.h"
+#include "appliance/model/shape.h"
+#include "kernels/kernel.h"
+
+/*
+ * weights.h - a decoder's parameters as one run of numbers, and where in it
+ * each lies.  Matrices are [out, in]; query, key and value lie below one
+ * another as one matrix, as do gate and up.  weights_read and weights_write
+ * know the names, the pieces and the transposed ones of Hugging Face's files.
+ */
+
+#define NO_WEIGHT	SIZE_MAX
+
+struct layer {				/* offsets in reals, or NO_WEIGHT */
+	size_t norm1, norm1_b, qkv, qkv_b, out, out_b;
+	size_t norm2, norm2_b, up, up_b, down, down_b;
+};
+
+struct weight {				/* one parameter */
+	size_t at, rows, cols;		/* rows 1: a vector */
+	bool decay;			/* has two dimensions */
+};
+
+struct weights {
+	struct shape shape;
+	struct weight *v;
+	size_t n, all;			/* all: reals in the run */
+	size_t token, place, norm, norm_b, head;	/* offsets */
+	struct layer *layer;
+	size_t qkv_rows, up_rows;
+};
+
+void weights_layout(struct arena *, const struct shape *, struct weights *);
+
+/* weights_init - GPT-2's: normal of 0.02, residual projections by sqrt(2 L)
+ * less, norms 1, biases 0; the same seed gives the same numbers */
+void weights_init(const struct weights *, uint64_t seed, real *run);
+
+/* weights_read - a model's tensors into the run, every one of them once */
+int weights_read(struct arena *, const struct weights *,
+    const struct tensors *, real *run, struct err *);
+
+/* weights_write - model.safetensors below a directory, flushed */
+int weights_write(struct arena *, const struct weights *, const real *run,
+    int at, struct err *);
+
+#endif

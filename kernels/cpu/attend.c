@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Causal attention, block of queries by block: the scores of QUERIES rows
+ * against all keys before them are in a thread's scratch, never the whole
+ * matrix (after Dao et al. 2022, FlashAttention: only each row's log-sum is
+ * kept, and the backward pass makes the scores anew).  A task is a sequence's
+ * key/value head with the query heads that share it, so that no two tasks add
+ * to the same gradient.
+ */
+#include "appliance/base/base.h"
+#include "kernels/cpu/cpu.h"
+
+#include <cblas.h>
+#include <math.h>
+
+#define QUERIES	((size_t)64)
+
+struct attend_call {
+	const struct kernel_heads *s;
+	real *y, *lse, *dq, *dk, *dv;
+	const real *q, *k, *v, *dy, *yy, *sums;
+};
+
+/* one head's block: rows first..first+n of queries, all keys up to the last */
+struct block {
+	const struct attend_call *c;
+	const real *q, *k, *v;		/* the sequence's first row, this head */
+	size_t h, first, n, keys, out;	/* out: index of [b][t0][h][0] in y */
+	size_t sum;			/* index of the first row's lse */
+	float scale;
+};
+
+static void
+block_of(struct block *k, const struct attend_call *c, size_t b, size_t g,
+    size_t h, size_t first)
+{
+	const struct kernel_heads *s = c->s;
+
+	*k = (struct block){ .c = c, .h = h, .first = first };
+	k->q = c->q + b * s->T * s->q + h * s->D;
+	k->k = c->k + b * s->T * s->k + g * s->D;
+	k->v = c->v + b * s->T * s->v + g * s->D;
+	k->n = s->T - first < QUERIES ? s->T - first : QUERIES;
+	k->keys = first + k->n;
+	k->out = ((b * s->T + first) * s->H + h) * s->D;
+	k->sum = (b * s->H + h) * s->T + first;
+	k->scale = 1 / sqrtf((float)s->D);
+}
+
+/* block_scores - p[n][keys] = scale q k^T */
+static void
+block_scores(const struct block *k, real *p)
+{
+	const struct kernel_heads *s = k->c->s;
+
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)k->n,
+	    (int)k->keys, (int)s->D, k->scale, k->q + k->first * s->q,
+	    (int)s->q, k->k, (int)s->k, 0, p, (int)k->keys);
+}
+
+/* row_exp - p[i] = e^(p[i] - sub) for i < n, 0 to the row's end; their sum */
+static float
+row_exp(real *p, size_t n, size_t end, float sub)
+{
+	vec sum = splat(0), e;
+	float total;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		e = vexp(load(p + i) - splat(sub));
+		save(p + i, e);
+		sum += e;
+	}
+	total = vsum(sum);
+	for (; i < n; i++) {
+		p[i] = expf(p[i] - sub);
+		total += p[i];
+	}
+	memset(p + n, 0, (end - n) * sizeof(*p));
+	return total;
+}
+
+static void
+block_forward(const struct block *k, real *p)
+{
+	const struct kernel_heads *s = k->c->s;
+	float inverse[QUERIES];
+
+	block_scores(k, p);
+	for (size_t i = 0; i < k->n; i++) {
+		real *row = p + i * k->keys;
+		size_t n = k->first + i + 1;
+		float max = row[0], sum;
+
+		for (size_t j = 1; j < n; j++)
+			max = row[j] > max ? row[j] : max;
+		sum = row_exp(row, n, k->keys, max);
+		k->c->lse[k->sum + i] = max + logf(sum);
+		inverse[i] = 1 / sum;
+	}
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)k->n,
+	    (int)s->D, (int)k->keys, 1, p, (int)k->keys, k->v, (int)s->v, 0,
+	    k->c->y + k->out, (int)(s->H * s->D));
+	for (size_t i = 0; i < k->n; i++)
+		for (size_t d = 0; d < s->D; d++)
+			k->c->y[k->out + i * s->H * s->D + d] *= inverse[i];
+}
+
+static void
+attend_task(void *arg, size_t task, void *scratch)
+{
+	const struct attend_call *c = arg;
+	size_t b = task / c->s->G, g = task % c->s->G;
+	size_t per = c->s->H / c->s->G;
+	struct block k;
+
+	for (size_t h = g * per; h < (g + 1) * per; h++)
+		for (size_t at = 0; at < c->s->T; at += QUERIES) {
+			block_of(&k, c, b, g, h, at);
+			block_forward(&k, scratch);
+		}
+}
+
+void
+OP(attend)(void *dev, real *y, real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *s)
+{
+	struct cpu *cpu = dev;
+	struct attend_call c = { .s = s, .y = y, .lse = lse, .q = q, .k = k,
+	    .v = v };
+
+	pool_run(cpu->pool, attend_task, &c, s->B * s->G,
+	    QUERIES * s->T * sizeof(real));
+}
+
+/* block_slopes - p becomes the scores' gradient, given dp = dy v^T */
+static void
+block_slopes(const struct block *k, real *p, const real *dp)
+{
+	const struct kernel_heads *s = k->c->s;
+
+	for (size_t i = 0; i < k->n; i++) {
+		const real *dy = k->c->dy + k->out + i * s->H * s->D;
+		const real *y = k->c->yy + k->out + i * s->H * s->D;
+		real *row = p + i * k->keys;
+		const real *drow = dp + i * k->keys;
+		size_t n = k->first + i + 1, j = 0;
+		float mean = 0;
+
+		for (size_t d = 0; d < s->D; d++)
+			mean += dy[d] * y[d];
+		for (; j + LANES <= n; j += LANES)
+			save(row + j, load(row + j) * (load(drow + j) -
+			    splat(mean)));
+		for (; j < n; j++)
+			row[j] *= drow[j] - mean;
+	}
+}
+
+static void
+block_backward(const struct block *k, real *p, real *dp, real *dq, real *dk,
+    real *dv)
+{
+	const struct kernel_heads *s = k->c->s;
+	const real *dy = k->c->dy + k->out;
+	int n = (int)k->n, keys = (int)k->keys, D = (int)s->D;
+	int wide = (int)(s->H * s->D);
+
+	block_scores(k, p);
+	for (size_t i = 0; i < k->n; i++)
+		row_exp(p + i * k->keys, k->first + i + 1, k->keys,
+		    k->c->sums[k->sum + i]);
+	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, D, n, 1, p,
+	    keys, dy, wide, 1, dv, (int)s->v);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, keys, D, 1, dy,
+	    wide, k->v, (int)s->v, 0, dp, keys);
+	block_slopes(k, p, dp);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, D, keys,
+	    k->scale, p, keys, k->k, (int)s->k, 0, dq + k->first * s->q,
+	    (int)s->q);
+	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, D, n,
+	    k->scale, p, keys, k->q + k->first * s->q, (int)s->q, 1, dk,
+	    (int)s->k);
+}
+
+static void
+attend_back(void *arg, size_t task, void *scratch)
+{
+	const struct attend_call *c = arg;
+	const struct kernel_heads *s = c->s;
+	size_t b = task / s->G, g = task % s->G, per = s->H / s->G;
+	real *p = scratch, *dp = p + QUERIES * s->T;
+	real *dk = c->dk + b * s->T * s->k + g * s->D;
+	real *dv = c->dv + b * s->T * s->v + g * s->D;
+	struct block k;
+
+	for (size_t t = 0; t < s->T; t++) {
+		memset(dk + t * s->k, 0, s->D * sizeof(*dk));
+		memset(dv + t * s->v, 0, s->D * sizeof(*dv));
+	}
+	for (size_t h = g * per; h < (g + 1) * per; h++)
+		for (size_t at = 0; at < s->T; at += QUERIES) {
+			block_of(&k, c, b, g, h, at);
+			block_backward(&k, p, dp, c->dq + b * s->T * s->q +
+			    h * s->D, dk, dv);
+		}
+}
+
+void
+OP(attend_grad)(void *dev, real *dq, real *dk, real *dv, const real *dy,
+    const real *y, const real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *s)
+{
+	struct cpu *cpu = dev;
+	struct attend_call c = { .s = s, .dq = dq, .dk = dk, .dv = dv,
+	    .dy = dy, .yy = y, .sums = lse, .q = q, .k = k, .v = v };
+
+	pool_run(cpu->pool, attend_back, &c, s->B * s->G,
+	    2 * QUERIES * s->T * sizeof(real));
+}

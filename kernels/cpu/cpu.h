@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include "kernels/cpu/pool.h"
+#include "kernels/kernel.h"
+
+/*
+ * cpu.h - the CPU device.  The files that include this header are compiled
+ * once for each instruction set, which names ISA; OP(x) is then cpu_x_ISA.
+ * Vectors are GCC's: eight reals, whatever the machine makes of them.
+ */
+
+#define OP__(name, isa)	cpu_##name##_##isa
+#define OP_(name, isa)	OP__(name, isa)
+#define OP(name)	OP_(name, ISA)
+
+struct cpu {
+	struct pool *pool;
+};
+
+extern const struct kernels cpu_table_base, cpu_table_avx2;
+
+#ifdef ISA
+typedef float vec __attribute__((vector_size(32)));
+typedef int32_t ivec __attribute__((vector_size(32)));
+/* a vector as it lies in memory */
+typedef float mvec __attribute__((vector_size(32), aligned(4), may_alias));
+#define LANES	8
+
+/* load, save - any alignment; splat - one value in all lanes */
+static inline vec
+load(const real *p)
+{
+	return *(const mvec *)p;
+}
+
+static inline void
+save(real *p, vec v)
+{
+	*(mvec *)p = v;
+}
+
+static inline vec
+splat(float x)
+{
+	return (vec){ x, x, x, x, x, x, x, x };
+}
+
+/* vsum - lanes in a fixed order */
+static inline float
+vsum(vec v)
+{
+	return ((v[0] + v[4]) + (v[2] + v[6])) +
+	    ((v[1] + v[5]) + (v[3] + v[7]));
+}
+
+/*
+ * vexp - e to the x, within 2 ulp for results that are normal numbers: x is
+ * n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, n into the exponent
+ */
+static inline vec
+vexp(vec x)
+{
+	const vec magic = splat(12582912.f);	/* 1.5 * 2^23: rounds */
+	vec n, r, p;
+	ivec bits, low = x < splat(-87.f), high = x > splat(88.f);
+
+	x = (vec)(((ivec)x & ~low) | ((ivec)splat(-87.f) & low));
+	x = (vec)(((ivec)x & ~high) | ((ivec)splat(88.f) & high));
+	n = x * splat(1.44269504f) + magic;
+	bits = (ivec)n << 23;
+	n -= magic;
+	r = x - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
+	p = splat(1.9875691500e-4f);
+	p = p * r + splat(1.3981999507e-3f);
+	p = p * r + splat(8.3334519073e-3f);
+	p = p * r + splat(4.1665795894e-2f);
+	p = p * r + splat(1.6666665459e-1f);
+	p = p * r + splat(5.0000001201e-1f);
+	p = p * r * r + r + splat(1.f);
+	p = (vec)((ivec)p + bits);
+	return (vec)((ivec)p & ~low);
+}
+
+/* part - the run of rows (or columns) that is task i of n */
+static inline void
+part(size_t all, size_t n, size_t i, size_t *from, size_t *to)
+{
+	*from = all * i / n;
+	*to = all * (i + 1) / n;
+}
+
+/* tasks_for - how many tasks rows of so much work are worth */
+static inline size_t
+tasks_for(void *dev, size_t rows, size_t work)
+{
+	const struct cpu *c = dev;
+	size_t most = (size_t)pool_threads(c->pool) * 4;
+	size_t n = rows * work / 16384 + 1;
+
+	n = n < most ? n : most;
+	return n < rows ? n : rows;
+}
+
+void OP(gemm)(void *, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, const real *b, double beta, real *c);
+void OP(layernorm)(void *, real *y, real *mean, real *keep, const real *x,
+    const real *w, const real *b, size_t R, size_t C, double eps);
+void OP(layernorm_grad)(void *, real *dx, real *dw, real *db, const real *dy,
+    const real *x, const real *w, const real *mean, const real *keep, size_t R,
+    size_t C);
+void OP(rmsnorm)(void *, real *y, real *keep, const real *x, const real *w,
+    size_t R, size_t C, double eps);
+void OP(rmsnorm_grad)(void *, real *dx, real *dw, const real *dy,
+    const real *x, const real *w, const real *keep, size_t R, size_t C);
+void OP(rope)(void *, real *x, const real *table, const int32_t *pos, size_t R,
+    size_t stride, size_t heads, size_t D, int back);
+void OP(gelu)(void *, real *y, const real *x, size_t n);
+void OP(gelu_grad)(void *, real *dx, const real *dy, const real *x, size_t n);
+void OP(swiglu)(void *, real *y, const real *x, size_t R, size_t F);
+void OP(swiglu_grad)(void *, real *dx, const real *dy, const real *x, size_t R,
+    size_t F);
+void OP(classify)(void *, real *loss, real *logits, const int32_t *target,
+    size_t R, size_t V, double scale);
+void OP(attend)(void *, real *y, real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *);
+void OP(attend_grad)(void *, real *dq, real *dk, real *dv, const real *dy,
+    const real *y, const real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *);
+size_t OP(packed_size)(void *, size_t N, size_t K);
+void OP(pack)(void *, void *packed, const real *w, size_t N, size_t K);
+void OP(product)(void *, real *y, const real *x, const void *packed, size_t R,
+    size_t N, size_t K);
+void OP(store)(void *, real *cache, const real *k, const real *v,
+    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
+    size_t width, size_t places);
+void OP(look)(void *, real *y, const real *q, const real *cache,
+    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
+    size_t G, size_t D, size_t places);
+#endif
+
+#endif

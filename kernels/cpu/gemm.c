@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products by OpenBLAS, one thread each on a slice of the result: our threads
+ * share the cores out, OpenBLAS's own would fight with them.  And the loss.
+ */
+#include "appliance/base/base.h"
+#include "kernels/cpu/cpu.h"
+
+#include <cblas.h>
+#include <math.h>
+
+struct gemm_call {
+	int ta, tb;
+	size_t M, N, K, tasks;
+	float alpha, beta;
+	const real *a, *b;
+	real *c;
+	bool rows;			/* slices of rows, else of columns */
+};
+
+static void
+gemm_task(void *arg, size_t task, void *scratch)
+{
+	const struct gemm_call *g = arg;
+	size_t from, to, M = g->M, N = g->N;
+	const real *a = g->a, *b = g->b;
+	real *c = g->c;
+
+	(void)scratch;
+	part(g->rows ? M : N, g->tasks, task, &from, &to);
+	if (g->rows) {
+		a += g->ta ? from : from * g->K;
+		c += from * N;
+		M = to - from;
+	} else {
+		b += g->tb ? from * g->K : from;
+		c += from;
+		N = to - from;
+	}
+	if (M == 0 || N == 0)
+		return;
+	cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans,
+	    g->tb ? CblasTrans : CblasNoTrans, (int)M, (int)N, (int)g->K,
+	    g->alpha, a, (int)(g->ta ? g->M : g->K), b,
+	    (int)(g->tb ? g->K : g->N), g->beta, c, (int)g->N);
+}
+
+void
+OP(gemm)(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, const real *b, double beta, real *c)
+{
+	struct cpu *cpu = dev;
+	struct gemm_call g = { .ta = ta, .tb = tb, .M = M, .N = N, .K = K,
+	    .alpha = (float)alpha, .beta = (float)beta, .a = a, .b = b,
+	    .c = c, .rows = M >= N };
+
+	g.tasks = (size_t)pool_threads(cpu->pool);
+	if (M * N * K < 1 << 15)
+		g.tasks = 1;
+	pool_run(cpu->pool, gemm_task, &g, g.tasks, 0);
+}
+
+struct classify_call {
+	real *loss, *logits;
+	const int32_t *target;
+	size_t R, V, tasks;
+	float scale;
+};
+
+/* row_max - of a row */
+static float
+row_max(const real *x, size_t n)
+{
+	vec m = splat(-HUGE_VALF), v;
+	ivec more;
+	float max = -HUGE_VALF;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		v = load(x + i);
+		more = v > m;
+		m = (vec)(((ivec)v & more) | ((ivec)m & ~more));
+	}
+	for (size_t k = 0; k < LANES; k++)
+		max = m[k] > max ? m[k] : max;
+	for (; i < n; i++)
+		max = x[i] > max ? x[i] : max;
+	return max;
+}
+
+static void
+classify_task(void *arg, size_t task, void *scratch)
+{
+	const struct classify_call *k = arg;
+	size_t r, to, i, V = k->V;
+
+	(void)scratch;
+	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
+		real *x = k->logits + r * V;
+		int32_t t = k->target[r];
+		float max = row_max(x, V), lse, keep;
+		double sum = 0;
+
+		for (i = 0; i + LANES <= V; i += LANES)
+			sum += (double)vsum(vexp(load(x + i) - splat(max)));
+		for (; i < V; i++)
+			sum += (double)expf(x[i] - max);
+		lse = max + (float)log(sum);
+		k->loss[r] = t < 0 ? 0 : lse - x[t];
+		if (k->scale == 0)
+			continue;
+		keep = t < 0 ? 0 : x[t];
+		for (i = 0; i + LANES <= V; i += LANES)
+			save(x + i, t < 0 ? splat(0) : splat(k->scale) *
+			    vexp(load(x + i) - splat(lse)));
+		for (; i < V; i++)
+			x[i] = t < 0 ? 0 : k->scale * expf(x[i] - lse);
+		if (t >= 0)
+			x[t] = k->scale * (expf(keep - lse) - 1);
+	}
+}
+
+void
+OP(classify)(void *dev, real *loss, real *logits, const int32_t *target,
+    size_t R, size_t V, double scale)
+{
+	struct cpu *c = dev;
+	struct classify_call k = { .loss = loss, .logits = logits,
+	    .target = target, .R = R, .V = V, .scale = (float)scale };
+
+	k.tasks = tasks_for(dev, R, V * 8);
+	pool_run(c->pool, classify_task, &k, k.tasks, 0);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KERNELS_KERNEL_H
+#define KERNELS_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * kernel.h - a device: a table of operations.  A shared object exports one
+ * symbol, `kernels`, which gives the table for this machine.  kernels/ref is the truth: plain loops that sum in
+ * double.  Every other table is tested against it on odd shapes, and ref itself
+ * by central differences (there it is compiled with REAL=double).
+ *
+ * All pointers but those said to be the host's are the device's memory.
+ * Matrices are row-major without gaps unless a stride is given.  Shapes: B
+ * sequences of T positions, R = B * T rows, C channels, H query heads, G
+ * key/value heads (H a multiple of G), D channels a head, V words.  `grad`
+ * operations add to the gradients of parameters and overwrite those of inputs,
+ * unless said otherwise.  Operations cannot fail: what can is open and alloc.
+ *
+ * The same binary, ISA, device and number of threads give the same bytes.  The
+ * operations under "inference" promise more: a row's result does not depend on
+ * the other rows, nor on the number of threads.
+ */
+
+#define KERNEL_ABI	1
+
+#ifndef REAL
+#define REAL	float
+#endif
+typedef REAL real;
+
+/* where query, key and value rows begin and how far apart rows are, in reals */
+struct kernel_heads {
+	size_t B, T, H, G, D;
+	size_t q, k, v;			/* strides of rows */
+};
+
+/* AdamW (Loshchilov and Hutter 2019, as PyTorch computes it) */
+struct kernel_adamw {
+	double lr, beta1, beta2, eps, decay;
+	double scale;			/* of the gradient, from clipping */
+	int64_t step;			/* from 1 */
+};
+
+struct kernels {
+	unsigned abi;
+	const char *name;		/* "ref", "cpu", "cuda" */
+
+	/* open - NULL with the reason; number: of threads, or of the GPU */
+	void *(*open)(int number, char *why, size_t len);
+	void (*close)(void *);
+	const char *(*isa)(void *);	/* "avx2", "sm_90" */
+	void *(*alloc)(void *, size_t bytes);	/* zeroed; NULL if there is none */
+	void (*release)(void *, void *);
+	void (*put)(void *, void *to, const void *host, size_t bytes);
+	void (*get)(void *, void *host, const void *from, size_t bytes);
+	void (*fill)(void *, real *x, size_t n, double value);
+
+	/* c[M,N] = alpha op(a) op(b) + beta c; a is [M,K], or [K,M] if ta; b is
+	 * [K,N], or [N,K] if tb */
+	void (*gemm)(void *, int ta, int tb, size_t M, size_t N, size_t K,
+	    double alpha, const real *a, const real *b, double beta, real *c);
+	void (*bias)(void *, real *y, const real *b, size_t R, size_t N);
+	void (*bias_grad)(void *, real *db, const real *dy, size_t R, size_t N);
+	void (*add)(void *, real *y, const real *x, size_t n);
+
+	/* y = token[id] + place[pos]; place may be NULL */
+	void (*embed)(void *, real *y, const real *token, const real *place,
+	    const int32_t *id, const int32_t *pos, size_t R, size_t C);
+	void (*embed_grad)(void *, real *dtoken, real *dplace, const real *dy,
+	    const int32_t *id, const int32_t *pos, size_t R, size_t C);
+
+	/* normalise a row; keep[R] is 1/deviation, mean[R] the mean.  The
+	 * gradient of the input is added to dx */
+	void (*layernorm)(void *, real *y, real *mean, real *keep,
+	    const real *x, const real *w, const real *b, size_t R, size_t C,
+	    double eps);
+	void (*layernorm_grad)(void *, real *dx, real *dw, real *db,
+	    const real *dy, const real *x, const real *w, const real *mean,
+	    const real *keep, size_t R, size_t C);
+	void (*rmsnorm)(void *, real *y, real *keep, const real *x,
+	    const real *w, size_t R, size_t C, double eps);
+	void (*rmsnorm_grad)(void *, real *dx, real *dw, const real *dy,
+	    const real *x, const real *w, const real *keep, size_t R,
+	    size_t C);
+
+	/* turn the pairs (i, i + D/2) of each of `heads` heads of each row in
+	 * place; table[pos][D] is D/2 cosines, then D/2 sines; back: by minus
+	 * the angle */
+	void (*rope)(void *, real *x, const real *table, const int32_t *pos,
+	    size_t R, size_t stride, size_t heads, size_t D, int back);
+
+	/* causal attention, scale 1/sqrt(D); y is [R,H*D], lse[B,H,T] the log
+	 * of each row's sum; dq, dk, dv have the strides of q, k, v */
+	void (*attend)(void *, real *y, real *lse, const real *q,
+	    const real *k, const real *v, const struct kernel_heads *);
+	void (*attend_grad)(void *, real *dq, real *dk, real *dv,
+	    const real *dy, const real *y, const real *lse, const real *q,
+	    const real *k, const real *v, const struct kernel_heads *);
+
+	/* gelu by tanh (GPT-2's gelu_new); y may be x, dx may be dy */
+	void (*gelu)(void *, real *y, const real *x, size_t n);
+	void (*gelu_grad)(void *, real *dx, const real *dy, const real *x,
+	    size_t n);
+	/* x[R,2F] is gate, then up: y[R,F] = silu(gate) * up */
+	void (*swiglu)(void *, real *y, const real *x, size_t R, size_t F);
+	void (*swiglu_grad)(void *, real *dx, const real *dy, const real *x,
+	    size_t R, size_t F);
+
+	/* softmax and cross-entropy: loss[R] of each row against its target,
+	 * 0 where the target is negative; with scale != 0 the logits become
+	 * their gradient times scale */
+	void (*classify)(void *, real *loss, real *logits,
+	    const int32_t *target, size_t R, size_t V, double scale);
+
+	void (*adamw)(void *, real *p, const real *g, real *m, real *v,
+	    size_t n, const struct kernel_adamw *);
+	double (*sumsq)(void *, const real *x, size_t n);	/* the host's */
+
+	/*
+	 * Inference.  pack lays a [N,K] matrix out for product, in
+	 * packed_size(N, K) bytes; product: y[R,N] = x[R,K] w^T.  look is
+	 * attention over a cache: row r is the query at place pos[r] of
+	 * sequence slot[r]; cache[slot][place][2][G*D] holds keys, then values,
+	 * `places` per slot; store puts rows into it first.
+	 */
+	size_t (*packed_size)(void *, size_t N, size_t K);
+	void (*pack)(void *, void *packed, const real *w, size_t N, size_t K);
+	void (*product)(void *, real *y, const real *x, const void *packed,
+	    size_t R, size_t N, size_t K);
+	void (*store)(void *, real *cache, const real *k, const real *v,
+	    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
+	    size_t width, size_t places);
+	void (*look)(void *, real *y, const real *q, const real *cache,
+	    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
+	    size_t H, size_t G, size_t D, size_t places);
+};
+
+/* KERNELS - the exported symbol */
+#define KERNELS	__attribute__((visibility("default"))) \
+	const struct kernels *kernels(void)
+KERNELS;
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Norms, positions, activations: kernel.h in plain loops */
+#include "appliance/base/base.h"
+#include "kernels/ref/ref.h"
+
+#include <math.h>
+
+/* mean_of, a row's mean of x, and of x times z if z is given */
+static double
+mean_of(const real *x, const real *z, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (double)x[i] * (z == NULL ? 1 : (double)z[i]);
+	return sum / (double)n;
+}
+
+void
+ref_layernorm(void *dev, real *y, real *mean, real *keep, const real *x,
+    const real *w, const real *b, size_t R, size_t C, double eps)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++, x += C, y += C) {
+		double mu = mean_of(x, NULL, C), var = 0, s;
+
+		for (size_t c = 0; c < C; c++)
+			var += ((double)x[c] - mu) * ((double)x[c] - mu);
+		s = 1 / sqrt(var / (double)C + eps);
+		mean[r] = (real)mu;
+		keep[r] = (real)s;
+		for (size_t c = 0; c < C; c++)
+			y[c] = (real)(((double)x[c] - mu) * s * (double)w[c] +
+			    (double)b[c]);
+	}
+}
+
+void
+ref_layernorm_grad(void *dev, real *dx, real *dw, real *db, const real *dy,
+    const real *x, const real *w, const real *mean, const real *keep, size_t R,
+    size_t C)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++, x += C, dy += C, dx += C) {
+		double mu = (double)mean[r], s = (double)keep[r];
+		double one = 0, two = 0;
+
+		for (size_t c = 0; c < C; c++) {
+			double g = (double)dy[c] * (double)w[c];
+
+			one += g;
+			two += g * ((double)x[c] - mu) * s;
+		}
+		one /= (double)C;
+		two /= (double)C;
+		for (size_t c = 0; c < C; c++) {
+			double n = ((double)x[c] - mu) * s;
+
+			dw[c] += (real)((double)dy[c] * n);
+			db[c] += dy[c];
+			dx[c] += (real)(s * ((double)dy[c] * (double)w[c] -
+			    one - n * two));
+		}
+	}
+}
+
+void
+ref_rmsnorm(void *dev, real *y, real *keep, const real *x, const real *w,
+    size_t R, size_t C, double eps)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++, x += C, y += C) {
+		double s = 1 / sqrt(mean_of(x, x, C) + eps);
+
+		keep[r] = (real)s;
+		for (size_t c = 0; c < C; c++)
+			y[c] = (real)((double)x[c] * s * (double)w[c]);
+	}
+}
+
+void
+ref_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, const real *keep, size_t R, size_t C)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++, x += C, dy += C, dx += C) {
+		double s = (double)keep[r], two = 0;
+
+		for (size_t c = 0; c < C; c++)
+			two += (double)dy[c] * (double)w[c] * (double)x[c] * s;
+		two /= (double)C;
+		for (size_t c = 0; c < C; c++) {
+			double n = (double)x[c] * s;
+
+			dw[c] += (real)((double)dy[c] * n);
+			dx[c] += (real)(s * ((double)dy[c] * (double)w[c] -
+			    n * two));
+		}
+	}
+}
+
+void
+ref_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
+    size_t stride, size_t heads, size_t D, int back)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t h = 0; h < heads; h++) {
+			real *p = x + r * stride + h * D;
+			const real *t = table + (size_t)pos[r] * D;
+
+			for (size_t i = 0; i < D / 2; i++) {
+				double co = (double)t[i], a = (double)p[i];
+				double b = (double)p[i + D / 2];
+				double si = (double)t[i + D / 2];
+
+				si = back ? -si : si;
+				p[i] = (real)(a * co - b * si);
+				p[i + D / 2] = (real)(b * co + a * si);
+			}
+		}
+}
+
+#define GELU_A	0.79788456080286535588	/* sqrt(2/pi) */
+#define GELU_B	0.044715
+
+void
+ref_gelu(void *dev, real *y, const real *x, size_t n)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++) {
+		double v = (double)x[i];
+
+		y[i] = (real)(0.5 * v * (1 + tanh(GELU_A * (v + GELU_B * v *
+		    v * v))));
+	}
+}
+
+void
+ref_gelu_grad(void *dev, real *dx, const real *dy, const real *x, size_t n)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++) {
+		double v = (double)x[i];
+		double t = tanh(GELU_A * (v + GELU_B * v * v * v));
+		double slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) *
+		    GELU_A * (1 + 3 * GELU_B * v * v);
+
+		dx[i] = (real)((double)dy[i] * slope);
+	}
+}
+
+void
+ref_swiglu(void *dev, real *y, const real *x, size_t R, size_t F)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t f = 0; f < F; f++) {
+			double g = (double)x[r * 2 * F + f];
+
+			y[r * F + f] = (real)(g / (1 + exp(-g)) *
+			    (double)x[r * 2 * F + F + f]);
+		}
+}
+
+void
+ref_swiglu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
+    size_t F)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t f = 0; f < F; f++) {
+			double g = (double)x[r * 2 * F + f];
+			double u = (double)x[r * 2 * F + F + f];
+			double d = (double)dy[r * F + f];
+			double s = 1 / (1 + exp(-g));
+
+			dx[r * 2 * F + f] = (real)(d * u * s *
+			    (1 + g * (1 - s)));
+			dx[r * 2 * F + F + f] = (real)(d * g * s);
+		}
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reference device: memory, products, tables, losses, steps */
+#include "appliance/base/base.h"
+#include "appliance/base/arena.h"
+#include "kernels/ref/ref.h"
+
+#include <math.h>
+
+static void *
+ref_open(int number, char *why, size_t len)
+{
+	static char self;
+
+	(void)number;
+	(void)why;
+	(void)len;
+	return &self;
+}
+
+static void
+ref_close(void *dev)
+{
+	(void)dev;
+}
+
+static const char *
+ref_isa(void *dev)
+{
+	(void)dev;
+	return "plain C";
+}
+
+static void *
+ref_alloc(void *dev, size_t bytes)
+{
+	(void)dev;
+	return mem_alloc(bytes);
+}
+
+static void
+ref_release(void *dev, void *p)
+{
+	(void)dev;
+	mem_free(p);
+}
+
+static void
+ref_put(void *dev, void *to, const void *host, size_t bytes)
+{
+	(void)dev;
+	memcpy(to, host, bytes);
+}
+
+static void
+ref_get(void *dev, void *host, const void *from, size_t bytes)
+{
+	(void)dev;
+	memcpy(host, from, bytes);
+}
+
+static void
+ref_fill(void *dev, real *x, size_t n, double value)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		x[i] = (real)value;
+}
+
+static void
+ref_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K, double alpha,
+    const real *a, const real *b, double beta, real *c)
+{
+	double sum;
+
+	(void)dev;
+	for (size_t m = 0; m < M; m++)
+		for (size_t n = 0; n < N; n++) {
+			sum = 0;
+			for (size_t k = 0; k < K; k++)
+				sum += (double)(ta ? a[k * M + m] :
+				    a[m * K + k]) * (double)(tb ?
+				    b[n * K + k] : b[k * N + n]);
+			c[m * N + n] = (real)(alpha * sum + (beta == 0 ? 0 :
+			    beta * (double)c[m * N + n]));
+		}
+}
+
+static void
+ref_bias(void *dev, real *y, const real *b, size_t R, size_t N)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t n = 0; n < N; n++)
+			y[r * N + n] += b[n];
+}
+
+static void
+ref_bias_grad(void *dev, real *db, const real *dy, size_t R, size_t N)
+{
+	(void)dev;
+	for (size_t n = 0; n < N; n++) {
+		double sum = 0;
+
+		for (size_t r = 0; r < R; r++)
+			sum += (double)dy[r * N + n];
+		db[n] = (real)((double)db[n] + sum);
+	}
+}
+
+static void
+ref_add(void *dev, real *y, const real *x, size_t n)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		y[i] += x[i];
+}
+
+static void
+ref_embed(void *dev, real *y, const real *token, const real *place,
+    const int32_t *id, const int32_t *pos, size_t R, size_t C)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t c = 0; c < C; c++)
+			y[r * C + c] = token[(size_t)id[r] * C + c] +
+			    (place == NULL ? 0 :
+			    place[(size_t)pos[r] * C + c]);
+}
+
+static void
+ref_embed_grad(void *dev, real *dtoken, real *dplace, const real *dy,
+    const int32_t *id, const int32_t *pos, size_t R, size_t C)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t c = 0; c < C; c++) {
+			dtoken[(size_t)id[r] * C + c] += dy[r * C + c];
+			if (dplace != NULL)
+				dplace[(size_t)pos[r] * C + c] +=
+				    dy[r * C + c];
+		}
+}
+
+static void
+ref_classify(void *dev, real *loss, real *logits, const int32_t *target,
+    size_t R, size_t V, double scale)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++) {
+		real *x = logits + r * V;
+		double max = -HUGE_VAL, sum = 0, lse;
+
+		for (size_t i = 0; i < V; i++)
+			max = (double)x[i] > max ? (double)x[i] : max;
+		for (size_t i = 0; i < V; i++)
+			sum += exp((double)x[i] - max);
+		lse = max + log(sum);
+		loss[r] = target[r] < 0 ? 0 :
+		    (real)(lse - (double)x[target[r]]);
+		for (size_t i = 0; scale != 0 && i < V; i++)
+			x[i] = target[r] < 0 ? 0 : (real)(scale *
+			    (exp((double)x[i] - lse) -
+			    (i == (size_t)target[r])));
+	}
+}
+
+static void
+ref_adamw(void *dev, real *p, const real *g, real *m, real *v, size_t n,
+    const struct kernel_adamw *o)
+{
+	double fix1 = 1 - pow(o->beta1, (double)o->step);
+	double fix2 = 1 - pow(o->beta2, (double)o->step);
+
+	(void)dev;
+	for (size_t i = 0; i < n; i++) {
+		double d = (double)g[i] * o->scale;
+		double m1 = o->beta1 * (double)m[i] + (1 - o->beta1) * d;
+		double v1 = o->beta2 * (double)v[i] + (1 - o->beta2) * d * d;
+
+		m[i] = (real)m1;
+		v[i] = (real)v1;
+		p[i] = (real)((double)p[i] * (1 - o->lr * o->decay) -
+		    o->lr * (m1 / fix1) / (sqrt(v1 / fix2) + o->eps));
+	}
+}
+
+static double
+ref_sumsq(void *dev, const real *x, size_t n)
+{
+	double sum = 0;
+
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		sum += (double)x[i] * (double)x[i];
+	return sum;
+}
+
+static size_t
+ref_packed_size(void *dev, size_t N, size_t K)
+{
+	(void)dev;
+	return N * K * sizeof(real);
+}
+
+static void
+ref_pack(void *dev, void *packed, const real *w, size_t N, size_t K)
+{
+	(void)dev;
+	memcpy(packed, w, N * K * sizeof(real));
+}
+
+static void
+ref_product(void *dev, real *y, const real *x, const void *packed, size_t R,
+    size_t N, size_t K)
+{
+	ref_gemm(dev, 0, 1, R, N, K, 1, x, packed, 0, y);
+}
+
+static const struct kernels ref_kernels = {
+	.abi = KERNEL_ABI, .name = "ref", .open = ref_open,
+	.close = ref_close, .isa = ref_isa, .alloc = ref_alloc,
+	.release = ref_release, .put = ref_put, .get = ref_get,
+	.fill = ref_fill, .gemm = ref_gemm, .bias = ref_bias,
+	.bias_grad = ref_bias_grad, .add = ref_add, .embed = ref_embed,
+	.embed_grad = ref_embed_grad, .layernorm = ref_layernorm,
+	.layernorm_grad = ref_layernorm_grad, .rmsnorm = ref_rmsnorm,
+	.rmsnorm_grad = ref_rmsnorm_grad, .rope = ref_rope,
+	.attend = ref_attend, .attend_grad = ref_attend_grad,
+	.gelu = ref_gelu, .gelu_grad = ref_gelu_grad, .swiglu = ref_swiglu,
+	.swiglu_grad = ref_swiglu_grad, .classify = ref_classify,
+	.adamw = ref_adamw, .sumsq = ref_sumsq,
+	.packed_size = ref_packed_size, .pack = ref_pack,
+	.product = ref_product, .store = ref_store, .look = ref_look,
+};
+
+KERNELS
+{
+	return &ref_kernels;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef REF_REF_H
+#define REF_REF_H
+
+#include "kernels/kernel.h"
+
+/* ref.h - the parts of ref's table; each is what kernel.h says, in plain loops
+ * that sum in double */
+
+void ref_layernorm(void *, real *y, real *mean, real *keep, const real *x,
+    const real *w, const real *b, size_t R, size_t C, double eps);
+void ref_layernorm_grad(void *, real *dx, real *dw, real *db, const real *dy,
+    const real *x, const real *w, const real *mean, const real *keep, size_t R,
+    size_t C);
+void ref_rmsnorm(void *, real *y, real *keep, const real *x, const real *w,
+    size_t R, size_t C, double eps);
+void ref_rmsnorm_grad(void *, real *dx, real *dw, const real *dy,
+    const real *x, const real *w, const real *keep, size_t R, size_t C);
+void ref_rope(void *, real *x, const real *table, const int32_t *pos, size_t R,
+    size_t stride, size_t heads, size_t D, int back);
+void ref_gelu(void *, real *y, const real *x, size_t n);
+void ref_gelu_grad(void *, real *dx, const real *dy, const real *x, size_t n);
+void ref_swiglu(void *, real *y, const real *x, size_t R, size_t F);
+void ref_swiglu_grad(void *, real *dx, const real *dy, const real *x, size_t R,
+    size_t F);
+void ref_attend(void *, real *y, real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *);
+void ref_attend_grad(void *, real *dq, real *dk, real *dv, const real *dy,
+    const real *y, const real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *);
+void ref_store(void *, real *cache, const real *k, const real *v,
+    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
+    size_t width, size_t places);
+void ref_look(void *, real *y, const real *q, const real *cache,
+    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
+    size_t G, size_t D, size_t places);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CPU's kernels, of each instruction set that this machine has, against
+ * ref's on odd shapes; and what inference promises: a row's result does not
+ * depend on the rows beside it, nor on threads.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/arena.h"
+#include "appliance/model/random.h"
+#include "kernels/cpu/cpu.h"
+#include "tests/tap.h"
+
+#include <math.h>
+
+#define NEAR	2e-5			/* of the largest number */
+
+static const struct kernels *ref;
+static struct arena *arena;
+
+/* a pair of devices, and numbers of which each has its copy */
+struct both {
+	const struct kernels *k[2];
+	void *dev[2];
+	const char *isa;
+};
+
+struct pair {
+	real *v[2];
+	size_t n;
+};
+
+static struct pair
+some(uint64_t stream, size_t n)
+{
+	struct pair p = { .n = n };
+
+	p.v[0] = arena_array(arena, n + 16, sizeof(real));
+	for (size_t i = 0; i < n; i++)
+		p.v[0][i] = (real)random_normal(11, stream, i);
+	p.v[1] = arena_copy(arena, p.v[0], (n + 16) * sizeof(real));
+	return p;
+}
+
+static struct pair
+none(size_t n)
+{
+	struct pair p = { .n = n };
+
+	for (int i = 0; i < 2; i++)
+		p.v[i] = arena_array(arena, n + 16, sizeof(real));
+	return p;
+}
+
+/* worst - the largest difference, beside the largest number */
+static double
+worst(struct pair p)
+{
+	double off = 0, most = 1e-30;
+
+	for (size_t i = 0; i < p.n; i++) {
+		double x = (double)p.v[0][i], y = (double)p.v[1][i];
+
+		most = fabs(x) > most ? fabs(x) : most;
+		off = fabs(x - y) > off || y != y ? fabs(x - y) : off;
+	}
+	return off / most;
+}
+
+static void
+same(const struct both *b, const char *name, size_t shape, struct pair p)
+{
+	double off = worst(p);
+
+	tap(off < NEAR, "%s %s, shape %zu: %.1e", b->isa, name, shape, off);
+}
+
+static const size_t sizes[][3] = { { 1, 1, 1 }, { 2, 3, 5 }, { 7, 17, 9 },
+    { 33, 31, 70 }, { 13, 100, 600 } };
+
+static void
+test_gemm(const struct both *b)
+{
+	for (size_t s = 0; s < BASE_COUNT(sizes); s++)
+		for (int t = 0; t < 4; t++) {
+			size_t M = sizes[s][0], N = sizes[s][1];
+			size_t K = sizes[s][2];
+			struct pair x = some(1, M * K), w = some(2, N * K);
+			struct pair y = some(3, M * N);
+
+			for (int i = 0; i < 2; i++)
+				b->k[i]->gemm(b->dev[i], t & 1, t >> 1, M, N,
+				    K, 0.5, x.v[i], w.v[i], t == 2 ? 1 : 0,
+				    y.v[i]);
+			same(b, "gemm", s * 4 + (size_t)t, y);
+		}
+}
+
+static void
+test_product(const struct both *b)
+{
+	for (size_t s = 0; s < BASE_COUNT(sizes); s++) {
+		size_t M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+		struct pair x = some(1, M * K), w = some(2, N * K);
+		struct pair y = none(M * N);
+		void *packed;
+		size_t apart = 0;
+
+		for (int i = 0; i < 2; i++) {
+			packed = arena_alloc(arena, b->k[i]->packed_size(
+			    b->dev[i], N, K));
+			b->k[i]->pack(b->dev[i], packed, w.v[i], N, K);
+			b->k[i]->product(b->dev[i], y.v[i], x.v[i], packed, M,
+			    N, K);
+		}
+		same(b, "product", s, y);
+		for (size_t r = 0; r < M; r++) {
+			b->k[1]->product(b->dev[1], y.v[0], x.v[1] + r * K,
+			    packed, 1, N, K);
+			apart += memcmp(y.v[0], y.v[1] + r * N, N *
+			    sizeof(real)) != 0;
+		}
+		tap(apart == 0, "%s product, shape %zu: a row alone has the "
+		    "same bytes", b->isa, s);
+	}
+}
+
+static void
+test_norms(const struct both *b)
+{
+	for (size_t s = 0; s < BASE_COUNT(sizes); s++) {
+		size_t R = sizes[s][0], C = sizes[s][1] + 1;
+		struct pair x = some(1, R * C), w = some(2, C);
+		struct pair c = some(3, C), dy = some(4, R * C);
+		struct pair y = none(R * C), keep = none(R), mean = none(R);
+		struct pair dx = some(5, R * C), dw = some(6, C);
+		struct pair db = some(7, C);
+
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->layernorm(b->dev[i], y.v[i], mean.v[i],
+			    keep.v[i], x.v[i], w.v[i], c.v[i], R, C, 1e-5);
+			b->k[i]->layernorm_grad(b->dev[i], dx.v[i], dw.v[i],
+			    db.v[i], dy.v[i], x.v[i], w.v[i], mean.v[i],
+			    keep.v[i], R, C);
+		}
+		same(b, "layernorm", s, y);
+		same(b, "layernorm dx", s, dx);
+		same(b, "layernorm dw", s, dw);
+		same(b, "layernorm db", s, db);
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->rmsnorm(b->dev[i], y.v[i], keep.v[i],
+			    x.v[i], w.v[i], R, C, 1e-6);
+			b->k[i]->rmsnorm_grad(b->dev[i], dx.v[i], dw.v[i],
+			    dy.v[i], x.v[i], w.v[i], keep.v[i], R, C);
+		}
+		same(b, "rmsnorm", s, y);
+		same(b, "rmsnorm dx", s, dx);
+		same(b, "rmsnorm dw", s, dw);
+	}
+}
+
+static void
+test_acts(const struct both *b)
+{
+	for (size_t s = 0; s < BASE_COUNT(sizes); s++) {
+		size_t R = sizes[s][0], F = sizes[s][1];
+		struct pair x = some(1, 2 * R * F), dy = some(2, R * F);
+		struct pair y = none(R * F), dx = none(2 * R * F);
+		struct pair bias = some(3, F), db = some(4, F);
+		struct pair big = some(5, 9);
+
+		for (size_t i = 0; i < 9; i++)	/* where e^x ends */
+			big.v[0][i] = big.v[1][i] = (real)i * 25 - 100;
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->swiglu(b->dev[i], y.v[i], x.v[i], R, F);
+			b->k[i]->swiglu_grad(b->dev[i], dx.v[i], dy.v[i],
+			    x.v[i], R, F);
+			b->k[i]->gelu(b->dev[i], big.v[i], big.v[i], 9);
+		}
+		same(b, "swiglu", s, y);
+		same(b, "swiglu dx", s, dx);
+		same(b, "gelu at the ends", s, big);
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->gelu(b->dev[i], y.v[i], x.v[i], R * F);
+			b->k[i]->gelu_grad(b->dev[i], dx.v[i], dy.v[i],
+			    x.v[i], R * F);
+			b->k[i]->bias_grad(b->dev[i], db.v[i], dy.v[i], R, F);
+			b->k[i]->bias(b->dev[i], dy.v[i], bias.v[i], R, F);
+			b->k[i]->add(b->dev[i], dy.v[i], x.v[i], R * F);
+		}
+		dx.n = R * F;
+		same(b, "gelu", s, y);
+		same(b, "gelu dx", s, dx);
+		same(b, "bias_grad", s, db);
+		same(b, "bias and add", s, dy);
+	}
+}
+
+static void
+test_tables(const struct both *b)
+{
+	enum { R = 37, V = 29, C = 19 };
+	struct pair t = some(1, V * C), p = some(2, R * C), y = none(R * C);
+	struct pair dt = some(3, V * C), dp = some(4, R * C);
+	struct pair x = some(5, R * V), loss = none(R), m = some(6, V * C);
+	struct pair v = some(7, V * C);
+	struct kernel_adamw o = { 1e-2, 0.9, 0.95, 1e-8, 0.1, 0.7, 3 };
+	int32_t id[R], pos[R];
+	double sum[2];
+
+	for (int i = 0; i < R; i++) {
+		id[i] = i * 7 % V;
+		pos[i] = i % 5;
+	}
+	for (size_t i = 0; i < v.n; i++)
+		v.v[0][i] = v.v[1][i] = v.v[0][i] * v.v[0][i];
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->embed(b->dev[i], y.v[i], t.v[i], p.v[i], id, pos, R,
+		    C);
+		b->k[i]->embed_grad(b->dev[i], dt.v[i], dp.v[i], y.v[i], id,
+		    pos, R, C);
+	}
+	same(b, "embed", 0, y);
+	same(b, "embed dtoken", 0, dt);
+	same(b, "embed dplace", 0, dp);
+	id[3] = -1;
+	for (int i = 0; i < 2; i++)
+		b->k[i]->classify(b->dev[i], loss.v[i], x.v[i], id, R, V,
+		    0.25);
+	same(b, "classify loss", 0, loss);
+	same(b, "classify gradient", 0, x);
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->adamw(b->dev[i], t.v[i], dt.v[i], m.v[i], v.v[i],
+		    V * C, &o);
+		sum[i] = b->k[i]->sumsq(b->dev[i], dt.v[i], V * C);
+		b->k[i]->fill(b->dev[i], y.v[i], R * C, 0.5);
+	}
+	same(b, "adamw", 0, t);
+	same(b, "adamw m", 0, m);
+	same(b, "adamw v", 0, v);
+	same(b, "fill", 0, y);
+	tap(fabs(sum[0] - sum[1]) < 1e-4 * sum[0], "%s sumsq", b->isa);
+}
+
+static void
+test_attend(const struct both *b)
+{
+	static const struct kernel_heads shapes[] = {
+		{ 1, 1, 1, 1, 1, 1, 1, 1 }, { 2, 7, 4, 2, 5, 40, 40, 40 },
+		{ 1, 130, 2, 1, 16, 64, 64, 64 },
+		{ 3, 65, 3, 3, 9, 81, 81, 81 },
+	};
+
+	for (size_t s = 0; s < BASE_COUNT(shapes); s++) {
+		const struct kernel_heads *h = &shapes[s];
+		size_t R = h->B * h->T, n = R * h->q;
+		struct pair q = some(1, n), k = some(2, n), v = some(3, n);
+		struct pair y = none(R * h->H * h->D), lse = none(R * h->H);
+		struct pair dy = some(4, R * h->H * h->D);
+		struct pair dq = none(n), dk = none(n), dv = none(n);
+
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->attend(b->dev[i], y.v[i], lse.v[i], q.v[i],
+			    k.v[i], v.v[i], h);
+			b->k[i]->attend_grad(b->dev[i], dq.v[i], dk.v[i],
+			    dv.v[i], dy.v[i], y.v[i], lse.v[i], q.v[i],
+			    k.v[i], v.v[i], h);
+		}
+		same(b, "attend", s, y);
+		same(b, "attend lse", s, lse);
+		same(b, "attend dq", s, dq);
+		same(b, "attend dk", s, dk);
+		same(b, "attend dv", s, dv);
+	}
+}
+
+static void
+test_cache(const struct both *b)
+{
+	enum { H = 6, G = 3, D = 11, PLACES = 40, ROWS = 50, WIDE = 132 };
+	struct pair x = some(1, ROWS * WIDE), y = none(ROWS * H * D);
+	struct pair cache = none(2 * PLACES * 2 * G * D);
+	struct pair table = some(2, PLACES * D * 2);
+	int32_t slot[ROWS], pos[ROWS];
+	size_t apart = 0;
+
+	for (int i = 0; i < ROWS; i++) {
+		slot[i] = i % 2;
+		pos[i] = i / 2;
+	}
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
+		    H, 10, 0);
+		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
+		    H, 10, 1);
+		b->k[i]->store(b->dev[i], cache.v[i], x.v[i] + 66,
+		    x.v[i] + 99, slot, pos, ROWS, WIDE, G * D, PLACES);
+		b->k[i]->look(b->dev[i], y.v[i], x.v[i], cache.v[i], slot,
+		    pos, ROWS, WIDE, H, G, D, PLACES);
+	}
+	same(b, "rope there and back", 0, x);
+	same(b, "store", 0, cache);
+	same(b, "look", 0, y);
+	for (int r = 0; r < ROWS; r++) {
+		b->k[1]->look(b->dev[1], y.v[0], x.v[1] + r * WIDE,
+		    cache.v[1], slot + r, pos + r, 1, WIDE, H, G, D, PLACES);
+		apart += memcmp(y.v[0], y.v[1] + r * H * D, H * D *
+		    sizeof(real)) != 0;
+	}
+	tap(apart == 0, "%s look: a row alone has the same bytes", b->isa);
+}
+
+static void
+test_device(const struct kernels *k, const char *isa, int threads)
+{
+	struct both b = { .k = { ref, k }, .isa = isa };
+	char why[64];
+
+	for (int i = 0; i < 2; i++)
+		b.dev[i] = b.k[i]->open(threads, why, sizeof(why));
+	test_gemm(&b);
+	test_product(&b);
+	test_norms(&b);
+	test_acts(&b);
+	test_tables(&b);
+	test_attend(&b);
+	test_cache(&b);
+	for (int i = 0; i < 2; i++)
+		b.k[i]->close(b.dev[i]);
+	arena_reset(arena);
+}
+
+int
+main(void)
+{
+	setenv("OPENBLAS_NUM_THREADS", "1", 1);
+	arena = arena_new();
+	ref = kernels();
+	test_device(&cpu_table_base, "base, 1 thread", 1);
+	test_device(&cpu_table_base, "base, 3 threads", 3);
+#ifdef CPU_AVX2
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+		test_device(&cpu_table_avx2, "avx2, 1 thread", 1);
+		test_device(&cpu_table_avx2, "avx2, 3 threads", 3);
+	}
+#endif
+	arena_free(arena);
+	return tap_done();
+}
