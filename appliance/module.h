@@ -53,7 +53,10 @@ struct needs {
 					 * a stopped pipeline begins anew */
 	const char *saves;		/* the name that it publishes */
 	bool appends;
-	enum kind makes;		/* what a later save publishes */
+	enum kind makes;		/* what the save after it publishes */
+	const char *gates;		/* a model that it must let pass before
+					 * `latest` moves to it */
+	int gated;			/* the plan's: gates on what it saves */
 	struct opt_list reads, writes;	/* paths beyond those of options */
 	const char *exec;		/* a program that it starts */
 	int gpus;
@@ -77,6 +80,8 @@ struct module {
 
 struct run;
 struct store;
+struct version;
+struct ref;
 
 struct stage {
 	const struct module *module;
@@ -140,6 +145,36 @@ struct store *stage_store(struct stage *);
 const char *stage_job(const struct stage *);
 const char *stage_pipeline(const struct stage *);
 void stage_input(struct stage *, const char *version);
+
+/*
+ * What a reference NAME[@VERSION|@TAG][:SPLIT] means to this job: a version of
+ * that kind, noted as read.  Options that take one also take a path with a
+ * slash: stage_files opens either as a directory, stage_tokenizer reads either
+ * as a file.  plan must ask for the store where there is no slash
+ * (stage_named).
+ */
+bool stage_named(const char *ref);
+int stage_version(struct stage *, const char *text, enum kind,
+    struct version *, struct ref *, struct err *);
+int stage_files(struct stage *, const char *text, enum kind, struct err *);
+int stage_tokenizer(struct stage *, const char *text, struct view *,
+    struct err *);
+
+/* stage_records - a dataset (or one split of it) that is no stage's input;
+ * stage_record - 1 the next record, in the arena, 0 at the end, -1 */
+struct stage_records;
+struct stage_records *stage_records(struct stage *, const char *ref,
+    struct err *);
+int stage_record(struct stage_records *, struct arena *, struct rec *,
+    struct err *);
+
+/* stage_make - an empty directory; the save that follows publishes what is in
+ * it.  For stages whose plan said needs->makes */
+int stage_make(struct stage *, struct err *);
+
+/* stage_passed - this stage's gate lets the version pass: when all gates on it
+ * have, `latest` moves to it */
+int stage_passed(struct stage *, const struct version *, struct err *);
 const char *const *stage_inputs(const struct stage *, size_t *n);
 const char *stage_result_key(const struct stage *);	/* hex, or NULL */
 int stage_verdicts(const struct stage *);	/* the file, or -1 */

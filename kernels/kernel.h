@@ -7,9 +7,10 @@
 
 /*
  * kernel.h - a device: a table of operations.  A shared object exports one
- * symbol, `kernels`, which gives the table for this machine.  kernels/ref is the truth: plain loops that sum in
- * double.  Every other table is tested against it on odd shapes, and ref itself
- * by central differences (there it is compiled with REAL=double).
+ * symbol, `kernels`, which gives the table for this machine.  kernels/ref is
+ * the truth: plain loops that sum in double.  Every other table is tested
+ * against it on odd shapes, and ref itself by central differences (there it is
+ * compiled with REAL=double).
  *
  * All pointers but those said to be the host's are the device's memory.
  * Matrices are row-major without gaps unless a stride is given.  Shapes: B
@@ -51,7 +52,7 @@ struct kernels {
 	void *(*open)(int number, char *why, size_t len);
 	void (*close)(void *);
 	const char *(*isa)(void *);	/* "avx2", "sm_90" */
-	void *(*alloc)(void *, size_t bytes);	/* zeroed; NULL if there is none */
+	void *(*alloc)(void *, size_t bytes);	/* zeroed; or NULL */
 	void (*release)(void *, void *);
 	void (*put)(void *, void *to, const void *host, size_t bytes);
 	void (*get)(void *, void *host, const void *from, size_t bytes);

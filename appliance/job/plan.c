@@ -69,6 +69,30 @@ plan_shape(const struct plan_pipe *p, struct faults *f)
 	}
 }
 
+/* plan_made - a model or an index goes into the save that ends the pipeline */
+static void
+plan_made(struct plan_pipe *p, struct faults *f)
+{
+	enum kind made = KIND_NONE;
+	struct plan_stage *s;
+
+	for (size_t i = 0; i < p->nstages; i++) {
+		s = &p->stage[i];
+		if (s->module == NULL)
+			return;
+		if (made != KIND_NONE && (s->needs.saves == NULL ||
+		    s->needs.appends)) {
+			fault(f, &s->word, "what '%s' makes is kept by 'save "
+			    "NAME', nothing else can follow it",
+			    p->stage[i - 1].word.s);
+			return;
+		}
+		if (made != KIND_NONE)
+			s->needs.makes = made;
+		made = s->needs.sink ? KIND_NONE : s->needs.makes;
+	}
+}
+
 /* plan_pipe - the stages of one pipeline */
 static void
 plan_pipe(struct plan_pipe *p, struct arena *a, const struct lang_pipe *l,
@@ -87,6 +111,7 @@ plan_pipe(struct plan_pipe *p, struct arena *a, const struct lang_pipe *l,
 			p->stage[i].module = NULL;
 		}
 	plan_shape(p, f);
+	plan_made(p, f);
 }
 
 int
@@ -151,6 +176,37 @@ plan_edges(struct plan *plan, struct arena *a, struct faults *f)
 		}
 		p->after &= ~((uint64_t)1 << i);
 	}
+}
+
+/* gates_on - how many stages gate what is saved under a name */
+static int
+gates_on(const struct plan *plan, const char *name)
+{
+	const struct plan_pipe *p;
+	int n = 0;
+
+	for (size_t i = 0; i < plan->npipes; i++) {
+		p = &plan->pipe[i];
+		for (size_t k = 0; k < p->nstages; k++)
+			n += p->stage[k].needs.gates != NULL &&
+			    strcmp(p->stage[k].needs.gates, name) == 0;
+	}
+	return n;
+}
+
+/* plan_gates - tell the stage that saves, and the gates themselves */
+static void
+plan_gates(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->npipes; i++)
+		for (size_t k = 0; k < plan->pipe[i].nstages; k++) {
+			struct needs *n = &plan->pipe[i].stage[k].needs;
+			const char *on = n->saves != NULL ? n->saves :
+			    n->gates;
+
+			if (on != NULL)
+				n->gated = gates_on(plan, on);
+		}
 }
 
 /* plan_cycles - take away what can run; what is left runs in a circle */
@@ -277,6 +333,7 @@ plan_make(struct plan *plan, struct arena *a, struct view text,
 	for (size_t i = 0; i < l.npipes; i++)
 		plan_pipe(&plan->pipe[i], a, &l.pipe[i], f);
 	plan_edges(plan, a, f);
+	plan_gates(plan);
 	plan_cycles(plan, f);
 	plan_twice(plan, f);
 	if (conf != NULL)

@@ -126,8 +126,8 @@ run_same(struct run *r, const struct plan_pipe *p, struct err *e)
 	r->result_key = arena_str(r->arena, hex);
 	if (same_again(r, p))
 		return 0;
-	rc = store_same(r->store, r->arena, hex, last->needs.saves, r->job, &v,
-	    e);
+	rc = store_same(r->store, r->arena, hex, last->needs.saves, r->job,
+	    last->needs.gated == 0, &v, e);
 	if (rc == 1)
 		msg_info("unchanged: '%s@%u' was made from the same input",
 		    v.name, v.number);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/id.h"
-#include "appliance/module.h"
+#include "appliance/job/run.h"
+#include "appliance/store/artefact.h"
 #include "appliance/store/dataset.h"
 #include "appliance/text/lines.h"
 
@@ -25,6 +26,7 @@ struct sink {
 	} split[SPLITS_MAX];
 	size_t nsplits;
 	bool imported;			/* an attempt before us came so far */
+	enum kind made;			/* not records: a stage's directory */
 };
 
 /* the journal, a batch's worth: the pack's length, then the splits' counts */
@@ -88,9 +90,12 @@ sink_open(struct stage *s, const char *name, bool append, struct err *e)
 		k->shell = arena_printf(s->arena, "work/%s", job);
 	}
 	k->fd = -1;
+	k->made = s->run->pipe->stage[s->own->place].needs.makes;
 	k->work = store_work(store, job, e);
 	if (k->work == -1)
 		return -1;
+	if (k->made != KIND_NONE)
+		return 0;
 	k->tmp = arena_printf(s->arena, "%s.pack", name);
 	k->pack = arena_printf(s->arena, "%s.%s.pack", job, name);
 	len = sink_restore(s, k);
@@ -154,7 +159,7 @@ sink_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	struct view id;
 
 	(void)scratch;
-	if (k->imported)
+	if (k->imported || k->made != KIND_NONE)
 		return 0;
 	for (size_t i = 0; i < b->n; i++) {
 		struct rec *r = &b->rec[i];
@@ -267,18 +272,57 @@ sink_count(struct stage *s, struct version *v, struct err *e)
 	return rc;
 }
 
+/* sink_head - what every version says of itself */
+static void
+sink_head(struct stage *s, const struct sink *k, struct version *v)
+{
+	v->name = k->name;
+	v->created = time(NULL);
+	v->job = stage_is_shell(s) ? NULL : stage_job(s);
+	v->pipeline = stage_pipeline(s);
+	v->key = stage_result_key(s);
+	v->input = (const char **)(uintptr_t)stage_inputs(s, &v->ninputs);
+}
+
+/* sink_name - publish; latest waits for the gates that the job has on it */
+static int
+sink_name(struct stage *s, struct version *v, struct err *e)
+{
+	int gates = s->run->pipe->stage[s->own->place].needs.gated;
+
+	if (store_publish(stage_store(s), v, gates == 0, e) == -1)
+		return -1;
+	msg_info("saved '%s@%u', %lld %s%s", v->name, v->number,
+	    (long long)v->records, v->kind == STORE_DATASET ? "records" :
+	    "files", gates > 0 ? "; latest waits for its gates" : "");
+	stage_result(s, "saved", view_of(arena_printf(s->arena,
+	    "\"%s@%u\"", v->name, v->number)));
+	return 0;
+}
+
+/* sink_artefact - the directory that a stage before us has made */
+static int
+sink_artefact(struct stage *s, struct sink *k, struct err *e)
+{
+	struct version v = { .kind = (enum store_kind)(k->made -
+	    KIND_DATASET) };
+
+	sink_head(s, k, &v);
+	if (artefact_take(stage_store(s), k->work, arena_printf(s->arena,
+	    "%s.made", stage_pipeline(s)), arena_printf(s->arena, "%s.%s",
+	    stage_job(s), k->name), &v, e) == -1)
+		return -1;
+	return sink_name(s, &v, e);
+}
+
 /* sink_publish - the version */
 static int
 sink_publish(struct stage *s, struct sink *k, struct err *e)
 {
-	struct version v = { .name = k->name, .kind = STORE_DATASET };
+	struct version v = { .kind = STORE_DATASET };
 	const char *verdicts;
 	int rc;
 
-	v.created = time(NULL);
-	v.job = stage_is_shell(s) ? NULL : stage_job(s);
-	v.pipeline = stage_pipeline(s);
-	v.key = stage_result_key(s);
 	verdicts = sink_verdicts(s, k, &rc, e);
 	if (rc == -1)
 		return -1;
@@ -289,21 +333,14 @@ sink_publish(struct stage *s, struct sink *k, struct err *e)
 	v.pack[v.npacks++] = k->pack;
 	if (verdicts != NULL)
 		v.verdict[v.nverdicts++] = verdicts;
-	v.input = (const char **)(uintptr_t)stage_inputs(s, &v.ninputs);
+	sink_head(s, k, &v);
 	v.nsplits = k->append ? 0 : k->nsplits;
 	v.split = arena_array(s->arena, v.nsplits, sizeof(*v.split));
 	for (size_t i = 0; i < v.nsplits; i++)
 		v.split[i] = arena_printf(s->arena, "%.*s=%lld",
 		    (int)k->split[i].name.n, k->split[i].name.p,
 		    (long long)k->split[i].n);
-	if (sink_count(s, &v, e) == -1 ||
-	    store_publish(stage_store(s), &v, true, e) == -1)
-		return -1;
-	msg_info("saved '%s@%u', %lld records", v.name, v.number,
-	    (long long)v.records);
-	stage_result(s, "saved", view_of(arena_printf(s->arena,
-	    "\"%s@%u\"", v.name, v.number)));
-	return 0;
+	return sink_count(s, &v, e) == -1 ? -1 : sink_name(s, &v, e);
 }
 
 int
@@ -312,6 +349,8 @@ sink_finish(struct stage *s, struct batch *out, struct err *e)
 	struct sink *k = s->state;
 
 	(void)out;
+	if (k->made != KIND_NONE)
+		return sink_artefact(s, k, e) == -1 ? -1 : 1;
 	if (!k->imported) {
 		if (pack_seal(&k->writer, e) == -1 ||
 		    store_import(stage_store(s), k->work, k->tmp, k->pack,

@@ -42,7 +42,8 @@ layer_want(struct predict *p, size_t i)
 	matrix_want(p, m->C, m->H * m->D, &l->out);
 	matrix_want(p, p->w->up_rows, m->C, &l->up);
 	matrix_want(p, m->C, m->F, &l->down);
-	slab_reals(&p->slab, "cache", p->slots * p->places * 2 * m->G * m->D,
+	slab_reals(&p->slab, "cache", p->slots * p->places * 2 * m->G *
+	    m->D,
 	    &l->cache);
 }
 
@@ -87,7 +88,7 @@ vector_put(struct predict *p, real *to, const real *run, size_t at, size_t n)
 		    n * sizeof(*to));
 }
 
-/* matrix_put - pack reads the device's memory, so the matrix goes there first */
+/* matrix_put - pack reads the device's memory: the matrix goes there first */
 static int
 matrix_put(struct predict *p, void *to, const real *from, size_t rows,
     size_t cols, struct err *e)

@@ -213,19 +213,21 @@ shape_print(const struct shape *s, struct buf *b)
 		buf_printf(b, " \"n_positions\": %zu,\n \"n_embd\": %zu,\n"
 		    " \"n_layer\": %zu,\n \"n_head\": %zu,\n \"n_inner\": %zu,"
 		    "\n \"activation_function\": \"gelu_new\",\n"
-		    " \"layer_norm_epsilon\": %.17g,\n", s->T, s->C, s->L,
-		    s->H, s->F, s->eps);
+		    " \"layer_norm_epsilon\": ", s->T, s->C, s->L, s->H,
+		    s->F);
 	else
 		buf_printf(b, " \"max_position_embeddings\": %zu,\n"
 		    " \"hidden_size\": %zu,\n \"num_hidden_layers\": %zu,\n"
 		    " \"num_attention_heads\": %zu,\n"
 		    " \"num_key_value_heads\": %zu,\n \"head_dim\": %zu,\n"
 		    " \"intermediate_size\": %zu,\n \"hidden_act\": \"silu\","
-		    "\n \"rms_norm_eps\": %.17g,\n \"rope_theta\": %.17g,\n"
-		    " \"attention_bias\": %s,\n \"mlp_bias\": %s,\n", s->T,
-		    s->C, s->L, s->H, s->G, s->D, s->F, s->eps, s->theta,
+		    "\n \"rope_theta\": %.17g,\n \"attention_bias\": %s,\n"
+		    " \"mlp_bias\": %s,\n \"rms_norm_eps\": ", s->T, s->C,
+		    s->L, s->H, s->G, s->D, s->F, s->theta,
 		    s->qkv_bias ? "true" : "false",
 		    s->mlp_bias ? "true" : "false");
+	buf_json_num(b, s->eps);
+	buf_str(b, ",\n");
 	print_ends(s, b);
 	buf_printf(b, " \"tie_word_embeddings\": %s,\n \"torch_dtype\": "
 	    "\"float32\"\n}\n", s->tied ? "true" : "false");

@@ -2,9 +2,9 @@
 #ifndef MODEL_WEIGHTS_H
 #define MODEL_WEIGHTS_H
 
+#include "appliance/engine/device.h"
 #include "appliance/engine/tensors.h"
 #include "appliance/model/shape.h"
-#include "kernels/kernel.h"
 
 /*
  * weights.h - a decoder's parameters as one run of numbers, and where in it

@@ -115,7 +115,8 @@ same_in(struct db_txn *t, struct arena *a, const char *key, const char *name,
 
 int
 store_same(struct store *s, struct arena *a, const char *key,
-    const char *name, const char *job, struct version *v, struct err *e)
+    const char *name, const char *job, bool latest, struct version *v,
+    struct err *e)
 {
 	struct db_txn *t = db_begin(s->db, true, e);
 	struct version noted;
@@ -125,12 +126,57 @@ store_same(struct store *s, struct arena *a, const char *key,
 		noted = *v;
 		noted.job = job;
 		noted.key = NULL;
-		if (publish_refs(t, &noted, true, e) == -1)
+		if (publish_refs(t, &noted, latest, e) == -1)
 			rc = -1;
 	}
 	if (rc == 1)
 		return db_commit(t, e) == -1 ? -1 : 1;
 	if (t != NULL)
 		db_abort(t);
+	return rc;
+}
+
+/* gate_count - one more key below JOB/NAME/gate/ */
+static int
+gate_count(void *arg, const char *key, struct view value)
+{
+	(void)key;
+	(void)value;
+	++*(int *)arg;
+	return 0;
+}
+
+/* gate_in - inside the transaction */
+static int
+gate_in(struct db_txn *t, struct arena *a, const char *job, const char *name,
+    uint32_t number, const char *who, int total, struct err *e)
+{
+	const char *all = arena_printf(a, "%s/%s/gate/", job, name);
+	int passed = 0;
+
+	if (db_put(t, DB_SAVED, arena_printf(a, "%s%s", all, who),
+	    VIEW("passed"), e) == -1 ||
+	    db_scan(t, DB_SAVED, all, a, gate_count, &passed, e) == -1)
+		return -1;
+	if (passed < total)
+		return 0;
+	return db_put(t, DB_TAGS, arena_printf(a, "%s@latest", name),
+	    view_of(arena_printf(a, "%u", number)), e);
+}
+
+int
+store_gate(struct store *s, const char *job, const char *name,
+    uint32_t number, const char *who, int total, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct db_txn *t = db_begin(s->db, true, e);
+	int rc = t == NULL ? -1 : gate_in(t, a, job, name, number, who, total,
+	    e);
+
+	if (rc == 0)
+		rc = db_commit(t, e);
+	else if (t != NULL)
+		db_abort(t);
+	arena_free(a);
 	return rc;
 }

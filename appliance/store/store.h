@@ -75,10 +75,16 @@ int store_resolve(struct store *, struct arena *, const char *name,
  * asked */
 int store_publish(struct store *, struct version *, bool latest, struct err *);
 
+/* store_gate - `who`, one of `total` gates of a job, lets a version pass; latest
+ * moves to it when all have */
+int store_gate(struct store *, const char *job, const char *name,
+    uint32_t number, const char *who, int total, struct err *);
+
 /* store_same - a version made under the same key, still there: 1, 0, -1; it is
  * noted as what the job saved */
 int store_same(struct store *, struct arena *, const char *key,
-    const char *name, const char *job, struct version *, struct err *);
+    const char *name, const char *job, bool latest, struct version *,
+    struct err *);
 
 int store_tag(struct store *, const char *name, const char *tag,
     uint32_t number, struct err *);

@@ -326,6 +326,15 @@ bpe_size(const struct bpe *b)
 	return b->size;
 }
 
+int64_t
+bpe_find(const struct bpe *b, const char *text)
+{
+	for (uint32_t i = 0; i < b->size; i++)
+		if (b->token[i].p != NULL && view_is(b->token[i], text))
+			return i;
+	return -1;
+}
+
 struct bpe_cand {			/* a pair that could be joined */
 	uint32_t rank, at, left, right, id;
 };

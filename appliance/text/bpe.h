@@ -29,6 +29,9 @@ int bpe_decode(const struct bpe *, const uint32_t *ids, size_t n,
 
 uint32_t bpe_size(const struct bpe *);		/* ids are below it */
 
+/* bpe_find - the id of a token by its bytes, special ones too; -1 */
+int64_t bpe_find(const struct bpe *, const char *);
+
 /* bpe_piece - length of the first piece of text (n > 0) by GPT-2's pattern */
 size_t bpe_piece(const char *text, size_t n);
 

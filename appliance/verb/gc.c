@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* where models and indexes lie, a directory each (artefact.h) */
+static const char *const places[] = { "models", "indexes" };
+
 struct names {
 	struct arena *arena;
 	const char **v;
@@ -82,7 +85,7 @@ static int
 gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
 {
 	struct names used = { .arena = c->arena };
-	int models, rc;
+	int dir, rc = 0;
 
 	if (store_each(c->store, c->arena, NULL, names_take, &used, e) == -1)
 		return -1;
@@ -90,13 +93,15 @@ gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
 		qsort(used.v, used.n, sizeof(*used.v), names_cmp);
 	if (gc_sweep(c, c->store->packs, &used, bytes, e) == -1)
 		return -1;
-	if (!file_exists(c->store->dir, "models"))
-		return 0;
-	models = file_dir(c->store->dir, "models", e);
-	if (models == -1)
-		return -1;
-	rc = gc_sweep(c, models, &used, bytes, e);
-	close(models);
+	for (size_t i = 0; i < BASE_COUNT(places) && rc == 0; i++) {
+		if (!file_exists(c->store->dir, places[i]))
+			continue;
+		dir = file_dir(c->store->dir, places[i], e);
+		if (dir == -1)
+			return -1;
+		rc = gc_sweep(c, dir, &used, bytes, e);
+		close(dir);
+	}
 	return rc;
 }
 
@@ -104,13 +109,13 @@ gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
 static bool
 gc_job(const struct verb_call *c, const char *id)
 {
-	static const char *const places[] = { "queue", "run", "hold",
+	static const char *const states[] = { "queue", "run", "hold",
 	    "failed" };
 	char path[PATH_MAX];
 
-	for (size_t i = 0; i < BASE_COUNT(places); i++) {
+	for (size_t i = 0; i < BASE_COUNT(states); i++) {
 		snprintf(path, sizeof(path), "%s/%s/%s", c->conf.spool,
-		    places[i], id);
+		    states[i], id);
 		if (file_exists(AT_FDCWD, path))
 			return true;
 	}
@@ -270,22 +275,23 @@ copy_packs(struct arena *a, int from, int to, struct err *e)
 	return 0;
 }
 
-/* copy_models - copied models, a directory each */
+/* copy_place - the directories of one place */
 static int
-copy_models(struct arena *a, int from, int to, struct err *e)
+copy_place(struct arena *a, int from, int to, const char *place,
+    struct err *e)
 {
 	char **name;
 	size_t n;
 	int in, out, rc;
 
-	if (!file_exists(from, "models"))
+	if (!file_exists(from, place))
 		return 0;
-	if (mkdirat(to, "models", 0750) == -1)
-		return err_errno(e, "cannot make the directory for models");
-	if (file_list(a, from, "models", &name, &n, e) == -1)
+	if (mkdirat(to, place, 0750) == -1)
+		return err_errno(e, "cannot make '%s'", place);
+	if (file_list(a, from, place, &name, &n, e) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		const char *sub = arena_printf(a, "models/%s", name[i]);
+		const char *sub = arena_printf(a, "%s/%s", place, name[i]);
 
 		if (mkdirat(to, sub, 0750) == -1)
 			return err_errno(e, "cannot make '%s'", sub);
@@ -299,6 +305,16 @@ copy_models(struct arena *a, int from, int to, struct err *e)
 		if (rc == -1)
 			return -1;
 	}
+	return 0;
+}
+
+/* copy_models - models and indexes */
+static int
+copy_models(struct arena *a, int from, int to, struct err *e)
+{
+	for (size_t i = 0; i < BASE_COUNT(places); i++)
+		if (copy_place(a, from, to, places[i], e) == -1)
+			return -1;
 	return 0;
 }
 

@@ -21,11 +21,12 @@ struct attend_call {
 	const real *q, *k, *v, *dy, *yy, *sums;
 };
 
-/* one head's block: rows first..first+n of queries, all keys up to the last */
+/* one head's block: queries first to first + n, keys up to the last of them */
 struct block {
 	const struct attend_call *c;
-	const real *q, *k, *v;		/* the sequence's first row, this head */
-	size_t h, first, n, keys, out;	/* out: index of [b][t0][h][0] in y */
+	const real *q, *k, *v;		/* the sequence's first row */
+	size_t h, first, n, keys;
+	size_t out;			/* where its result begins in y */
 	size_t sum;			/* index of the first row's lse */
 	float scale;
 };

@@ -8,7 +8,6 @@
 /*
  * cpu.h - the CPU device.  The files that include this header are compiled
  * once for each instruction set, which names ISA; OP(x) is then cpu_x_ISA.
- * Vectors are GCC's: eight reals, whatever the machine makes of them.
  */
 
 #define OP__(name, isa)	cpu_##name##_##isa
@@ -22,66 +21,7 @@ struct cpu {
 extern const struct kernels cpu_table_base, cpu_table_avx2;
 
 #ifdef ISA
-typedef float vec __attribute__((vector_size(32)));
-typedef int32_t ivec __attribute__((vector_size(32)));
-/* a vector as it lies in memory */
-typedef float mvec __attribute__((vector_size(32), aligned(4), may_alias));
-#define LANES	8
-
-/* load, save - any alignment; splat - one value in all lanes */
-static inline vec
-load(const real *p)
-{
-	return *(const mvec *)p;
-}
-
-static inline void
-save(real *p, vec v)
-{
-	*(mvec *)p = v;
-}
-
-static inline vec
-splat(float x)
-{
-	return (vec){ x, x, x, x, x, x, x, x };
-}
-
-/* vsum - lanes in a fixed order */
-static inline float
-vsum(vec v)
-{
-	return ((v[0] + v[4]) + (v[2] + v[6])) +
-	    ((v[1] + v[5]) + (v[3] + v[7]));
-}
-
-/*
- * vexp - e to the x, within 2 ulp for results that are normal numbers: x is
- * n ln 2 + r with |r| <= ln 2 / 2, a polynomial for e^r, n into the exponent
- */
-static inline vec
-vexp(vec x)
-{
-	const vec magic = splat(12582912.f);	/* 1.5 * 2^23: rounds */
-	vec n, r, p;
-	ivec bits, low = x < splat(-87.f), high = x > splat(88.f);
-
-	x = (vec)(((ivec)x & ~low) | ((ivec)splat(-87.f) & low));
-	x = (vec)(((ivec)x & ~high) | ((ivec)splat(88.f) & high));
-	n = x * splat(1.44269504f) + magic;
-	bits = (ivec)n << 23;
-	n -= magic;
-	r = x - n * splat(0.693359375f) + n * splat(2.12194440e-4f);
-	p = splat(1.9875691500e-4f);
-	p = p * r + splat(1.3981999507e-3f);
-	p = p * r + splat(8.3334519073e-3f);
-	p = p * r + splat(4.1665795894e-2f);
-	p = p * r + splat(1.6666665459e-1f);
-	p = p * r + splat(5.0000001201e-1f);
-	p = p * r * r + r + splat(1.f);
-	p = (vec)((ivec)p + bits);
-	return (vec)((ivec)p & ~low);
-}
+#include "kernels/cpu/vec.h"
 
 /* part - the run of rows (or columns) that is task i of n */
 static inline void

@@ -44,26 +44,20 @@ from_version(struct stage *s, struct from *f, struct version *v,
 {
 	const struct from_conf *conf = s->conf;
 	struct view past = stage_journal(s);
-	const char *at;
-	int rc;
+	const char *text;
 
-	if (ref_parse(s->arena, conf->data, &f->ref, e) == -1)
-		return -1;
-	at = f->ref.at;
+	text = conf->data;
 	if (past.n >= sizeof(f->place)) {
+		if (ref_parse(s->arena, text, &f->ref, e) == -1)
+			return -1;
 		memcpy(&f->place, past.p + past.n - sizeof(f->place),
 		    sizeof(f->place));
-		at = arena_printf(s->arena, "%llu",
-		    (unsigned long long)f->place.version);
+		text = arena_printf(s->arena, "%s@%llu%s%s", f->ref.name,
+		    (unsigned long long)f->place.version,
+		    f->ref.split == NULL ? "" : ":",
+		    f->ref.split == NULL ? "" : f->ref.split);
 	}
-	rc = store_resolve(stage_store(s), s->arena, f->ref.name, at,
-	    stage_is_shell(s) ? NULL : stage_job(s), v, e);
-	if (rc == 0)
-		return err_set(e, FATE_NOINPUT, "no dataset '%s'", conf->data);
-	if (rc == 1 && v->kind != STORE_DATASET)
-		return err_set(e, FATE_REJECT, "'%s' is a %s, not a dataset",
-		    conf->data, store_kinds[v->kind]);
-	return rc == -1 ? -1 : 0;
+	return stage_version(s, text, KIND_DATASET, v, &f->ref, e);
 }
 
 static int
@@ -84,7 +78,6 @@ from_open(struct stage *s, struct err *e)
 	if (resumed)
 		dataset_seek(f->data, f->place.pack, f->place.offset);
 	stage_total(s, v.bytes);
-	stage_input(s, arena_printf(s->arena, "%s@%u", v.name, v.number));
 	return 0;
 }
 

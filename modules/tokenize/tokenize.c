@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tokenize - learn a vocabulary, turn text into ids and back, write shards.
- * Byte-level BPE in this version (appliance/text/bpe.h).
+ * The files that are read: appliance/text/tokenizer.h; learnt is byte-level BPE.
  *
  *   shard   64 bytes: "QUERNTOK", u32 version 1, u32 width (2 or 4), u64
  *           documents, u64 tokens, 32 bytes BLAKE2b-256 of the tokenizer's
@@ -10,17 +10,15 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/module.h"
-#include "appliance/store/ref.h"
 #include "appliance/store/store.h"
 #include "appliance/base/words.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/tokenizer.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define JSON_MAX	((size_t)256 << 20)
 
 struct tokenize_conf {
 	int act;
@@ -53,7 +51,7 @@ static const struct opt tokenize_opts[] = {
 };
 
 struct tokenize {
-	struct bpe *bpe;
+	struct tokenizer *tok;
 	struct hash hash;		/* of the tokenizer's file */
 	struct bpe_learn *learn;
 	/* shard */
@@ -84,35 +82,9 @@ tokenize_plan(const void *arg, struct needs *needs, struct err *e)
 			return -1;
 		needs->makes = KIND_TOKENIZER;
 	}
-	if (conf->with != NULL && strchr(conf->with, '/') == NULL)
+	if (stage_named(conf->with))
 		needs->store = true;
 	return 0;
-}
-
-/* tokenize_file - the tokenizer's file: a path, or an artefact of the store */
-static int
-tokenize_file(struct stage *s, struct view *json, struct err *e)
-{
-	const struct tokenize_conf *conf = s->conf;
-	struct version v;
-	struct ref ref;
-	int rc;
-
-	if (strchr(conf->with, '/') != NULL)
-		return file_read(s->arena, AT_FDCWD, conf->with, JSON_MAX,
-		    json, e);
-	if (ref_parse(s->arena, conf->with, &ref, e) == -1)
-		return -1;
-	rc = store_resolve(stage_store(s), s->arena, ref.name, ref.at,
-	    stage_is_shell(s) ? NULL : stage_job(s), &v, e);
-	if (rc == -1)
-		return -1;
-	if (rc == 0 || v.kind != STORE_TOKENIZER || v.npacks != 1)
-		return err_set(e, FATE_NOINPUT, "there is no tokenizer '%s'",
-		    conf->with);
-	stage_input(s, arena_printf(s->arena, "%s@%u", v.name, v.number));
-	return file_read(s->arena, stage_store(s)->packs, v.pack[0], JSON_MAX,
-	    json, e);
 }
 
 /* tokenize_shard - the temporary; its head is filled in at the end */
@@ -127,7 +99,7 @@ tokenize_shard(struct stage *s, struct tokenize *t, struct err *e)
 		return -1;
 	t->tmp = arena_printf(s->arena, "%s.part", t->path);
 	t->out = buf_new(s->arena, (size_t)1 << 30);
-	t->width = bpe_size(t->bpe) > 65536 ? 4 : 2;
+	t->width = t->tok->size > 65536 ? 4 : 2;
 	t->fd = openat(t->at, t->tmp, O_WRONLY | O_CREAT | O_TRUNC |
 	    O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (t->fd == -1 || file_put(t->fd, head, sizeof(head)) == -1)
@@ -140,7 +112,7 @@ tokenize_open(struct stage *s, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t = arena_alloc(s->arena, sizeof(*t));
-	struct view json;
+	struct view file;
 
 	s->state = t;
 	t->fd = -1;
@@ -148,11 +120,11 @@ tokenize_open(struct stage *s, struct err *e)
 		t->learn = bpe_learn_begin(s->arena);
 		return 0;
 	}
-	if (tokenize_file(s, &json, e) == -1)
+	if (stage_tokenizer(s, conf->with, &file, e) == -1)
 		return -1;
-	t->hash = hash_of(NULL, json.p, json.n);
-	t->bpe = bpe_open(s->arena, json, e);
-	if (t->bpe == NULL)
+	t->hash = hash_of(NULL, file.p, file.n);
+	t->tok = tokenizer_open(s->arena, file, e);
+	if (t->tok == NULL)
 		return err_prefix(e, "'%s': ", conf->with);
 	return conf->act == ACT_SHARD ? tokenize_shard(s, t, e) : 0;
 }
@@ -189,7 +161,7 @@ tokenize_decode(const struct tokenize_conf *conf, const struct tokenize *t,
 
 	if (!rec_raw(r, "ids", &raw) || tokenize_ids(a, raw, &ids, &n) == -1)
 		rec_fail(a, r, "no ids");
-	else if (bpe_decode(t->bpe, ids, n, b) == -1 || b->full)
+	else if (tokenizer_decode(t->tok, ids, n, b) == -1 || b->full)
 		rec_fail(a, r, "an id is not in the vocabulary");
 	else if (utf8_check(buf_get(b).p, b->n) != b->n)
 		rec_fail(a, r, "its ids are no whole characters");
@@ -241,7 +213,7 @@ tokenize_record(struct stage *s, struct arena *a, struct rec *r,
 		bpe_learn_add(t->learn, text);
 		return 0;
 	}
-	n = bpe_encode(t->bpe, a, text, &ids);
+	n = tokenizer_encode(t->tok, a, text, &ids);
 	if (conf->act == ACT_SHARD)
 		return tokenize_put(t, ids, n, e);
 	rec_fact(a, r, "tokens", (double)n);
@@ -305,7 +277,7 @@ static int
 learn_finish(struct stage *s, struct tokenize *t, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
-	struct buf *json = buf_new(s->arena, JSON_MAX);
+	struct buf *json = buf_new(s->arena, TOKENIZER_MAX);
 	const char *path;
 	int at;
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* References that stages read, and the directory that one makes (module.h) */
+#include "appliance/base/base.h"
+#include "appliance/job/run.h"
+#include "appliance/store/artefact.h"
+#include "appliance/store/dataset.h"
+#include "appliance/store/ref.h"
+#include "appliance/text/tokenizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stage_records {
+	struct ref ref;
+	struct dataset *data;
+};
+
+bool
+stage_named(const char *ref)
+{
+	return ref != NULL && strchr(ref, '/') == NULL;
+}
+
+int
+stage_version(struct stage *s, const char *text, enum kind kind,
+    struct version *v, struct ref *ref, struct err *e)
+{
+	enum store_kind want = (enum store_kind)(kind - KIND_DATASET);
+	int rc;
+
+	if (ref_parse(s->arena, text, ref, e) == -1)
+		return -1;
+	rc = store_resolve(stage_store(s), s->arena, ref->name, ref->at,
+	    stage_is_shell(s) ? NULL : stage_job(s), v, e);
+	if (rc == -1)
+		return -1;
+	if (rc == 0)
+		return err_set(e, FATE_NOINPUT, "there is no %s '%s'",
+		    store_kinds[want], text);
+	if (v->kind != want)
+		return err_set(e, FATE_REJECT, "'%s' is a %s, not a %s", text,
+		    store_kinds[v->kind], store_kinds[want]);
+	stage_input(s, arena_printf(s->arena, "%s@%u", v->name, v->number));
+	return 0;
+}
+
+int
+stage_files(struct stage *s, const char *text, enum kind kind, struct err *e)
+{
+	struct version v;
+	struct ref ref;
+
+	if (!stage_named(text))
+		return file_dir(AT_FDCWD, text, e);
+	if (stage_version(s, text, kind, &v, &ref, e) == -1)
+		return -1;
+	return artefact_open(stage_store(s), &v, e);
+}
+
+int
+stage_tokenizer(struct stage *s, const char *text, struct view *file,
+    struct err *e)
+{
+	struct version v;
+	struct ref ref;
+
+	if (!stage_named(text))
+		return file_read(s->arena, AT_FDCWD, text, TOKENIZER_MAX,
+		    file, e);
+	if (stage_version(s, text, KIND_TOKENIZER, &v, &ref, e) == -1)
+		return -1;
+	if (v.npacks != 1)
+		return err_set(e, FATE_REJECT, "'%s' has no file", text);
+	return file_read(s->arena, stage_store(s)->packs, v.pack[0],
+	    TOKENIZER_MAX, file, e);
+}
+
+struct stage_records *
+stage_records(struct stage *s, const char *text, struct err *e)
+{
+	struct stage_records *r = arena_alloc(s->arena, sizeof(*r));
+	struct version v;
+
+	if (stage_version(s, text, KIND_DATASET, &v, &r->ref, e) == -1)
+		return NULL;
+	r->data = dataset_open(stage_store(s), s->arena, &v, e);
+	return r->data == NULL ? NULL : r;
+}
+
+int
+stage_record(struct stage_records *r, struct arena *a, struct rec *rec,
+    struct err *e)
+{
+	struct view line, split;
+	int rc;
+
+	while ((rc = dataset_next(r->data, &line, e)) == 1) {
+		memset(rec, 0, sizeof(*rec));
+		if (rec_parse(a, view_keep(a, line), rec, e) == -1)
+			return -1;
+		if (r->ref.split == NULL || (rec_str(a, rec, "split",
+		    &split) && view_is(split, r->ref.split)))
+			return 1;
+	}
+	return rc;
+}
+
+int
+stage_make(struct stage *s, struct err *e)
+{
+	const char *name = arena_printf(s->arena, "%s.made",
+	    stage_pipeline(s));
+	int work = store_work(stage_store(s), stage_job(s), e), dir;
+
+	if (work == -1)
+		return -1;
+	/* what an attempt before us left is made again */
+	if (file_remove(work, name, e) == -1) {
+		close(work);
+		return -1;
+	}
+	if (mkdirat(work, name, 0750) == -1)
+		dir = err_errno(e, "cannot make '%s'", name);
+	else
+		dir = file_dir(work, name, e);
+	close(work);
+	return dir;
+}
+
+int
+stage_passed(struct stage *s, const struct version *v, struct err *e)
+{
+	const struct plan_stage *p = &s->run->pipe->stage[s->own->place];
+	const char *who = arena_printf(s->arena, "%s.%zu", stage_pipeline(s),
+	    s->own->place);
+
+	if (stage_is_shell(s) || p->needs.gated == 0)
+		return 0;
+	return store_gate(stage_store(s), stage_job(s), v->name, v->number,
+	    who, p->needs.gated, e);
+}

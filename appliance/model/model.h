@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "appliance/model/weights.h"
+#include "appliance/text/tokenizer.h"
+
+/*
+ * model.h - a model's directory as it arrives and leaves: config.json,
+ * model.safetensors (or shards with their index), and the tokenizer's file
+ * (tokenizer.h).  Read to the host's memory as one run.
+ */
+
+struct model {
+	struct weights w;
+	real *run;			/* goes with the arena, or model_drop */
+	struct tokenizer *tokenizer;
+	const char *tokenizer_name;	/* of its file */
+	struct view tokenizer_file;
+};
+
+/* model_open - every damaged, missing or unknown thing is told by name */
+int model_open(struct arena *, int dir, struct model *, struct err *);
+
+/* model_drop - the parameters are elsewhere now */
+void model_drop(void *model);
+
+/* model_write - the three files, flushed */
+int model_write(struct arena *, const struct model *, int dir, struct err *);
+
+/* model_stops - does this token end a text */
+bool model_stops(const struct model *, int32_t id);
+
+/* model_begin - the token that a text begins with; -1 if there is none */
+int32_t model_begin(const struct model *);
+
+#endif

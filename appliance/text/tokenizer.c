@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/text/bpe.h"
+#include "appliance/text/scored.h"
+#include "appliance/text/tokenizer.h"
+
+/* what published vocabularies call the end of a text */
+static const char *const ends[] = { "<|endoftext|>", "</s>", "<eos>",
+    "<|end_of_text|>" };
+static const char *const begins[] = { "<s>", "<bos>", "<|begin_of_text|>" };
+
+/* find_any - the first of some names that the vocabulary has */
+static int32_t
+find_any(const struct bpe *b, const char *const *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int64_t id = bpe_find(b, name[i]);
+
+		if (id != -1)
+			return (int32_t)id;
+	}
+	return -1;
+}
+
+struct tokenizer *
+tokenizer_open(struct arena *a, struct view file, struct err *e)
+{
+	struct tokenizer *t = arena_alloc(a, sizeof(*t));
+	size_t i = 0;
+
+	while (i < file.n && strchr(" \t\r\n", file.p[i]) != NULL &&
+	    file.p[i] != '\0')
+		i++;
+	if (i < file.n && file.p[i] == '{') {
+		t->bpe = bpe_open(a, file, e);
+		if (t->bpe == NULL)
+			return NULL;
+		t->size = bpe_size(t->bpe);
+		t->end = find_any(t->bpe, ends, BASE_COUNT(ends));
+		t->bos = find_any(t->bpe, begins, BASE_COUNT(begins));
+		return t;
+	}
+	t->scored = scored_open(a, file, e);
+	if (t->scored == NULL)
+		return NULL;
+	t->size = scored_size(t->scored);
+	t->bos = SCORED_BOS;
+	t->end = SCORED_EOS;
+	return t;
+}
+
+const char *
+tokenizer_find(int dir)
+{
+	static const char *const names[] = { "tokenizer.json",
+	    "tokenizer.bin" };
+
+	for (size_t i = 0; i < BASE_COUNT(names); i++)
+		if (file_exists(dir, names[i]))
+			return names[i];
+	return NULL;
+}
+
+size_t
+tokenizer_encode(const struct tokenizer *t, struct arena *a, struct view text,
+    uint32_t **ids)
+{
+	return t->bpe != NULL ? bpe_encode(t->bpe, a, text, ids) :
+	    scored_encode(t->scored, a, text, ids);
+}
+
+int
+tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n,
+    struct buf *b)
+{
+	return t->bpe != NULL ? bpe_decode(t->bpe, ids, n, b) :
+	    scored_decode(t->scored, ids, n, b);
+}

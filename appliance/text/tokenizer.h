@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
+
+#include "appliance/base/buf.h"
+#include "appliance/base/err.h"
+
+/*
+ * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
+ * Hugging Face's tokenizer.json (byte-level BPE, bpe.h) or llama2.c's
+ * tokenizer.bin (SentencePiece BPE by scores, scored.h).
+ */
+
+#define TOKENIZER_MAX	((size_t)256 << 20)	/* bytes of a file */
+
+struct bpe;
+struct scored;
+
+struct tokenizer {
+	const struct bpe *bpe;		/* one of the two */
+	const struct scored *scored;
+	uint32_t size;			/* ids are below it */
+	int32_t bos, end;		/* begins a text, ends one; -1 */
+};
+
+/* tokenizer_open - file: its bytes, which must outlive the tokenizer */
+struct tokenizer *tokenizer_open(struct arena *, struct view file,
+    struct err *);
+
+/* tokenizer_find - the tokenizer's file in a model's directory, by name */
+const char *tokenizer_find(int dir);
+
+/* tokenizer_encode - ids without special ones; any number of threads */
+size_t tokenizer_encode(const struct tokenizer *, struct arena *,
+    struct view text, uint32_t **ids);
+
+/* tokenizer_decode - the bytes of ids; -1: an id is unknown */
+int tokenizer_decode(const struct tokenizer *, const uint32_t *ids, size_t n,
+    struct buf *);
+
+#endif

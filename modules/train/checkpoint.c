@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A checkpoint is one file in the stage's directory: a head, the progress, the
+ * parameters and both moments, and at the end a hash of all that.  It is written
+ * beside the last one and renamed.  The best parameters are a file of the same
+ * form without moments; a later best that an interrupted run left is made again
+ * with the same bytes, so the two files need not change together.
+ */
+#include "appliance/base/base.h"
+#include "modules/train/train.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+struct head {
+	char magic[8];
+	uint64_t version, reals, steps;
+	int64_t threads;
+	char isa[32];
+};
+
+/* one pass over a checkpoint's parts, in or out, with the hash beside */
+struct pass {
+	int fd;
+	bool out;
+	struct hash_state hash;
+};
+
+static int
+pass_part(struct pass *p, void *data, size_t n)
+{
+	if (p->out ? file_put(p->fd, data, n) == -1 :
+	    file_get(p->fd, data, n) != (ssize_t)n)
+		return -1;
+	hash_add(&p->hash, data, n);
+	return 0;
+}
+
+/* pass_reals - numbers of the device by way of the host */
+static int
+pass_reals(struct pass *p, struct train *t, real *x, real *host, size_t n)
+{
+	const struct kernels *k = t->device->k;
+
+	if (p->out)
+		k->get(t->device->dev, host, x, n * sizeof(*host));
+	if (pass_part(p, host, n * sizeof(*host)) == -1)
+		return -1;
+	if (!p->out)
+		k->put(t->device->dev, x, host, n * sizeof(*host));
+	return 0;
+}
+
+static void
+head_of(struct train *t, struct head *h)
+{
+	*h = (struct head){ "QUERNCKP", 1, t->model.w.all,
+	    (uint64_t)t->steps, stage_threads(t->stage), "" };
+	snprintf(h->isa, sizeof(h->isa), "%s",
+	    t->device->k->isa(t->device->dev));
+}
+
+/* head_same - is the file of this run; other threads or another instruction
+ * set go on, and are told */
+static int
+head_same(struct train *t, const struct head *h, struct err *e)
+{
+	struct head mine;
+
+	head_of(t, &mine);
+	if (memcmp(h->magic, mine.magic, 8) != 0 || h->version != 1 ||
+	    h->reals != mine.reals || h->steps != mine.steps)
+		return err_set(e, FATE_REJECT, "the checkpoint is of another "
+		    "model or another number of steps; rerun the job");
+	if (h->threads != mine.threads || strcmp(h->isa, mine.isa) != 0)
+		stage_warn(t->stage, "resumed with %lld threads (%s) what "
+		    "began with %lld (%.31s): the result is equal within "
+		    "rounding, not to the byte", (long long)mine.threads,
+		    mine.isa, (long long)h->threads, h->isa);
+	return 0;
+}
+
+/* pass_all - every part, then the hash */
+static int
+pass_all(struct pass *p, struct train *t, struct progress *at, bool moments)
+{
+	size_t n = t->model.w.all;
+	struct hash mine, theirs;
+
+	if (pass_part(p, at, sizeof(*at)) == -1 ||
+	    pass_reals(p, t, t->decoder.run, t->model.run, n) == -1)
+		return -1;
+	if (moments && (pass_reals(p, t, t->m, t->model.run, n) == -1 ||
+	    pass_reals(p, t, t->v, t->model.run, n) == -1))
+		return -1;
+	mine = hash_end(&p->hash);
+	if (p->out)
+		return file_put(p->fd, mine.b, HASH_LEN);
+	return file_get(p->fd, theirs.b, HASH_LEN) == HASH_LEN &&
+	    memcmp(mine.b, theirs.b, HASH_LEN) == 0 ? 0 : -1;
+}
+
+static int
+file_out(struct train *t, const char *name, bool moments, struct err *e)
+{
+	int dir = stage_dir(t->stage), rc;
+	const char *tmp = arena_printf(t->stage->arena, ".%s.tmp", name);
+	struct pass p = { .out = true };
+	struct head h;
+
+	if (dir == -1)
+		return 0;		/* a shell resumes nothing */
+	p.fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0640);
+	if (p.fd == -1)
+		return err_errno(e, "cannot create '%s'", name);
+	head_of(t, &h);
+	hash_begin(&p.hash, NULL);
+	rc = pass_part(&p, &h, sizeof(h)) == -1 ||
+	    pass_all(&p, t, &t->at, moments) == -1 ? -1 : 0;
+	if (rc == -1)
+		err_errno(e, "cannot write '%s'", name);
+	else
+		file_sync(p.fd, name);
+	close(p.fd);
+	if (rc == 0)
+		rc = file_rename(dir, tmp, dir, name, e);
+	if (rc == 0)
+		file_sync(dir, "the stage's directory");
+	return rc;
+}
+
+/* file_in - 1, 0 there is none, -1 damaged */
+static int
+file_in(struct train *t, const char *name, bool moments, struct progress *at,
+    struct err *e)
+{
+	int dir = stage_dir(t->stage), rc;
+	struct pass p = { .out = false };
+	struct head h;
+
+	if (dir == -1 || !file_exists(dir, name))
+		return 0;
+	p.fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (p.fd == -1)
+		return err_errno(e, "cannot open '%s'", name);
+	hash_begin(&p.hash, NULL);
+	rc = pass_part(&p, &h, sizeof(h));
+	if (rc == 0 && head_same(t, &h, e) == -1)
+		rc = -2;
+	if (rc == 0)
+		rc = pass_all(&p, t, at, moments);
+	close(p.fd);
+	if (rc == -1)
+		err_set(e, FATE_REJECT, "'%s' is damaged: its hash does not "
+		    "agree; rerun the job", name);
+	return rc == 0 ? 1 : -1;
+}
+
+int
+checkpoint_write(struct train *t, struct err *e)
+{
+	return file_out(t, "checkpoint", true, e);
+}
+
+int
+checkpoint_read(struct train *t, struct err *e)
+{
+	return file_in(t, "checkpoint", true, &t->at, e);
+}
+
+int
+best_write(struct train *t, struct err *e)
+{
+	return file_out(t, "best", false, e);
+}
+
+int
+best_read(struct train *t, struct err *e)
+{
+	struct progress ignored;
+
+	return file_in(t, "best", false, &ignored, e);
+}

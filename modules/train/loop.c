@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The steps.  Everything a step does follows from its number, the seed and the
+ * state before it, so a run that was stopped goes on to the same bytes: windows
+ * of the text are drawn by a shuffle that is a function of epoch and index.
+ * The loss of a step is the sum over all its tokens divided by their number,
+ * whatever the split into micro-batches.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/when.h"
+#include "appliance/model/random.h"
+#include "modules/train/train.h"
+
+#include <math.h>
+
+/* window_at - inputs and targets of a window of the text */
+static void
+window_at(const struct tokens *x, size_t T, size_t window, int32_t *id,
+    int32_t *target)
+{
+	for (size_t i = 0; i < T; i++) {
+		id[i] = (int32_t)x->v[window * T + i];
+		target[i] = (int32_t)x->v[window * T + i + 1];
+	}
+}
+
+/* step_micro - one micro-batch: the sum of its losses */
+static double
+step_micro(struct train *t, int64_t micro, int32_t *id, int32_t *target)
+{
+	size_t T = t->decoder.T, B = t->decoder.B;
+	uint64_t n = t->windows;
+	double all = (double)(t->decoder.R * (size_t)t->conf->accumulate);
+
+	for (size_t b = 0; b < B; b++) {
+		uint64_t g = (uint64_t)micro * B + b;
+
+		window_at(&t->train, T, random_place((uint64_t)t->conf->seed,
+		    1 + g / n, n, g % n), id + b * T, target + b * T);
+	}
+	return decoder_run(&t->decoder, id, target, 1 / all);
+}
+
+/* rate_at - the learning rate of a step, counted from 0 */
+static double
+rate_at(const struct train *t, int64_t step)
+{
+	const struct train_conf *c = t->conf;
+	double low = c->lr * c->min_lr, part;
+
+	if (step < c->warmup)
+		return c->lr * (double)(step + 1) / (double)c->warmup;
+	if (c->schedule == SCHEDULE_CONSTANT || t->steps <= c->warmup)
+		return c->lr;
+	part = (double)(step - c->warmup) / (double)(t->steps - c->warmup);
+	if (c->schedule == SCHEDULE_LINEAR)
+		return low + (c->lr - low) * (1 - part);
+	return low + (c->lr - low) * 0.5 * (1 + cos(M_PI * part));
+}
+
+/* step_update - clip, AdamW on each parameter, gradients to 0 */
+static void
+step_update(struct train *t)
+{
+	const struct kernels *k = t->device->k;
+	const struct train_conf *c = t->conf;
+	const struct weights *w = &t->model.w;
+	void *dev = t->device->dev;
+	double norm = sqrt(k->sumsq(dev, t->decoder.grad, w->all));
+	struct kernel_adamw o = { .lr = rate_at(t, t->at.step),
+	    .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->eps,
+	    .scale = c->clip > 0 && norm > c->clip ? c->clip / norm : 1,
+	    .step = t->at.step + 1 };
+
+	for (size_t i = 0; i < w->n; i++) {
+		size_t at = w->v[i].at;
+
+		o.decay = w->v[i].decay ? c->weight_decay : 0;
+		k->adamw(dev, t->decoder.run + at, t->decoder.grad + at,
+		    t->m + at, t->v + at, w->v[i].rows * w->v[i].cols, &o);
+	}
+	k->fill(dev, t->decoder.grad, w->all, 0);
+}
+
+/* valid_loss - the mean over the text that is held back */
+static double
+valid_loss(struct train *t, int32_t *id, int32_t *target)
+{
+	size_t T = t->decoder.T, B = t->decoder.B;
+	size_t n = (t->valid.n - 1) / T, windows = n > 256 ? 256 : n;
+	double sum = 0;
+
+	for (size_t i = 0; i < windows; i += B) {
+		for (size_t b = 0; b < B; b++) {
+			/* spread over the text when it has more than enough */
+			size_t at = (i + b) % windows * n / windows;
+
+			window_at(&t->valid, T, at, id + b * T,
+			    target + b * T);
+			for (size_t k = 0; i + b >= windows && k < T; k++)
+				target[b * T + k] = -1;
+		}
+		sum += decoder_run(&t->decoder, id, target, 0);
+	}
+	return sum / (double)(windows * T);
+}
+
+static void
+point_add(struct point *p, size_t *n, int64_t step, double loss)
+{
+	if (*n < POINTS)
+		p[(*n)++] = (struct point){ step, loss };
+}
+
+/* loop_eval - after a step: 1 if it is time to stop early */
+static int
+loop_eval(struct train *t, int32_t *id, int32_t *target, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	struct progress *at = &t->at;
+	double loss;
+
+	loss = valid_loss(t, id, target);
+	point_add(at->valid, &at->nvalid, at->step, loss);
+	msg_info("step %lld: validation loss %.4f", (long long)at->step, loss);
+	if (at->best != 0 && loss >= at->best) {
+		at->stale++;
+		return c->patience > 0 && at->stale >= c->patience;
+	}
+	at->best = loss;
+	at->best_step = at->step;
+	at->stale = 0;
+	return best_write(t, e);
+}
+
+/* loop_note - the curve and the progress line */
+static void
+loop_note(struct train *t, double loss, double seconds)
+{
+	struct progress *at = &t->at;
+	int64_t every = t->steps / 200 + 1;
+	double tokens = (double)(t->decoder.R * (size_t)t->conf->accumulate);
+
+	at->sum += loss;
+	if (++at->since == every || at->step == t->steps) {
+		point_add(at->curve, &at->ncurve, at->step, at->sum /
+		    (double)at->since);
+		at->sum = 0;
+		at->since = 0;
+	}
+	stage_done(t->stage, at->step);
+	stage_note(t->stage, "step %lld of %lld, loss %.3f, %.0f tokens/s",
+	    (long long)at->step, (long long)t->steps, loss,
+	    tokens / seconds);
+}
+
+/* loop_step - one step; its loss */
+static int
+loop_step(struct train *t, int32_t *id, int32_t *target, double *loss,
+    struct err *e)
+{
+	int64_t n = t->conf->accumulate;
+	double sum = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		sum += step_micro(t, t->at.step * n + i, id, target);
+	*loss = sum / (double)(t->decoder.R * (size_t)n);
+	if (!isfinite(*loss))
+		return err_set(e, FATE_REJECT, "the loss is no number at step "
+		    "%lld: take a lower lr or a longer warmup",
+		    (long long)t->at.step + 1);
+	step_update(t);
+	t->at.step++;
+	return 0;
+}
+
+/* loop_steps - until the end, an early stop, or TERM */
+static int
+loop_steps(struct train *t, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	size_t R = t->decoder.R;
+	int32_t *id = arena_array(t->stage->arena, R, sizeof(*id));
+	int32_t *target = arena_array(t->stage->arena, R, sizeof(*target));
+	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
+	double began, kept = when_mono(), loss;
+	int rc;
+
+	while (t->at.step < t->steps) {
+		if (stage_stopping(t->stage))
+			return checkpoint_write(t, e) == -1 ? -1 :
+			    stage_stop(e);
+		began = when_mono();
+		if (loop_step(t, id, target, &loss, e) == -1)
+			return -1;
+		loop_note(t, loss, when_mono() - began);
+		rc = 0;
+		if (t->valid.n > 0 && (t->at.step % every == 0 ||
+		    t->at.step == t->steps))
+			rc = loop_eval(t, id, target, e);
+		if (rc == -1)
+			return -1;
+		if (rc == 1) {
+			stage_warn(t->stage, "stopped early at step %lld: no "
+			    "better validation loss since step %lld",
+			    (long long)t->at.step,
+			    (long long)t->at.best_step);
+			t->steps = t->at.step;
+		}
+		if (when_mono() - kept >= (double)c->checkpoint) {
+			if (checkpoint_write(t, e) == -1)
+				return -1;
+			kept = when_mono();
+		}
+	}
+	return 0;
+}
+
+int
+loop_run(struct train *t, struct err *e)
+{
+	size_t all = t->model.w.all;
+
+	if (checkpoint_read(t, e) == -1)
+		return -1;
+	if (t->at.step > 0)
+		msg_info("resumed at step %lld", (long long)t->at.step);
+	stage_total(t->stage, t->steps);
+	if (loop_steps(t, e) == -1)
+		return -1;
+	/* the last parameters are the best unless an earlier step's were; a
+	 * shell keeps no files and gives the last */
+	if (t->at.best != 0 && t->at.best_step != t->at.step &&
+	    best_read(t, e) == -1)
+		return -1;
+	t->device->k->get(t->device->dev, t->model.run, t->decoder.run,
+	    all * sizeof(*t->model.run));
+	return 0;
+}

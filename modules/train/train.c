@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train - a language model from records or from a shard of tokens */
+#include "appliance/base/base.h"
+#include "appliance/base/words.h"
+#include "modules/train/train.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct opt train_opts[] = {
+	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
+	    "what is built when there is no base"),
+	OPT_REF(OPT_TOKENIZER, struct train_conf, tokenizer, NULL, 0,
+	    "the vocabulary, as NAME[@VERSION|@TAG], or a path with a slash; "
+	    "a base brings its own"),
+	OPT_REF(OPT_MODEL, struct train_conf, base, NULL, 0,
+	    "a model whose weights are trained further"),
+	OPT_INT(struct train_conf, layers, "4", 1, 1024, 0,
+	    "layers"),
+	OPT_INT(struct train_conf, channels, "128", 2, 65536, 0,
+	    "channels of a layer"),
+	OPT_INT(struct train_conf, heads, "4", 1, 1024, 0,
+	    "attention heads"),
+	OPT_INT(struct train_conf, kv_heads, "0", 0, 1024, 0,
+	    "llama: key and value heads; 0: as many as heads"),
+	OPT_INT(struct train_conf, hidden, "0", 0, 1 << 20, 0,
+	    "channels inside the MLP; 0: four times, or for llama 8/3 of the "
+	    "channels"),
+	OPT_INT(struct train_conf, context, "256", 1, 1 << 20, 0,
+	    "tokens of a sequence"),
+	OPT_BOOL(struct train_conf, tied, "yes", 0,
+	    "the output uses the token table's weights"),
+	OPT_TEXT(struct train_conf, text, "text", 0,
+	    "field that is learnt from"),
+	OPT_PATH_IN(struct train_conf, shard, NULL, 0,
+	    "tokens from this file of 'tokenize shard' instead of records; "
+	    "train then begins the pipeline"),
+	OPT_REF(OPT_DATASET, struct train_conf, valid, NULL, 0,
+	    "records held back, as NAME[@VERSION|@TAG][:SPLIT]: the weights "
+	    "with the lowest loss on them are kept"),
+	OPT_INT(struct train_conf, batch, "8", 1, 1 << 16, 0,
+	    "sequences in a micro-batch"),
+	OPT_INT(struct train_conf, accumulate, "1", 1, 1 << 16, 0,
+	    "micro-batches in a step"),
+	OPT_INT(struct train_conf, steps, "0", 0, 1e12, 0,
+	    "steps; 0: as epochs say"),
+	OPT_INT(struct train_conf, epochs, "1", 1, 1e6, 0,
+	    "times that the text is read"),
+	OPT_FLOAT(struct train_conf, lr, "0.001", 0, 10, 0,
+	    "highest learning rate"),
+	OPT_FLOAT(struct train_conf, min_lr, "0.1", 0, 1, 0,
+	    "lowest learning rate, as a part of lr"),
+	OPT_INT(struct train_conf, warmup, "20", 0, 1e9, 0,
+	    "steps in which the learning rate rises"),
+	OPT_ENUM(struct train_conf, schedule, "cosine",
+	    "cosine|linear|constant", 0,
+	    "how the learning rate falls afterwards"),
+	OPT_FLOAT(struct train_conf, weight_decay, "0.1", 0, 10, 0,
+	    "of matrices (AdamW)"),
+	OPT_FLOAT(struct train_conf, beta1, "0.9", 0, 0.9999, 0,
+	    "AdamW"),
+	OPT_FLOAT(struct train_conf, beta2, "0.95", 0, 0.999999, 0,
+	    "AdamW"),
+	OPT_FLOAT(struct train_conf, eps, "1e-8", 0, 1, 0,
+	    "AdamW"),
+	OPT_FLOAT(struct train_conf, clip, "1", 0, 1e6, 0,
+	    "longest gradient of a step; 0: any"),
+	OPT_INT(struct train_conf, seed, "1", 0, 1e15, 0,
+	    "of weights and order"),
+	OPT_INT(struct train_conf, eval_every, "0", 0, 1e9, 0,
+	    "steps between two looks at valid; 0: a tenth of all"),
+	OPT_INT(struct train_conf, patience, "0", 0, 1e6, 0,
+	    "looks without a lower loss after which it stops; 0: never"),
+	OPT_DURATION(struct train_conf, checkpoint, "60s", 0, 1e9, OPT_NOKEY,
+	    "time between two checkpoints"),
+	OPT_TEXT(struct train_conf, gpus, "0", OPT_NOKEY,
+	    "GPUs that it waits for, or auto"),
+	OPT_PATH_OUT(struct train_conf, out, NULL, OPT_NOKEY,
+	    "directory that the model is written to, instead of a save"),
+	OPT_DONE
+};
+
+static int
+train_plan(const void *arg, struct needs *needs, struct err *e)
+{
+	const struct train_conf *c = arg;
+
+	if (c->tokenizer == NULL && c->base == NULL)
+		return err_set(e, FATE_REJECT, "'tokenizer' is missing: the "
+		    "vocabulary that the model is built for");
+	if (c->base == NULL && c->channels % c->heads != 0)
+		return err_set(e, FATE_REJECT, "channels=%lld cannot be shared "
+		    "by heads=%lld", (long long)c->channels,
+		    (long long)c->heads);
+	if (c->kv_heads > 0 && c->heads % c->kv_heads != 0)
+		return err_set(e, FATE_REJECT, "heads=%lld cannot share "
+		    "kv_heads=%lld", (long long)c->heads,
+		    (long long)c->kv_heads);
+	needs->source = c->shard != NULL;
+	needs->makes = c->out == NULL ? KIND_MODEL : KIND_NONE;
+	needs->sink = c->out != NULL;
+	needs->store = c->out == NULL || stage_named(c->tokenizer) ||
+	    stage_named(c->base) || c->valid != NULL;
+	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
+	return 0;
+}
+
+/* open_tokenizer - the base's own, or the one that is named */
+static int
+open_tokenizer(struct train *t, struct err *e)
+{
+	struct model *m = &t->model;
+
+	if (stage_tokenizer(t->stage, t->conf->tokenizer, &m->tokenizer_file,
+	    e) == -1)
+		return -1;
+	m->tokenizer = tokenizer_open(t->stage->arena, m->tokenizer_file, e);
+	if (m->tokenizer == NULL)
+		return err_prefix(e, "'%s': ", t->conf->tokenizer);
+	m->tokenizer_name = m->tokenizer->bpe != NULL ? "tokenizer.json" :
+	    "tokenizer.bin";
+	return 0;
+}
+
+/* shape_of - what the options describe */
+static void
+shape_of(const struct train *t, struct shape *s)
+{
+	const struct train_conf *c = t->conf;
+	const struct tokenizer *tok = t->model.tokenizer;
+	bool gpt2 = c->arch == ARCH_GPT2;
+
+	*s = (struct shape){ .family = gpt2 ? FAMILY_GPT2 : FAMILY_LLAMA,
+	    .V = tok->size, .T = (size_t)c->context, .C = (size_t)c->channels,
+	    .L = (size_t)c->layers, .H = (size_t)c->heads,
+	    .eps = 1e-5, .theta = 10000, .tied = c->tied, .qkv_bias = gpt2,
+	    .mlp_bias = gpt2, .bos = tok->bos };
+	s->G = gpt2 || c->kv_heads == 0 ? s->H : (size_t)c->kv_heads;
+	s->D = s->C / s->H;
+	/* 8/3 C in whole eights keeps as many weights as 4 C without a gate */
+	s->F = c->hidden > 0 ? (size_t)c->hidden : gpt2 ? 4 * s->C :
+	    (8 * s->C / 3 + 7) / 8 * 8;
+	if (tok->end >= 0)
+		s->stop[s->nstops++] = tok->end;
+}
+
+/* open_model - a base as it is, or new weights */
+static int
+open_model(struct train *t, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	struct shape shape;
+	int dir, rc;
+
+	if (t->conf->base != NULL) {
+		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
+		if (dir == -1)
+			return -1;
+		rc = model_open(a, dir, &t->model, e);
+		close(dir);
+		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) : 0;
+	}
+	if (open_tokenizer(t, e) == -1)
+		return -1;
+	shape_of(t, &shape);
+	if (shape_check(&shape, e) == -1)
+		return -1;
+	weights_layout(a, &shape, &t->model.w);
+	t->model.run = mem_alloc(t->model.w.all * sizeof(real));
+	arena_defer(a, model_drop, &t->model);
+	weights_init(&t->model.w, (uint64_t)t->conf->seed, t->model.run);
+	return 0;
+}
+
+/* open_tokens - the file that tokens are collected in, cut to the mark */
+static int
+open_tokens(struct train *t, struct err *e)
+{
+	struct view past = stage_journal(t->stage);
+	int dir = stage_dir(t->stage);
+
+	t->out = buf_new(t->stage->arena, (size_t)1 << 30);
+	if (past.n >= sizeof(t->stored))
+		memcpy(&t->stored, past.p + past.n - sizeof(t->stored),
+		    sizeof(t->stored));
+	if (dir == -1)
+		t->fd = memfd_create("tokens", MFD_CLOEXEC);
+	else
+		t->fd = openat(dir, "tokens", O_RDWR | O_CREAT | O_CLOEXEC |
+		    O_NOFOLLOW, 0640);
+	if (t->fd == -1 || ftruncate(t->fd, t->stored * 4) == -1 ||
+	    lseek(t->fd, 0, SEEK_END) == -1)
+		return err_errno(e, "cannot keep tokens");
+	stage_sync(t->stage, t->fd);
+	return 0;
+}
+
+static int
+train_open(struct stage *s, struct err *e)
+{
+	struct train *t = arena_alloc(s->arena, sizeof(*t));
+
+	s->state = t;
+	t->stage = s;
+	t->conf = s->conf;
+	t->fd = -1;
+	if (stage_is_shell(s) && t->conf->out == NULL)
+		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
+		    "no save for the model");
+	return open_model(t, e) == -1 ? -1 : open_tokens(t, e);
+}
+
+/* tokens_add - a text's tokens, and the one that ends it */
+static void
+tokens_add(const struct model *m, struct arena *a, struct view text,
+    struct buf *out)
+{
+	int32_t end = m->tokenizer->end, bos = m->tokenizer->bos;
+	uint32_t *ids;
+	size_t n;
+
+	/* a vocabulary whose texts begin with a token of their own */
+	if (m->tokenizer->scored != NULL)
+		buf_add(out, &bos, 4);
+	n = tokenizer_encode(m->tokenizer, a, text, &ids);
+	buf_add(out, ids, n * 4);
+	if (end >= 0)
+		buf_add(out, &end, 4);
+}
+
+static int
+train_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
+{
+	struct train *t = s->state;
+	struct view text;
+
+	(void)scratch;
+	if (t->conf->shard != NULL)
+		return 1;		/* all of it is read at the end */
+	t->out->n = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		if (!rec_str(b->arena, &b->rec[i], t->conf->text, &text))
+			rec_fail(b->arena, &b->rec[i], "no text in '%s'",
+			    t->conf->text);
+		else
+			tokens_add(&t->model, b->arena, text, t->out);
+	}
+	if (t->out->full)
+		return err_set(e, FATE_REJECT, "a batch of more than 1 GiB of "
+		    "tokens");
+	if (file_put(t->fd, t->out->p, t->out->n) == -1)
+		return err_errno(e, "cannot keep tokens");
+	t->stored += (int64_t)(t->out->n / 4);
+	stage_append(s, &t->stored, sizeof(t->stored));
+	return 0;
+}
+
+/* tokens_collected - what the batches have left */
+static int
+tokens_collected(struct train *t, struct err *e)
+{
+	t->train.n = (size_t)t->stored;
+	t->train.v = mem_alloc(t->train.n * 4 + 4);
+	arena_defer(t->stage->arena, mem_free, t->train.v);
+	if (lseek(t->fd, 0, SEEK_SET) == -1 || file_get(t->fd, t->train.v,
+	    t->train.n * 4) != (ssize_t)(t->train.n * 4))
+		return err_errno(e, "cannot read the tokens back");
+	return 0;
+}
+
+/* tokens_shard - a file of 'tokenize shard', of this very vocabulary */
+static int
+tokens_shard(struct train *t, struct err *e)
+{
+	const char *path = t->conf->shard;
+	const struct model *m = &t->model;
+	struct hash h = hash_of(NULL, m->tokenizer_file.p,
+	    m->tokenizer_file.n);
+	struct view file;
+	uint32_t version, width;
+	uint64_t tokens;
+
+	if (file_read(t->stage->arena, AT_FDCWD, path, (size_t)1 << 40, &file,
+	    e) == -1)
+		return -1;
+	if (file.n < 64 || memcmp(file.p, "QUERNTOK", 8) != 0)
+		return err_set(e, FATE_REJECT, "'%s' is no shard of tokens",
+		    path);
+	memcpy(&version, file.p + 8, 4);
+	memcpy(&width, file.p + 12, 4);
+	memcpy(&tokens, file.p + 24, 8);
+	if (version != 1 || (width != 2 && width != 4) ||
+	    tokens > (file.n - 64) / width)
+		return err_set(e, FATE_REJECT, "'%s' is cut short or of a "
+		    "newer version", path);
+	if (memcmp(file.p + 32, h.b, HASH_LEN) != 0)
+		return err_set(e, FATE_REJECT, "'%s' was made with another "
+		    "tokenizer", path);
+	t->train.n = (size_t)tokens;
+	t->train.v = mem_alloc(t->train.n * 4 + 4);
+	arena_defer(t->stage->arena, mem_free, t->train.v);
+	for (size_t i = 0; i < t->train.n; i++) {
+		memcpy(&t->train.v[i], file.p + 64 + i * width, width);
+		if (t->train.v[i] >= m->w.shape.V)
+			return err_set(e, FATE_REJECT, "'%s': token %zu is "
+			    "not in the vocabulary", path, i);
+	}
+	return 0;
+}
+
+/* tokens_valid - the dataset that is held back */
+static int
+tokens_valid(struct train *t, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct buf *b = buf_new(t->stage->arena, (size_t)1 << 32);
+	struct stage_records *r;
+	struct view text;
+	struct rec rec;
+	int rc;
+
+	r = stage_records(t->stage, t->conf->valid, e);
+	rc = r == NULL ? -1 : 1;
+	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
+		if (rec_str(a, &rec, t->conf->text, &text))
+			tokens_add(&t->model, a, text, b);
+		arena_reset(a);
+	}
+	arena_free(a);
+	t->valid = (struct tokens){ (void *)b->p, b->n / 4 };
+	if (rc == 0 && t->valid.n <= (size_t)t->conf->context) {
+		t->valid.n = 0;
+		stage_warn(t->stage, "'%s' has fewer tokens than one "
+		    "sequence: nothing is held back", t->conf->valid);
+	}
+	return rc;
+}
+
+/* train_memory - the plan, shown before anything is taken */
+static int
+train_memory(struct train *t, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	struct buf *b = buf_new(a, 4096);
+	const struct weights *w = &t->model.w;
+	size_t T = (size_t)t->conf->context;
+
+	T = T < w->shape.T ? T : w->shape.T;
+	slab_init(&t->slab, a, t->device);
+	decoder_want(&t->decoder, a, w, &t->slab, (size_t)t->conf->batch, T);
+	slab_reals(&t->slab, "AdamW", w->all, &t->m);
+	slab_reals(&t->slab, "AdamW", w->all, &t->v);
+	slab_text(&t->slab, b);
+	msg_info("memory in MiB: %s", buf_cstr(b));
+	b->n = 0;
+	slab_json(&t->slab, b);
+	stage_result(t->stage, "memory", buf_get(b));
+	if (slab_take(&t->slab, e) == -1)
+		return -1;
+	decoder_ready(&t->decoder);
+	t->device->k->put(t->device->dev, t->decoder.run, t->model.run,
+	    w->all * sizeof(real));
+	return 0;
+}
+
+/* train_prepare - tokens, device, memory, how many steps */
+static int
+train_prepare(struct train *t, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	int64_t each = c->batch * c->accumulate;
+
+	if ((c->shard != NULL ? tokens_shard(t, e) :
+	    tokens_collected(t, e)) == -1)
+		return -1;
+	if (c->valid != NULL && tokens_valid(t, e) == -1)
+		return -1;
+	t->device = device_for(t->stage->arena, stage_gpus(t->stage),
+	    stage_threads(t->stage), e);
+	if (t->device == NULL || train_memory(t, e) == -1)
+		return -1;
+	if (t->train.n <= t->decoder.T)
+		return err_set(e, FATE_REJECT, "there are %zu tokens, one "
+		    "sequence has %zu: more text, or a smaller context",
+		    t->train.n, t->decoder.T);
+	t->windows = (t->train.n - 1) / t->decoder.T;
+	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
+	    (double)t->windows / (double)each + 0.999);
+	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
+	    "sequences of %zu", t->model.w.shape.family == FAMILY_GPT2 ?
+	    "gpt2" : "llama", t->model.w.all, t->train.n,
+	    (long long)t->steps, (long long)each, t->decoder.T);
+	return 0;
+}
+
+static void
+curve_json(const struct point *p, size_t n, struct buf *b)
+{
+	buf_char(b, '[');
+	for (size_t i = 0; i < n; i++)
+		buf_printf(b, "%s[%lld,%.6g]", i > 0 ? "," : "",
+		    (long long)p[i].step, p[i].loss);
+	buf_char(b, ']');
+}
+
+/* train_tell - what it was, for result.json and for train.json in the model */
+static void
+train_tell(struct train *t, struct buf *b)
+{
+	const struct progress *at = &t->at;
+
+	buf_printf(b, "{\"parameters\":%zu,\"tokens\":%zu,\"steps\":%lld,"
+	    "\"loss\":", t->model.w.all, t->train.n, (long long)at->step);
+	buf_json_num(b, at->ncurve > 0 ? at->curve[at->ncurve - 1].loss : NAN);
+	if (at->best != 0)
+		buf_printf(b, ",\"best_valid_loss\":%.6g,\"best_step\":%lld",
+		    at->best, (long long)at->best_step);
+	buf_str(b, ",\"curve\":");
+	curve_json(at->curve, at->ncurve, b);
+	buf_str(b, ",\"valid\":");
+	curve_json(at->valid, at->nvalid, b);
+	buf_char(b, '}');
+}
+
+/* train_keep - the model's files, for the save that follows or to out= */
+static int
+train_keep(struct train *t, struct view told, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	const char *path = t->conf->out, *tmp = NULL;
+	int dir, at = AT_FDCWD, rc;
+
+	if (path != NULL) {
+		path = stage_output(t->stage, path, &at, e);
+		tmp = path == NULL ? NULL : arena_printf(a, "%s.part", path);
+		if (tmp == NULL || file_remove(at, tmp, e) == -1)
+			return -1;
+		if (mkdirat(at, tmp, 0755) == -1)
+			return err_errno(e, "cannot make '%s'", path);
+		dir = file_dir(at, tmp, e);
+	} else
+		dir = stage_make(t->stage, e);
+	if (dir == -1)
+		return -1;
+	rc = file_replace(dir, "train.json", told, 0640, true, e) == -1 ||
+	    model_write(a, &t->model, dir, e) == -1 ? -1 : 0;
+	close(dir);
+	if (rc == 0 && tmp != NULL)
+		rc = file_rename(at, tmp, at, path, e);
+	return rc;
+}
+
+static int
+train_finish(struct stage *s, struct batch *out, struct err *e)
+{
+	struct train *t = s->state;
+	struct buf *b = buf_new(s->arena, (size_t)1 << 20);
+
+	(void)out;
+	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1)
+		return -1;
+	train_tell(t, b);
+	stage_result(s, "train", buf_get(b));
+	return train_keep(t, buf_get(b), e) == -1 ? -1 : 1;
+}
+
+static void
+train_close(struct stage *s)
+{
+	struct train *t = s->state;
+
+	if (t != NULL && t->fd != -1)
+		close(t->fd);
+}
+
+MODULE = {
+	.abi = MODULE_ABI, .revision = 1,
+	.name = "train", .summary = "a language model from records or tokens",
+	.options = train_opts, .conf_size = sizeof(struct train_conf),
+	.plan = train_plan, .open = train_open, .batch = train_batch,
+	.finish = train_finish, .close = train_close,
+};
