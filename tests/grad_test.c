@@ -295,17 +295,18 @@ test_decoder(struct arena *a, enum family family, bool tied)
 	static const int32_t id[] = { 1, 4, 4, 9, 0, 10, 2, 3, 5, 6, 7, 8 };
 	static const int32_t target[] = { 4, 4, 9, 0, 10, -1, 3, 5, 6, 7, 8,
 	    1 };
-	struct device device = { .k = k };
+	struct device *device = arena_alloc(a, sizeof(*device));
+	struct slab *slab = arena_alloc(a, sizeof(*slab));
 	struct weights w;
 	struct decoder d;
-	struct slab slab;
 	struct err e;
 	double worst = 0, up, down, slope, off;
 
 	weights_layout(a, &s, &w);
-	slab_init(&slab, a, &device);
-	decoder_want(&d, a, &w, &slab, 2, 6);
-	if (slab_take(&slab, &e) == -1)
+	device->k = k;
+	slab_init(slab, a, device);
+	decoder_want(&d, a, &w, slab, 2, 6);
+	if (slab_take(slab, &e) == -1)
 		panic("%s", e.text);
 	decoder_ready(&d);
 	weights_init(&w, 3, d.run);

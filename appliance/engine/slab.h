@@ -9,6 +9,7 @@
  * slab.h - a device's memory by a plan.  Everything that a program will need is
  * wanted first, under a category; the plan is shown; then one block is taken
  * and every pointer is set.  Nothing is taken later.
+ * Slab and device must outlive the arena: it gives the block back.
  */
 
 #define SLAB_PARTS	4096

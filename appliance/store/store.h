@@ -75,8 +75,8 @@ int store_resolve(struct store *, struct arena *, const char *name,
  * asked */
 int store_publish(struct store *, struct version *, bool latest, struct err *);
 
-/* store_gate - `who`, one of `total` gates of a job, lets a version pass; latest
- * moves to it when all have */
+/* store_gate - `who`, one of `total` gates of a job, lets a version pass;
+ * latest moves to it when all have */
 int store_gate(struct store *, const char *job, const char *name,
     uint32_t number, const char *who, int total, struct err *);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tokenize - learn a vocabulary, turn text into ids and back, write shards.
- * The files that are read: appliance/text/tokenizer.h; learnt is byte-level BPE.
+ * What is read is said in appliance/text/tokenizer.h; what is learnt is
+ * byte-level BPE.
  *
  *   shard   64 bytes: "QUERNTOK", u32 version 1, u32 width (2 or 4), u64
  *           documents, u64 tokens, 32 bytes BLAKE2b-256 of the tokenizer's

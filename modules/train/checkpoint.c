@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A checkpoint is one file in the stage's directory: a head, the progress, the
- * parameters and both moments, and at the end a hash of all that.  It is written
- * beside the last one and renamed.  The best parameters are a file of the same
- * form without moments; a later best that an interrupted run left is made again
- * with the same bytes, so the two files need not change together.
+ * parameters and both moments, and at the end a hash of all that.  It is
+ * written beside the last one and renamed.  The best parameters are a file of
+ * the same form without moments; a later best that an interrupted run left is
+ * made again with the same bytes, so the two files need not change together.
  */
 #include "appliance/base/base.h"
 #include "modules/train/train.h"

@@ -41,7 +41,7 @@ struct point {
 struct progress {
 	int64_t step;			/* steps taken */
 	double best;			/* lowest validation loss; 0: none */
-	int64_t best_step, stale;	/* stale: evaluations without a better */
+	int64_t best_step, stale;	/* stale: looks without a better */
 	double sum;			/* of losses since the last point */
 	int64_t since;
 	size_t ncurve, nvalid;

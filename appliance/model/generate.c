@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/model/generate.h"
+#include "appliance/model/random.h"
+
+struct seat {				/* a slot of the cache */
+	struct generate_row *row;	/* NULL: free */
+	size_t fed;			/* tokens that are in the cache */
+	bool asked;			/* its last row's logits are wanted */
+};
+
+struct generate {
+	struct predict *p;
+	const struct model *m;
+	const struct generate_calls *calls;
+	struct seat *seat;
+	int32_t *id, *slot, *pos, *want;
+	size_t n, nwant;		/* rows of this step */
+	real *logits;
+	struct sample_word *words;
+};
+
+/* token_at - the i-th token of a row: of its prompt, then its own */
+static int32_t
+token_at(const struct generate_row *r, size_t i)
+{
+	return i < r->n ? r->prompt[i] : r->out[i - r->n];
+}
+
+/* step_rows - what each seat feeds: its next token, or a piece of its prompt */
+static void
+step_rows(struct generate *g)
+{
+	g->n = g->nwant = 0;
+	for (size_t i = 0; i < g->p->slots; i++) {
+		struct seat *s = &g->seat[i];
+		size_t end;
+
+		s->asked = false;
+		if (s->row == NULL)
+			continue;
+		end = s->row->n + s->row->nout;
+		while (s->fed < end && g->n < g->p->rows) {
+			g->id[g->n] = token_at(s->row, s->fed);
+			g->slot[g->n] = (int32_t)i;
+			g->pos[g->n++] = (int32_t)s->fed++;
+		}
+		if (s->fed == end && g->n > 0 &&
+		    g->slot[g->n - 1] == (int32_t)i &&
+		    g->nwant < g->p->wanted) {
+			g->want[g->nwant++] = (int32_t)g->n - 1;
+			s->asked = true;
+		}
+	}
+}
+
+/* seat_take - a row's next token; true if the row has ended */
+static bool
+seat_take(struct generate *g, struct seat *s, const real *logits)
+{
+	struct generate_row *r = s->row;
+	double unit = random_unit(r->seed, r->stream, r->nout);
+	int32_t id = sample_pick(&r->how, logits, g->m->w.shape.V, unit,
+	    g->words);
+
+	if (model_stops(g->m, id)) {
+		r->why = GENERATE_STOP;
+		return true;
+	}
+	r->out[r->nout++] = id;
+	if (g->calls->ends(g->calls->arg, r)) {
+		r->why = GENERATE_STOP;
+		return true;
+	}
+	r->why = GENERATE_LENGTH;
+	return r->nout >= r->max || r->n + r->nout >= g->p->places;
+}
+
+/* step_take - what the logits mean for the seats that asked */
+static int
+step_take(struct generate *g, struct err *e)
+{
+	const real *logits = g->logits;
+
+	for (size_t i = 0; i < g->p->slots; i++) {
+		struct seat *s = &g->seat[i];
+		struct generate_row *r = s->row;
+
+		if (!s->asked)
+			continue;
+		if (seat_take(g, s, logits)) {
+			s->row = NULL;
+			if (g->calls->done(g->calls->arg, r, e) == -1)
+				return -1;
+		}
+		logits += g->m->w.shape.V;
+	}
+	return 0;
+}
+
+/* generate_steps - until no row is left */
+static int
+generate_steps(struct generate *g, struct generate_row *row, size_t n,
+    struct err *e)
+{
+	struct predict_rows rows = { .id = g->id, .slot = g->slot,
+	    .pos = g->pos, .want = g->want };
+	size_t next = 0;
+
+	for (;;) {
+		if (g->calls->stopping(g->calls->arg))
+			return err_set(e, FATE_STOP, "stopped");
+		for (size_t i = 0; i < g->p->slots && next < n; i++)
+			if (g->seat[i].row == NULL)
+				g->seat[i] = (struct seat){ &row[next++], 0,
+				    false };
+		step_rows(g);
+		if (g->n == 0)
+			return 0;
+		rows.n = g->n;
+		rows.nwant = g->nwant;
+		predict_logits(g->p, &rows, g->logits);
+		if (step_take(g, e) == -1)
+			return -1;
+	}
+}
+
+int
+generate_run(struct predict *p, const struct model *m,
+    struct generate_row *row, size_t n, const struct generate_calls *calls,
+    struct err *e)
+{
+	struct arena *a = arena_new();
+	struct generate g = { .p = p, .m = m, .calls = calls };
+	int rc;
+
+	g.seat = arena_array(a, p->slots, sizeof(*g.seat));
+	g.id = arena_array(a, p->rows, sizeof(*g.id));
+	g.slot = arena_array(a, p->rows, sizeof(*g.slot));
+	g.pos = arena_array(a, p->rows, sizeof(*g.pos));
+	g.want = arena_array(a, p->wanted, sizeof(*g.want));
+	g.logits = arena_array(a, p->wanted * m->w.shape.V,
+	    sizeof(*g.logits));
+	g.words = arena_array(a, m->w.shape.V, sizeof(*g.words));
+	rc = generate_steps(&g, row, n, e);
+	arena_free(a);
+	return rc;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_GENERATE_H
+#define MODEL_GENERATE_H
+
+#include "appliance/model/model.h"
+#include "appliance/model/predict.h"
+#include "appliance/model/sample.h"
+
+/*
+ * generate.h - many texts go on at once: a row takes a slot of the cache when
+ * one is free, its prompt is read in pieces beside other rows' next tokens, and
+ * the slot is free again when it ends.  What a row becomes does not depend on
+ * the others (predict.h).
+ */
+
+enum generate_end { GENERATE_STOP, GENERATE_LENGTH };
+
+struct generate_row {
+	const int32_t *prompt;		/* at least one token */
+	size_t n, max;			/* most new tokens */
+	struct sample how;
+	uint64_t seed, stream;		/* of its own random numbers */
+	/* out, of max places, and how many; a token that ends is not in it */
+	int32_t *out;
+	size_t nout;
+	enum generate_end why;
+	void *arg;			/* the caller's */
+};
+
+struct generate_calls {
+	/* ends - after each token: is the row complete */
+	bool (*ends)(void *, struct generate_row *);
+	/* done - a row has ended; -1 ends everything */
+	int (*done)(void *, struct generate_row *, struct err *);
+	bool (*stopping)(void *);
+	void *arg;
+};
+
+/* generate_run - all rows; FATE_STOP if it was asked to stop between steps */
+int generate_run(struct predict *, const struct model *,
+    struct generate_row *, size_t n, const struct generate_calls *,
+    struct err *);
+
+#endif
