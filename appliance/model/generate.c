@@ -100,7 +100,7 @@ step_take(struct generate *g, struct err *e)
 
 /* generate_steps - until no row is left */
 static int
-generate_steps(struct generate *g, struct generate_row *row, size_t n,
+generate_steps(struct generate *g, struct generate_row *const *row, size_t n,
     struct err *e)
 {
 	struct predict_rows rows = { .id = g->id, .slot = g->slot,
@@ -112,7 +112,7 @@ generate_steps(struct generate *g, struct generate_row *row, size_t n,
 			return err_set(e, FATE_STOP, "stopped");
 		for (size_t i = 0; i < g->p->slots && next < n; i++)
 			if (g->seat[i].row == NULL)
-				g->seat[i] = (struct seat){ &row[next++], 0,
+				g->seat[i] = (struct seat){ row[next++], 0,
 				    false };
 		step_rows(g);
 		if (g->n == 0)
@@ -127,7 +127,8 @@ generate_steps(struct generate *g, struct generate_row *row, size_t n,
 
 int
 generate_run(struct predict *p, const struct model *m,
-    struct generate_row *row, size_t n, const struct generate_calls *calls,
+    struct generate_row *const *row, size_t n,
+    const struct generate_calls *calls,
     struct err *e)
 {
 	struct arena *a = arena_new();

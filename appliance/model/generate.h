@@ -38,7 +38,7 @@ struct generate_calls {
 
 /* generate_run - all rows; FATE_STOP if it was asked to stop between steps */
 int generate_run(struct predict *, const struct model *,
-    struct generate_row *, size_t n, const struct generate_calls *,
+    struct generate_row *const *, size_t n, const struct generate_calls *,
     struct err *);
 
 #endif

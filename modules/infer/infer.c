@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* infer - a language model goes on with each record's prompt */
+#include "appliance/base/base.h"
+#include "appliance/base/when.h"
+#include "appliance/text/utf8.h"
+#include "modules/infer/infer.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TEXT_MAX	((size_t)64 << 20)
+#define ROWS		256		/* tokens looked at in one call */
+#define CONTEXT		4096		/* unless context= says more */
+
+static const struct opt infer_opts[] = {
+	OPT_REF(OPT_MODEL, struct infer_conf, model, NULL,
+	    OPT_POSITIONAL | OPT_NEEDED,
+	    "the model, as NAME[@VERSION|@TAG], or a path with a slash"),
+	OPT_TEXT(struct infer_conf, prompt, NULL, 0,
+	    "field with the prompt; unset: prompt, and if it is not there, "
+	    "text"),
+	OPT_TEXT(struct infer_conf, template, NULL, 0,
+	    "the prompt as a text in which {name} is a field, {passages} "
+	    "the numbered texts that search found, {{ and }} a brace"),
+	OPT_TEXT(struct infer_conf, into, "completion", 0,
+	    "field that gets the answer"),
+	OPT_INT(struct infer_conf, max_tokens, "64", 1, 1e9, 0,
+	    "most tokens of an answer"),
+	OPT_FLOAT(struct infer_conf, temperature, "0", 0, 100, 0,
+	    "0 takes the likeliest token, 1 draws as the model says"),
+	OPT_INT(struct infer_conf, top_k, "0", 0, 1e9, 0,
+	    "draw among the k likeliest; 0: all"),
+	OPT_FLOAT(struct infer_conf, top_p, "1", 0, 1, 0,
+	    "draw among the fewest that together are as likely as this"),
+	OPT_INT(struct infer_conf, seed, "1", 0, 1e15, 0,
+	    "of what is drawn"),
+	OPT_LIST(struct infer_conf, stop, NULL, 0,
+	    "an answer ends before this text; more stops with commas"),
+	OPT_ENUM(struct infer_conf, begin, "auto", "auto|yes|no", 0,
+	    "put the token that begins a text before the prompt; auto: if "
+	    "the vocabulary has one of its own for that"),
+	OPT_ENUM(struct infer_conf, overlong, "fail", "fail|cut", 0,
+	    "a prompt that is too long for the model is a fault, or loses "
+	    "its beginning"),
+	OPT_INT(struct infer_conf, context, "0", 0, 1 << 20, 0,
+	    "most tokens of prompt and answer; 0: the model's, at most 4096"),
+	OPT_INT(struct infer_conf, slots, "16", 1, 64, OPT_NOKEY,
+	    "records answered side by side"),
+	OPT_TEXT(struct infer_conf, gpus, "0", OPT_NOKEY,
+	    "GPUs that it waits for, or auto"),
+	OPT_DONE
+};
+
+/* what result.json tells; kept in the journal after each batch */
+struct told {
+	int64_t rows, refused, prompt, completion;
+};
+
+struct infer {
+	struct stage *stage;
+	const struct infer_conf *conf;
+	struct model model;
+	struct predict *predict;
+	struct answers answers;
+	uint64_t base;			/* hash of model and settings */
+	bool begin;
+	struct told told;
+	struct buf *pair;
+	double began;
+};
+
+static int
+infer_plan(const void *arg, struct needs *needs, struct err *e)
+{
+	const struct infer_conf *c = arg;
+
+	(void)e;
+	needs->store = stage_named(c->model);
+	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
+	return 0;
+}
+
+/* infer_base - what a row's answer depends on beside its own key */
+static uint64_t
+infer_base(const struct infer *t)
+{
+	const struct model *m = &t->model;
+	uint64_t h = XXH3_64bits(m->run, m->w.all * sizeof(real));
+
+	return XXH3_64bits_withSeed(m->tokenizer_file.p, m->tokenizer_file.n,
+	    h);
+}
+
+/* infer_begin - does a prompt get a token before it */
+static bool
+infer_begin(const struct infer *t)
+{
+	const struct tokenizer *k = t->model.tokenizer;
+
+	if (t->conf->begin != BEGIN_AUTO)
+		return t->conf->begin == BEGIN_YES;
+	return k->scored != NULL || (k->bos >= 0 && k->bos != k->end);
+}
+
+static int
+infer_model(struct infer *t, struct err *e)
+{
+	const struct infer_conf *c = t->conf;
+	struct arena *a = t->stage->arena;
+	struct device *d;
+	size_t places;
+	int dir, rc;
+
+	dir = stage_files(t->stage, c->model, KIND_MODEL, e);
+	if (dir == -1)
+		return -1;
+	rc = model_open(a, dir, &t->model, e);
+	close(dir);
+	if (rc == -1)
+		return err_prefix(e, "'%s': ", c->model);
+	places = t->model.w.shape.T;
+	if (c->context > 0 || places > CONTEXT)
+		places = c->context > 0 ? (size_t)c->context : CONTEXT;
+	t->base = infer_base(t);
+	t->begin = infer_begin(t);
+	d = device_for(a, stage_gpus(t->stage), stage_threads(t->stage), e);
+	t->predict = d == NULL ? NULL : predict_open(a, d, &t->model.w,
+	    t->model.run, (size_t)c->slots, places, ROWS, e);
+	if (t->predict == NULL)
+		return -1;
+	model_drop(&t->model);
+	return 0;
+}
+
+static int
+infer_open(struct stage *s, struct err *e)
+{
+	struct infer *t = arena_alloc(s->arena, sizeof(*t));
+	struct view past = stage_journal(s);
+
+	s->state = t;
+	t->stage = s;
+	t->conf = s->conf;
+	t->answers.fd = -1;
+	t->pair = buf_new(s->arena, (size_t)1 << 20);
+	t->began = when_mono();
+	if (past.n >= sizeof(t->told))
+		memcpy(&t->told, past.p + past.n - sizeof(t->told),
+		    sizeof(t->told));
+	if (infer_model(t, e) == -1 || answers_open(&t->answers, s->arena,
+	    stage_dir(s), e) == -1)
+		return -1;
+	if (t->answers.fd != -1)
+		stage_sync(s, t->answers.fd);
+	return 0;
+}
+
+/* ask_tokens - the prompt's ids, as many as the context has room for */
+static void
+ask_tokens(struct infer *t, struct arena *a, struct ask *q)
+{
+	struct generate_row *r = &q->row;
+	size_t places = t->predict->places, room;
+	int32_t first = model_begin(&t->model), *id;
+	uint32_t *ids;
+	size_t n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &ids);
+	bool begin = (t->begin || n == 0) && first >= 0;
+
+	if (n == 0 && !begin) {
+		q->error = "the prompt is empty, and the model has no token "
+		    "that begins a text";
+		return;
+	}
+	room = r->max < places / 2 ? places - r->max : places - places / 2;
+	if (n + begin > places && t->conf->overlong == OVERLONG_FAIL) {
+		q->error = arena_printf(a, "the prompt has %zu tokens, the "
+		    "context %zu: a larger context=, or overlong=cut",
+		    n + begin, places);
+		return;
+	}
+	if (n + begin > room && t->conf->overlong == OVERLONG_CUT) {
+		ids += n + begin - room;
+		n = room - begin;
+	}
+	id = arena_array(a, n + 1, sizeof(*id));
+	id[0] = first;
+	memcpy(id + begin, ids, n * sizeof(*id));
+	r->prompt = id;
+	r->n = n + begin;
+	if (r->max > places - r->n)
+		r->max = places - r->n > 0 ? places - r->n : 1;
+	r->out = arena_array(a, r->max, sizeof(*r->out));
+}
+
+/* ask_key - two rows with one key have one answer */
+static void
+ask_key(struct infer *t, struct ask *q)
+{
+	const struct generate_row *r = &q->row;
+	XXH3_state_t s;
+	XXH128_hash_t h;
+
+	XXH3_128bits_reset(&s);
+	XXH3_128bits_update(&s, &t->base, sizeof(t->base));
+	XXH3_128bits_update(&s, &r->seed, sizeof(r->seed));
+	XXH3_128bits_update(&s, &r->stream, sizeof(r->stream));
+	XXH3_128bits_update(&s, &r->max, sizeof(r->max));
+	XXH3_128bits_update(&s, &r->how.temperature, sizeof(double));
+	XXH3_128bits_update(&s, &r->how.top_p, sizeof(double));
+	XXH3_128bits_update(&s, &r->how.top_k, sizeof(int64_t));
+	for (size_t i = 0; i < q->nstop; i++) {
+		XXH3_128bits_update(&s, &q->stop[i].n, sizeof(q->stop[i].n));
+		XXH3_128bits_update(&s, q->stop[i].p, q->stop[i].n);
+	}
+	XXH3_128bits_update(&s, r->prompt, r->n * sizeof(*r->prompt));
+	h = XXH3_128bits_digest(&s);
+	q->key[0] = h.high64;
+	q->key[1] = h.low64;
+}
+
+/* ask_open - a record's question and how it wants to be answered */
+static void
+ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
+{
+	const struct infer_conf *c = t->conf;
+	struct generate_row *r = &q->row;
+	struct view name;
+
+	q->rec = rec;
+	q->text = buf_new(a, TEXT_MAX);
+	r->arg = q;
+	r->max = (size_t)c->max_tokens;
+	r->seed = (uint64_t)c->seed;
+	r->how = (struct sample){ .temperature = c->temperature,
+	    .top_p = c->top_p, .top_k = c->top_k };
+	q->nstop = c->stop.n;
+	q->stop = arena_array(a, c->stop.n + 1, sizeof(*q->stop));
+	for (size_t i = 0; i < c->stop.n; i++)
+		q->stop[i] = view_of(c->stop.v[i]);
+	if (line_is(rec))
+		line_read(a, q);
+	else
+		q->error = prompt_of(c, a, rec, &q->prompt);
+	for (size_t i = 0; i < q->nstop; i++)
+		if (q->stop[i].n > q->longest)
+			q->longest = q->stop[i].n;
+	/* numbers of its own, that do not depend on where it stands */
+	if (!rec_raw(rec, q->line ? "custom_id" : "id", &name))
+		name = q->prompt;
+	r->stream = XXH3_64bits(name.p == NULL ? "" : name.p, name.n);
+	if (q->error == NULL)
+		ask_tokens(t, a, q);
+	ask_key(t, q);
+}
+
+/* ask_text - one more token's bytes */
+static void
+ask_text(struct infer *t, struct ask *q, size_t i)
+{
+	const struct generate_row *r = &q->row;
+	uint32_t pair[2] = { (uint32_t)(i > 0 ? r->out[i - 1] :
+	    r->prompt[r->n - 1]), (uint32_t)r->out[i] };
+	size_t before;
+
+	/* what a token looks like may depend on the one before it */
+	t->pair->n = 0;
+	(void)tokenizer_decode(t->model.tokenizer, pair, 1, t->pair);
+	before = t->pair->n;
+	t->pair->n = 0;
+	(void)tokenizer_decode(t->model.tokenizer, pair, 2, t->pair);
+	if (t->pair->n > before)
+		buf_add(q->text, t->pair->p + before, t->pair->n - before);
+}
+
+/* ask_stop - where the first stop begins in the text from a place on; its end
+ * if there is none */
+static size_t
+ask_stop(const struct ask *q, size_t from)
+{
+	size_t first = q->text->n;
+
+	for (size_t i = 0; i < q->nstop; i++) {
+		struct view s = q->stop[i];
+		const char *at = s.n == 0 || q->text->n < from ? NULL :
+		    memmem(q->text->p + from, q->text->n - from, s.p, s.n);
+
+		if (at != NULL && (size_t)(at - q->text->p) < first)
+			first = (size_t)(at - q->text->p);
+	}
+	return first;
+}
+
+/* infer_ends - generate's question after each token */
+static bool
+infer_ends(void *arg, struct generate_row *r)
+{
+	struct ask *q = r->arg;
+	size_t was = q->text->n, longest = q->longest;
+
+	ask_text(arg, q, r->nout - 1);
+	return longest > 0 && ask_stop(q, was > longest ? was - longest : 0) <
+	    q->text->n;
+}
+
+static int
+infer_done(void *arg, struct generate_row *r, struct err *e)
+{
+	struct infer *t = arg;
+	double s = when_mono() - t->began;
+
+	t->told.rows++;
+	t->told.prompt += (int64_t)r->n;
+	t->told.completion += (int64_t)r->nout;
+	stage_note(t->stage, "%lld answers, %.0f tokens/s",
+	    (long long)t->told.rows, (double)t->told.completion /
+	    (s > 0.001 ? s : 0.001));
+	return answers_add(&t->answers, r->arg, e);
+}
+
+static bool
+infer_stopping(void *arg)
+{
+	return stage_stopping(((struct infer *)arg)->stage);
+}
+
+/* ask_again - an answer that an earlier attempt has kept */
+static bool
+ask_again(struct infer *t, struct ask *q)
+{
+	const struct answer *k = answers_find(&t->answers, q->key);
+	struct generate_row *r = &q->row;
+
+	if (k == NULL || k->n > r->max)
+		return false;
+	if (k->n > 0)
+		memcpy(r->out, k->id, k->n * sizeof(*r->out));
+	r->nout = k->n;
+	r->why = (enum generate_end)k->why;
+	for (size_t i = 0; i < r->nout; i++)
+		ask_text(t, q, i);
+	t->told.rows++;
+	t->told.prompt += (int64_t)r->n;
+	t->told.completion += (int64_t)r->nout;
+	return true;
+}
+
+/* ask_close - the answer into the record, or the reason why there is none */
+static void
+ask_close(struct infer *t, struct arena *a, struct ask *q)
+{
+	struct view text = buf_get(q->text);
+	size_t repairs;
+
+	if (q->error != NULL)
+		t->told.refused++;
+	if (q->error != NULL && !q->line) {
+		rec_fail(a, q->rec, "%s", q->error);
+		return;
+	}
+	text.n = q->text->n == 0 ? 0 : ask_stop(q, 0);
+	text = utf8_repair(a, text, &repairs);
+	q->finish = q->row.why == GENERATE_STOP ? "stop" : "length";
+	if (q->line) {
+		line_write(a, q, t->conf->model, text);
+		return;
+	}
+	rec_set_str(a, q->rec, t->conf->into, text);
+	rec_set_str(a, q->rec, "finish_reason", view_of(q->finish));
+	rec_fact(a, q->rec, "prompt_tokens", (double)q->row.n);
+	rec_fact(a, q->rec, "completion_tokens", (double)q->row.nout);
+}
+
+static int
+infer_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
+{
+	struct infer *t = s->state;
+	struct ask *q = arena_array(b->arena, b->n, sizeof(*q));
+	struct generate_row **row = arena_array(b->arena, b->n, sizeof(*row));
+	struct generate_calls calls = { infer_ends, infer_done,
+	    infer_stopping, t };
+	size_t n = 0;
+
+	(void)scratch;
+	for (size_t i = 0; i < b->n; i++) {
+		ask_open(t, b->arena, &b->rec[i], &q[i]);
+		if (q[i].error == NULL && !ask_again(t, &q[i]))
+			row[n++] = &q[i].row;
+	}
+	if (generate_run(t->predict, &t->model, row, n, &calls, e) == -1)
+		return -1;
+	for (size_t i = 0; i < b->n; i++)
+		ask_close(t, b->arena, &q[i]);
+	stage_append(s, &t->told, sizeof(t->told));
+	return 0;
+}
+
+static int
+infer_finish(struct stage *s, struct batch *out, struct err *e)
+{
+	struct infer *t = s->state;
+	const struct told *k = &t->told;
+
+	(void)out;
+	(void)e;
+	if (k->refused > 0)
+		stage_warn(s, "%lld rows have no answer but the reason why",
+		    (long long)k->refused);
+	stage_result(s, "infer", view_of(arena_printf(s->arena,
+	    "{\"answers\":%lld,\"refused\":%lld,\"prompt_tokens\":%lld,"
+	    "\"completion_tokens\":%lld}", (long long)k->rows,
+	    (long long)k->refused, (long long)k->prompt,
+	    (long long)k->completion)));
+	return 1;
+}
+
+static void
+infer_close(struct stage *s)
+{
+	struct infer *t = s->state;
+
+	if (t != NULL && t->answers.fd != -1)
+		close(t->answers.fd);
+}
+
+MODULE = {
+	.abi = MODULE_ABI, .revision = 1,
+	.name = "infer", .summary = "a model answers each record's prompt",
+	.options = infer_opts, .conf_size = sizeof(struct infer_conf),
+	.plan = infer_plan, .open = infer_open, .batch = infer_batch,
+	.finish = infer_finish, .close = infer_close,
+};
