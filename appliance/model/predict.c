@@ -3,8 +3,6 @@
 #include "appliance/model/decoder.h"
 #include "appliance/model/predict.h"
 
-#define WANTED	((size_t)64)
-
 /* vector_want - a small parameter, if the shape has it */
 static void
 vector_want(struct predict *p, size_t at, size_t n, real **where)
@@ -132,7 +130,8 @@ layer_put(struct predict *p, size_t i, const real *run, struct err *e)
 
 struct predict *
 predict_open(struct arena *a, struct device *d, const struct weights *w,
-    const real *run, size_t slots, size_t places, size_t rows, struct err *e)
+    const real *run, size_t slots, size_t places, size_t rows,
+    size_t wanted, struct err *e)
 {
 	struct predict *p = arena_alloc(a, sizeof(*p));
 	const struct shape *m = &w->shape;
@@ -143,7 +142,7 @@ predict_open(struct arena *a, struct device *d, const struct weights *w,
 	p->slots = slots;
 	p->places = places < m->T ? places : m->T;
 	p->rows = rows;
-	p->wanted = rows < WANTED ? rows : WANTED;
+	p->wanted = wanted;
 	p->layer = arena_array(a, m->L, sizeof(*p->layer));
 	slab_init(&p->slab, a, d);
 	if (predict_want(p, e) == -1)

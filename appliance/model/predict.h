@@ -35,7 +35,7 @@ struct predict {
 /* predict_open - run: the host's parameters; they can go afterwards */
 struct predict *predict_open(struct arena *, struct device *,
     const struct weights *, const real *run, size_t slots, size_t places,
-    size_t rows, struct err *);
+    size_t rows, size_t wanted, struct err *);
 
 struct predict_rows {
 	size_t n;			/* at most `rows` */

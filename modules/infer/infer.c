@@ -128,7 +128,7 @@ infer_model(struct infer *t, struct err *e)
 	t->begin = infer_begin(t);
 	d = device_for(a, stage_gpus(t->stage), stage_threads(t->stage), e);
 	t->predict = d == NULL ? NULL : predict_open(a, d, &t->model.w,
-	    t->model.run, (size_t)c->slots, places, ROWS, e);
+	    t->model.run, (size_t)c->slots, places, ROWS, (size_t)c->slots, e);
 	if (t->predict == NULL)
 		return -1;
 	model_drop(&t->model);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef EVALUATE_EVALUATE_H
+#define EVALUATE_EVALUATE_H
+
+#include "appliance/model/model.h"
+#include "appliance/model/score.h"
+#include "appliance/module.h"
+
+/*
+ * evaluate.h - what evaluate's files share.  Each record leaves an item in the
+ * journal; metrics are functions of all items (likely.c of a model's
+ * likelihoods, match.c of predictions beside labels) and each has a 95 %
+ * confidence interval (interval.c); gate.c compares them with what is asked.
+ */
+
+struct evaluate_conf {
+	const char *model, *against, *text, *prompt, *label, *prediction;
+	const char *rival, *gpus;
+	struct opt_list gate;
+	int64_t context, resamples, seed;
+};
+
+/* one record's likelihood under a model, and under the other one */
+struct likely {
+	double nll, other;
+	uint32_t tokens, other_tokens, bytes, words;
+};
+
+/* one record's prediction: class is a hash of the text */
+struct match {
+	uint64_t label, got, rival;
+	float f1, rival_f1;
+	uint8_t right, exact, rival_right, rival_exact;
+	uint8_t many, pad[3];		/* many: several labels */
+};
+
+/* a metric: where lo is NAN there is no interval */
+struct metric {
+	const char *name;
+	double value, lo, hi;
+	double base;			/* the other's; NAN: none */
+};
+
+#define METRICS	12
+
+struct metrics {
+	struct metric v[METRICS];
+	size_t n;
+};
+
+struct metric *metric_add(struct metrics *, const char *name, double value,
+    double lo, double hi);
+const struct metric *metric_find(const struct metrics *, const char *name);
+
+/* Is this the name of a metric that a model (or predictions) can have */
+bool likely_metric(const char *name);
+bool match_metric(const char *name);
+
+/* interval.c: of a part of n (Wilson 1927); of sum x / sum y over n pairs, by
+ * the linearised variance of a ratio (Cochran 1977, 6.4) */
+void interval_wilson(double k, double n, double *lo, double *hi);
+void interval_ratio(const double *x, const double *y, size_t n, double *lo,
+    double *hi);
+
+/* the middle 95 % of `times` values that fn gives for resampled items; idx[n]
+ * names the items of one resample */
+void interval_bootstrap(struct arena *, size_t n, size_t times, uint64_t seed,
+    double (*fn)(void *, const uint32_t *idx, size_t n), void *arg,
+    double *lo, double *hi);
+
+/* likely.c */
+struct scorer {
+	struct model model;
+	struct predict *predict;
+};
+
+int scorer_open(struct scorer *, struct stage *, const char *ref,
+    int64_t context, struct err *);
+
+/* scorer_texts - nll and tokens of n texts, each after its prompt */
+int scorer_texts(struct scorer *, struct stage *, struct arena *,
+    const struct view *prompt, const struct view *text, size_t n,
+    struct score *, struct err *);
+void likely_metrics(struct arena *, const struct likely *, size_t n,
+    bool other, struct metrics *);
+
+/* match.c: answers as SQuAD compares them */
+bool match_record(struct arena *, struct rec *, const struct evaluate_conf *,
+    struct match *);
+void match_metrics(struct arena *, const struct evaluate_conf *,
+    const struct match *, size_t n, struct metrics *);
+
+/* gate.c: METRIC:min|max:VALUE|baseline */
+struct gate {
+	const char *metric;
+	bool least;
+	bool baseline;
+	double bound;
+};
+
+int gate_parse(struct arena *, const char *text, struct gate *, struct err *);
+
+/* gate_passes - false with the reason */
+bool gate_passes(struct arena *, const struct gate *, const struct metrics *,
+    const char **why);
+
+#endif

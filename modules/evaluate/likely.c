@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Likelihoods: perplexity of tokens and words, bits per byte */
+#include "appliance/base/base.h"
+#include "modules/evaluate/evaluate.h"
+
+#include <math.h>
+#include <unistd.h>
+
+#define SLOTS		8
+#define ROWS		512		/* tokens looked at in one call */
+#define LOGITS		((size_t)32 << 20)	/* bytes of them */
+#define TOGETHER	16		/* texts between two looks at a stop */
+#define CONTEXT		4096		/* unless context= says more */
+
+static const char *const names[] = { "perplexity", "word_perplexity",
+    "bits_per_byte" };
+
+bool
+likely_metric(const char *name)
+{
+	for (size_t i = 0; i < BASE_COUNT(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+int
+scorer_open(struct scorer *x, struct stage *s, const char *ref,
+    int64_t context, struct err *e)
+{
+	struct device *d;
+	size_t places, V, wanted;
+	int dir = stage_files(s, ref, KIND_MODEL, e), rc;
+
+	if (dir == -1)
+		return -1;
+	rc = model_open(s->arena, dir, &x->model, e);
+	close(dir);
+	if (rc == -1)
+		return err_prefix(e, "'%s': ", ref);
+	places = x->model.w.shape.T;
+	if (context > 0 || places > CONTEXT)
+		places = context > 0 ? (size_t)context : CONTEXT;
+	V = x->model.w.shape.V;
+	wanted = LOGITS / (V * sizeof(real));
+	wanted = wanted < 16 ? 16 : wanted > ROWS ? ROWS : wanted;
+	d = device_for(s->arena, stage_gpus(s), stage_threads(s), e);
+	x->predict = d == NULL ? NULL : predict_open(s->arena, d,
+	    &x->model.w, x->model.run, SLOTS, places, ROWS, wanted, e);
+	if (x->predict == NULL)
+		return -1;
+	model_drop(&x->model);
+	return 0;
+}
+
+/* scorer_ids - the token that begins a text, the prompt, the text.  Prompt and
+ * text are encoded as one, since tokens may reach across */
+static void
+scorer_ids(struct scorer *x, struct arena *a, struct view prompt,
+    struct view text, struct score *s)
+{
+	char *whole = arena_alloc(a, prompt.n + text.n + 1);
+	int32_t begin = model_begin(&x->model), *id;
+	size_t n, before = 0;
+	uint32_t *ids;
+
+	if (prompt.n > 0) {
+		before = tokenizer_encode(x->model.tokenizer, a, prompt, &ids);
+		memcpy(whole, prompt.p, prompt.n);
+	}
+	memcpy(whole + prompt.n, text.p, text.n);
+	n = tokenizer_encode(x->model.tokenizer, a, (struct view){ whole,
+	    prompt.n + text.n }, &ids);
+	id = arena_array(a, n + 1, sizeof(*id));
+	id[0] = begin;
+	memcpy(id + (begin >= 0), ids, n * sizeof(*id));
+	*s = (struct score){ .id = id, .n = n + (begin >= 0) };
+	s->from = before + (begin >= 0);
+	if (s->from == 0)
+		s->from = 1;
+}
+
+int
+scorer_texts(struct scorer *x, struct stage *s, struct arena *a,
+    const struct view *prompt, const struct view *text, size_t n,
+    struct score *out, struct err *e)
+{
+	for (size_t i = 0, k; i < n; i += k) {
+		if (stage_stopping(s))
+			return stage_stop(e);
+		for (k = 0; k < TOGETHER && i + k < n; k++)
+			scorer_ids(x, a, prompt[i + k], text[i + k],
+			    &out[i + k]);
+		score_run(x->predict, out + i, k);
+	}
+	return 0;
+}
+
+/* ratio - sum x / sum y with its interval, both through fn */
+static struct metric *
+ratio(struct metrics *m, const char *name, const double *x, const double *y,
+    size_t n, double (*fn)(double))
+{
+	double sx = 0, sy = 0, lo, hi;
+
+	for (size_t i = 0; i < n; i++) {
+		sx += x[i];
+		sy += y[i];
+	}
+	interval_ratio(x, y, n, &lo, &hi);
+	return metric_add(m, name, fn(sx / sy), fn(lo), fn(hi));
+}
+
+static double
+as_bits(double x)
+{
+	return x / M_LN2;
+}
+
+void
+likely_metrics(struct arena *a, const struct likely *v, size_t n, bool other,
+    struct metrics *m)
+{
+	double *nll = arena_array(a, n + 1, sizeof(double));
+	double *less = arena_array(a, n + 1, sizeof(double));
+	double *unit[3], base[3] = { 0, 0, 0 }, on[3] = { 0, 0, 0 };
+
+	for (size_t k = 0; k < 3; k++)
+		unit[k] = arena_array(a, n + 1, sizeof(double));
+	for (size_t i = 0; i < n; i++) {
+		nll[i] = v[i].nll;
+		less[i] = v[i].nll - v[i].other;
+		unit[0][i] = v[i].tokens;
+		unit[1][i] = v[i].words;
+		unit[2][i] = v[i].bytes;
+		for (size_t k = 0; k < 3; k++) {
+			base[k] += v[i].other;
+			on[k] += k == 0 ? v[i].other_tokens : unit[k][i];
+		}
+	}
+	for (size_t k = 0; k < 3; k++) {
+		struct metric *one = ratio(m, names[k], nll, unit[k], n,
+		    k == 2 ? as_bits : exp);
+
+		if (other)
+			one->base = k == 2 ? as_bits(base[k] / on[k]) :
+			    exp(base[k] / on[k]);
+	}
+	if (other)
+		ratio(m, "bits_per_byte_difference", less, unit[2], n,
+		    as_bits);
+}
