@@ -168,9 +168,14 @@ struct stage_records *stage_records(struct stage *, const char *ref,
 int stage_record(struct stage_records *, struct arena *, struct rec *,
     struct err *);
 
-/* stage_make - an empty directory; the save that follows publishes what is in
- * it.  For stages whose plan said needs->makes */
-int stage_make(struct stage *, struct err *);
+/* stage_make - an empty directory for what a stage makes; the save that follows
+ * publishes what is in it (needs->makes).  With an `out`, the value of a path
+ * option, stage_made gives it that name when all is in it */
+int stage_make(struct stage *, const char *out, struct err *);
+int stage_made(struct stage *, const char *out, struct err *);
+
+/* stage_saves - the name that the save behind this stage publishes, or NULL */
+const char *stage_saves(const struct stage *);
 
 /* stage_passed - this stage's gate lets the version pass: when all gates on it
  * have, `latest` moves to it */

@@ -107,13 +107,57 @@ stage_record(struct stage_records *r, struct arena *a, struct rec *rec,
 	return rc;
 }
 
+/* make_part - beside the place that it will be renamed to */
+static int
+make_part(struct stage *s, const char *out, struct err *e)
+{
+	const char *part;
+	int at;
+
+	out = stage_output(s, out, &at, e);
+	if (out == NULL)
+		return -1;
+	part = arena_printf(s->arena, "%s.part", out);
+	if (file_exists(at, out))
+		return err_set(e, FATE_CREATE, "'%s' is there already", out);
+	if (file_remove(at, part, e) == -1)
+		return -1;
+	if (mkdirat(at, part, 0755) == -1)
+		return err_errno(e, "cannot make '%s'", part);
+	return file_dir(at, part, e);
+}
+
 int
-stage_make(struct stage *s, struct err *e)
+stage_made(struct stage *s, const char *out, struct err *e)
+{
+	int at;
+
+	if (out == NULL)
+		return 0;
+	out = stage_output(s, out, &at, e);
+	return out == NULL ? -1 : file_rename(at, arena_printf(s->arena,
+	    "%s.part", out), at, out, e);
+}
+
+const char *
+stage_saves(const struct stage *s)
+{
+	const struct plan_pipe *p = s->run->pipe;
+
+	return s->own->place + 1 < p->nstages ?
+	    p->stage[s->own->place + 1].needs.saves : NULL;
+}
+
+int
+stage_make(struct stage *s, const char *out, struct err *e)
 {
 	const char *name = arena_printf(s->arena, "%s.made",
 	    stage_pipeline(s));
-	int work = store_work(stage_store(s), stage_job(s), e), dir;
+	int work, dir;
 
+	if (out != NULL)
+		return make_part(s, out, e);
+	work = store_work(stage_store(s), stage_job(s), e);
 	if (work == -1)
 		return -1;
 	/* what an attempt before us left is made again */

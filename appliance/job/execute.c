@@ -3,6 +3,8 @@
 #include "appliance/job/execute.h"
 #include "appliance/job/run.h"
 #include "appliance/job/sandbox.h"
+#include "appliance/store/ref.h"
+#include "appliance/store/store.h"
 
 #include <execinfo.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@ struct execute {
 	struct conf conf;
 	struct plan plan;
 	const struct plan_pipe *pipe;
+	struct run *run;
 };
 
 /* for the fatal-signal handler: where to leave the signal */
@@ -191,6 +194,38 @@ allow_stage(struct sandbox *s, struct arena *a, const struct plan_stage *p)
 	}
 }
 
+/* allow_model - the place of a model that was imported by reference */
+static void
+allow_model(struct execute *x, struct sandbox *s, const char *text)
+{
+	struct version v;
+	struct ref ref;
+	struct err absent;
+
+	if (text == NULL || strchr(text, '/') != NULL ||
+	    ref_parse(x->arena, text, &ref, &absent) == -1)
+		return;
+	if (store_resolve(x->run->store, x->arena, ref.name, ref.at,
+	    x->run->job, &v, &absent) == 1 && v.path != NULL &&
+	    v.path[0] == '/')
+		(void)sandbox_allow(s, v.path, SANDBOX_READ, &absent);
+}
+
+/* allow_models - of all stages */
+static void
+allow_models(struct execute *x, struct sandbox *s)
+{
+	for (size_t i = 0; i < x->pipe->nstages; i++) {
+		const struct plan_stage *p = &x->pipe->stage[i];
+
+		for (const struct opt *o = p->module->options;
+		    o->name != NULL; o++)
+			if (o->type == OPT_MODEL)
+				allow_model(x, s, *(const char *const *)
+				    ((const char *)p->conf + o->offset));
+	}
+}
+
 /* execute_sandbox - the second step: only what the plan speaks of */
 static int
 execute_sandbox(struct execute *x, struct err *e)
@@ -209,17 +244,18 @@ execute_sandbox(struct execute *x, struct err *e)
 		(void)sandbox_allow(&s, "/dev", rw, &absent);
 	for (size_t i = 0; i < x->pipe->nstages; i++)
 		allow_stage(&s, x->arena, &x->pipe->stage[i]);
+	if (x->run->store != NULL)
+		allow_models(x, &s);
 	return sandbox_last(&s, e);
 }
 
-/* execute_run - open, run, tell, close */
+/* execute_open - the run and its store, which tells what the sandbox allows */
 static int
-execute_run(struct execute *x, struct err *e)
+execute_open(struct execute *x, struct err *e)
 {
 	struct run *r = arena_alloc(x->arena, sizeof(*r));
-	struct err second;
-	int rc;
 
+	x->run = r;
 	r->dir = x->dir;
 	r->path = x->path;
 	r->job = strrchr(x->path, '/') == NULL ? x->path :
@@ -228,9 +264,18 @@ execute_run(struct execute *x, struct err *e)
 	r->gpus = x->gpus;
 	r->max_rejects = x->plan.rejects;
 	r->out = -1;
-	if (run_store(r, x->arena, &x->conf, x->pipe, e) == -1)
-		return -1;
 	r->arena = x->arena;
+	return run_store(r, x->arena, &x->conf, x->pipe, e);
+}
+
+/* execute_run - open, run, tell, close */
+static int
+execute_run(struct execute *x, struct err *e)
+{
+	struct run *r = x->run;
+	struct err second;
+	int rc;
+
 	rc = run_same(r, x->pipe, e);
 	if (rc != 0)
 		return rc == 1 ? 0 : -1;
@@ -262,7 +307,8 @@ execute_main(int argc, char **argv)
 	execute_signals(&x);
 	if (conf_load(&x.conf, x.arena, NULL, &e) == 0 &&
 	    sandbox_first(x.conf.ranks, &e) == 0 &&
-	    execute_plan(&x, &e) == 0 && execute_sandbox(&x, &e) == 0 &&
+	    execute_plan(&x, &e) == 0 && execute_open(&x, &e) == 0 &&
+	    execute_sandbox(&x, &e) == 0 &&
 	    execute_run(&x, &e) == 0) {
 		execute_fate(&x, 0, "done");
 		return 0;

@@ -143,3 +143,16 @@ artefact_copy(int from, int to, const struct version *v, size_t i,
 		    "kept", name);
 	return 0;
 }
+
+int
+artefact_link(int from, int to, const struct version *v, size_t i,
+    struct err *e)
+{
+	const char *name = strchr(v->pack[i], ' ');
+
+	if (artefact_copy(from, -1, v, i, e) == -1)
+		return -1;
+	if (linkat(from, name + 1, to, name + 1, 0) == 0)
+		return 0;
+	return artefact_copy(from, to, v, i, e);
+}

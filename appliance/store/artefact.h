@@ -26,9 +26,14 @@ int artefact_take(struct store *, int work, const char *from, const char *id,
 /* artefact_open - the version's directory */
 int artefact_open(const struct store *, const struct version *, struct err *);
 
-/* artefact_copy - the i-th file to another directory, if it still is what the
- * manifest says */
+/* artefact_copy - the i-th file to another directory (to -1: none), if it still
+ * is what the manifest says */
 int artefact_copy(int from, int to, const struct version *, size_t i,
+    struct err *);
+
+/* artefact_link - the same file under another name as well, or a copy where the
+ * file system cannot; it is read and compared with the manifest */
+int artefact_link(int from, int to, const struct version *, size_t i,
     struct err *);
 
 /* artefact_make - PLACE itself */

@@ -45,7 +45,7 @@ struct evaluate {
 	const struct evaluate_conf *conf;
 	struct scorer model, other;
 	bool against;			/* the baseline is there */
-	struct buf *items;		/* of this process; the journal before */
+	struct buf *items;		/* all; the journal has them too */
 };
 
 /* bare - the name alone, which the job may have saved */

@@ -431,28 +431,15 @@ train_tell(struct train *t, struct buf *b)
 static int
 train_keep(struct train *t, struct view told, struct err *e)
 {
-	struct arena *a = t->stage->arena;
-	const char *path = t->conf->out, *tmp = NULL;
-	int dir, at = AT_FDCWD, rc;
+	const char *out = t->conf->out;
+	int dir = stage_make(t->stage, out, e), rc;
 
-	if (path != NULL) {
-		path = stage_output(t->stage, path, &at, e);
-		tmp = path == NULL ? NULL : arena_printf(a, "%s.part", path);
-		if (tmp == NULL || file_remove(at, tmp, e) == -1)
-			return -1;
-		if (mkdirat(at, tmp, 0755) == -1)
-			return err_errno(e, "cannot make '%s'", path);
-		dir = file_dir(at, tmp, e);
-	} else
-		dir = stage_make(t->stage, e);
 	if (dir == -1)
 		return -1;
 	rc = file_replace(dir, "train.json", told, 0640, true, e) == -1 ||
-	    model_write(a, &t->model, dir, e) == -1 ? -1 : 0;
+	    model_write(t->stage->arena, &t->model, dir, e) == -1 ? -1 : 0;
 	close(dir);
-	if (rc == 0 && tmp != NULL)
-		rc = file_rename(at, tmp, at, path, e);
-	return rc;
+	return rc == 0 ? stage_made(t->stage, out, e) : -1;
 }
 
 static int
