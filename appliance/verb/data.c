@@ -69,12 +69,15 @@ data_list(struct verb_call *c, bool models, struct err *e)
 			continue;
 		}
 		if (i == 0)
-			printf("%-28s %10s %8s  %-20s %s\n", "NAME@VERSION",
+			printf("%-28s %-9s %10s %8s  %-20s %s\n",
+			    "NAME@VERSION", "KIND", models ? "FILES" :
 			    "RECORDS", "SIZE", "CREATED", "TAGS");
 		snprintf(full, sizeof(full), "%s@%u", l.v[i].name,
 		    l.v[i].number);
-		printf("%-28s %10lld %8s  %-20s %s\n", full,
-		    (long long)l.v[i].records,
+		printf("%-28s %-9s %10lld %8s  %-20s %s\n", full,
+		    store_kinds[l.v[i].kind],
+		    (long long)(models ? (int64_t)l.v[i].npacks :
+		    l.v[i].records),
 		    when_show_size((double)l.v[i].bytes, size),
 		    when_show_time(l.v[i].created, when),
 		    store_tags(c->store, c->arena, l.v[i].name,
@@ -120,6 +123,18 @@ data_show(struct verb_call *c, struct err *e)
 	return 0;
 }
 
+/* data_version - one that has records */
+static int
+data_version(struct verb_call *c, const char *text, struct version *v,
+    const char **split, struct err *e)
+{
+	if (verb_version(c, text, v, split, e) == -1)
+		return -1;
+	return v->kind == STORE_DATASET ? 0 : err_set(e, FATE_REJECT,
+	    "'%s' is no dataset but a %s: quern models export", text,
+	    store_kinds[v->kind]);
+}
+
 static int
 data_export(struct verb_call *c, struct err *e)
 {
@@ -133,7 +148,7 @@ data_export(struct verb_call *c, struct err *e)
 
 	if (c->argc != 2)
 		return err_set(e, FATE_USAGE, "%s", "");
-	if (verb_version(c, c->argv[1], &v, &split, e) == -1 ||
+	if (data_version(c, c->argv[1], &v, &split, e) == -1 ||
 	    (d = dataset_open(c->store, c->arena, &v, e)) == NULL)
 		return -1;
 	a = arena_new();
@@ -194,8 +209,8 @@ data_diff(struct verb_call *c, struct err *e)
 
 	if (c->argc != 3)
 		return err_set(e, FATE_USAGE, "%s", "");
-	if (verb_version(c, c->argv[1], &va, &split, e) == -1 ||
-	    verb_version(c, c->argv[2], &vb, &split, e) == -1 ||
+	if (data_version(c, c->argv[1], &va, &split, e) == -1 ||
+	    data_version(c, c->argv[2], &vb, &split, e) == -1 ||
 	    (a = dataset_open(c->store, c->arena, &va, e)) == NULL ||
 	    (b = dataset_open(c->store, c->arena, &vb, e)) == NULL ||
 	    diff_side(c, a, b, '-', &less, &changed, e) == -1)

@@ -4,6 +4,7 @@
 #include "appliance/base/file.h"
 #include "appliance/base/id.h"
 #include "appliance/store/artefact.h"
+#include "appliance/text/tokenizer.h"
 #include "appliance/verb/verb.h"
 
 #include <fcntl.h>
@@ -94,29 +95,52 @@ models_import(struct verb_call *c, struct err *e)
 	return 0;
 }
 
+/* export_one - a tokenizer is one file among the packs */
+static int
+export_one(struct verb_call *c, const struct version *v, int to, struct err *e)
+{
+	struct view file;
+
+	return file_read(c->arena, c->store->packs, v->pack[0], TOKENIZER_MAX,
+	    &file, e) == -1 ? -1 : file_replace(to, "tokenizer.json", file,
+	    0644, true, e);
+}
+
+/* export_all - a model's or an index's files, as the manifest says */
+static int
+export_all(struct verb_call *c, const struct version *v, int to,
+    struct err *e)
+{
+	int from = artefact_open(c->store, v, e), rc = from == -1 ? -1 : 0;
+
+	for (size_t i = 0; rc == 0 && i < v->npacks; i++)
+		rc = artefact_copy(from, to, v, i, e);
+	if (from != -1)
+		close(from);
+	return rc;
+}
+
 int
 models_export(struct verb_call *c, struct err *e)
 {
 	struct version v;
 	const char *split;
-	int from, to, rc = 0;
+	int to, rc;
 
 	if (c->argc != 3)
 		return err_set(e, FATE_USAGE, "%s", "");
 	if (verb_version(c, c->argv[1], &v, &split, e) == -1)
 		return -1;
-	if (v.kind != STORE_MODEL)
-		return err_set(e, FATE_REJECT, "'%s' is no model",
-		    c->argv[1]);
+	if (v.kind == STORE_DATASET)
+		return err_set(e, FATE_REJECT, "'%s' is a dataset: quern data "
+		    "export", c->argv[1]);
 	if (mkdir(c->argv[2], 0777) == -1)
 		return err_errno(e, "cannot make '%s'", c->argv[2]);
-	from = artefact_open(c->store, &v, e);
-	to = from == -1 ? -1 : file_dir(AT_FDCWD, c->argv[2], e);
+	to = file_dir(AT_FDCWD, c->argv[2], e);
 	if (to == -1)
 		return -1;
-	for (size_t i = 0; rc == 0 && i < v.npacks; i++)
-		rc = artefact_copy(from, to, &v, i, e);
-	close(from);
+	rc = v.kind == STORE_TOKENIZER ? export_one(c, &v, to, e) :
+	    export_all(c, &v, to, e);
 	close(to);
 	return rc;
 }

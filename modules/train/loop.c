@@ -105,11 +105,14 @@ valid_loss(struct train *t, int32_t *id, int32_t *target)
 	return sum / (double)(windows * T);
 }
 
+/* point_add - a full curve keeps every second point */
 static void
 point_add(struct point *p, size_t *n, int64_t step, double loss)
 {
-	if (*n < POINTS)
-		p[(*n)++] = (struct point){ step, loss };
+	if (*n == POINTS)
+		for (*n = 0; *n < POINTS / 2; ++*n)
+			p[*n] = p[*n * 2 + 1];
+	p[(*n)++] = (struct point){ step, loss };
 }
 
 /* loop_eval - after a step: 1 if it is time to stop early */
@@ -205,7 +208,7 @@ loop_steps(struct train *t, struct err *e)
 			    "better validation loss since step %lld",
 			    (long long)t->at.step,
 			    (long long)t->at.best_step);
-			t->steps = t->at.step;
+			return 0;
 		}
 		if (when_mono() - kept >= (double)c->checkpoint) {
 			if (checkpoint_write(t, e) == -1)

@@ -215,24 +215,6 @@ train_open(struct stage *s, struct err *e)
 	return open_model(t, e) == -1 ? -1 : open_tokens(t, e);
 }
 
-/* tokens_add - a text's tokens, and the one that ends it */
-static void
-tokens_add(const struct model *m, struct arena *a, struct view text,
-    struct buf *out)
-{
-	int32_t end = m->tokenizer->end, bos = m->tokenizer->bos;
-	uint32_t *ids;
-	size_t n;
-
-	/* a vocabulary whose texts begin with a token of their own */
-	if (m->tokenizer->scored != NULL)
-		buf_add(out, &bos, 4);
-	n = tokenizer_encode(m->tokenizer, a, text, &ids);
-	buf_add(out, ids, n * 4);
-	if (end >= 0)
-		buf_add(out, &end, 4);
-}
-
 static int
 train_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
@@ -271,74 +253,6 @@ tokens_collected(struct train *t, struct err *e)
 	    t->train.n * 4) != (ssize_t)(t->train.n * 4))
 		return err_errno(e, "cannot read the tokens back");
 	return 0;
-}
-
-/* tokens_shard - a file of 'tokenize shard', of this very vocabulary */
-static int
-tokens_shard(struct train *t, struct err *e)
-{
-	const char *path = t->conf->shard;
-	const struct model *m = &t->model;
-	struct hash h = hash_of(NULL, m->tokenizer_file.p,
-	    m->tokenizer_file.n);
-	struct view file;
-	uint32_t version, width;
-	uint64_t tokens;
-
-	if (file_read(t->stage->arena, AT_FDCWD, path, (size_t)1 << 40, &file,
-	    e) == -1)
-		return -1;
-	if (file.n < 64 || memcmp(file.p, "QUERNTOK", 8) != 0)
-		return err_set(e, FATE_REJECT, "'%s' is no shard of tokens",
-		    path);
-	memcpy(&version, file.p + 8, 4);
-	memcpy(&width, file.p + 12, 4);
-	memcpy(&tokens, file.p + 24, 8);
-	if (version != 1 || (width != 2 && width != 4) ||
-	    tokens > (file.n - 64) / width)
-		return err_set(e, FATE_REJECT, "'%s' is cut short or of a "
-		    "newer version", path);
-	if (memcmp(file.p + 32, h.b, HASH_LEN) != 0)
-		return err_set(e, FATE_REJECT, "'%s' was made with another "
-		    "tokenizer", path);
-	t->train.n = (size_t)tokens;
-	t->train.v = mem_alloc(t->train.n * 4 + 4);
-	arena_defer(t->stage->arena, mem_free, t->train.v);
-	for (size_t i = 0; i < t->train.n; i++) {
-		memcpy(&t->train.v[i], file.p + 64 + i * width, width);
-		if (t->train.v[i] >= m->w.shape.V)
-			return err_set(e, FATE_REJECT, "'%s': token %zu is "
-			    "not in the vocabulary", path, i);
-	}
-	return 0;
-}
-
-/* tokens_valid - the dataset that is held back */
-static int
-tokens_valid(struct train *t, struct err *e)
-{
-	struct arena *a = arena_new();
-	struct buf *b = buf_new(t->stage->arena, (size_t)1 << 32);
-	struct stage_records *r;
-	struct view text;
-	struct rec rec;
-	int rc;
-
-	r = stage_records(t->stage, t->conf->valid, e);
-	rc = r == NULL ? -1 : 1;
-	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
-		if (rec_str(a, &rec, t->conf->text, &text))
-			tokens_add(&t->model, a, text, b);
-		arena_reset(a);
-	}
-	arena_free(a);
-	t->valid = (struct tokens){ (void *)b->p, b->n / 4 };
-	if (rc == 0 && t->valid.n <= (size_t)t->conf->context) {
-		t->valid.n = 0;
-		stage_warn(t->stage, "'%s' has fewer tokens than one "
-		    "sequence: nothing is held back", t->conf->valid);
-	}
-	return rc;
 }
 
 /* train_memory - the plan, shown before anything is taken */

@@ -8,7 +8,8 @@
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
- * loop.c takes the steps, checkpoint.c keeps what a step depends on.
+ * tokens.c makes them, loop.c takes the steps, checkpoint.c keeps what a step
+ * depends on.
  */
 
 struct train_conf {
@@ -65,6 +66,15 @@ struct train {
 	int64_t stored;
 	struct buf *out;
 };
+
+/* tokens_add - a text's tokens, and those that begin and end it */
+void tokens_add(const struct model *, struct arena *, struct view text,
+    struct buf *out);
+
+/* tokens_shard - a file of 'tokenize shard', its texts begun and ended as those
+ * of records are; tokens_valid - the dataset that is held back */
+int tokens_shard(struct train *, struct err *);
+int tokens_valid(struct train *, struct err *);
 
 /* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; afterwards
  * model.run has the best parameters */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokens to learn from: of records, of a shard, of what is held back. */
+#include "appliance/base/base.h"
+#include "modules/train/train.h"
+
+#include <fcntl.h>
+
+#define NO_TOKEN	(-1)
+#define TOKENS_MAX	((size_t)1 << 40)
+
+/* text_begins, text_ends - around a text's tokens; NO_TOKEN: nothing */
+static int32_t
+text_begins(const struct model *m)
+{
+	/* a vocabulary whose texts begin with a token of their own */
+	return m->tokenizer->scored != NULL ? m->tokenizer->bos : NO_TOKEN;
+}
+
+static int32_t
+text_ends(const struct model *m)
+{
+	return m->tokenizer->end >= 0 ? m->tokenizer->end : NO_TOKEN;
+}
+
+static void
+token_add(struct buf *out, int32_t id)
+{
+	if (id != NO_TOKEN)
+		buf_add(out, &id, 4);
+}
+
+void
+tokens_add(const struct model *m, struct arena *a, struct view text,
+    struct buf *out)
+{
+	uint32_t *ids;
+	size_t n;
+
+	token_add(out, text_begins(m));
+	n = tokenizer_encode(m->tokenizer, a, text, &ids);
+	buf_add(out, ids, n * 4);
+	token_add(out, text_ends(m));
+}
+
+struct shard {				/* as tokenize writes it */
+	struct view file;
+	uint32_t width;
+	uint64_t docs, tokens;
+};
+
+/* shard_head - is it one of this very vocabulary, and whole */
+static int
+shard_head(const struct train *t, struct shard *s, struct err *e)
+{
+	const char *path = t->conf->shard;
+	struct hash h = hash_of(NULL, t->model.tokenizer_file.p,
+	    t->model.tokenizer_file.n);
+	struct view file = s->file;
+	uint32_t version;
+
+	if (file.n < 64 || memcmp(file.p, "QUERNTOK", 8) != 0)
+		return err_set(e, FATE_REJECT, "'%s' is no shard of tokens",
+		    path);
+	memcpy(&version, file.p + 8, 4);
+	memcpy(&s->width, file.p + 12, 4);
+	memcpy(&s->docs, file.p + 16, 8);
+	memcpy(&s->tokens, file.p + 24, 8);
+	if (version != 1 || (s->width != 2 && s->width != 4) ||
+	    s->tokens > (file.n - 64) / s->width || s->docs >= file.n / 8 ||
+	    64 + s->tokens * s->width + (s->docs + 1) * 8 != file.n)
+		return err_set(e, FATE_REJECT, "'%s' is cut short or of a "
+		    "newer version", path);
+	if (memcmp(file.p + 32, h.b, HASH_LEN) != 0)
+		return err_set(e, FATE_REJECT, "'%s' was made with another "
+		    "tokenizer", path);
+	return 0;
+}
+
+/* shard_token - the i-th, or -1 if it is not in the vocabulary */
+static int
+shard_token(const struct train *t, const struct shard *s, uint64_t i,
+    int32_t *id, struct err *e)
+{
+	uint32_t x = 0;
+
+	memcpy(&x, s->file.p + 64 + i * s->width, s->width);
+	*id = (int32_t)x;
+	if (x < t->model.w.shape.V)
+		return 0;
+	return err_set(e, FATE_REJECT, "'%s': token %llu is not in the "
+	    "vocabulary", t->conf->shard, (unsigned long long)i);
+}
+
+/* shard_doc - where a document's tokens begin and end */
+static int
+shard_doc(const struct train *t, const struct shard *s, uint64_t doc,
+    uint64_t *from, uint64_t *to, struct err *e)
+{
+	const char *p = s->file.p + 64 + s->tokens * s->width + doc * 8;
+
+	memcpy(from, p, 8);
+	memcpy(to, p + 8, 8);
+	if (*from <= *to && *to <= s->tokens)
+		return 0;
+	return err_set(e, FATE_REJECT, "'%s': document %llu lies outside it",
+	    t->conf->shard, (unsigned long long)doc);
+}
+
+int
+tokens_shard(struct train *t, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	struct buf *b = buf_new(a, TOKENS_MAX);
+	struct shard s = { .docs = 0 };
+	uint64_t from, to;
+	int32_t id;
+
+	if (file_read(a, AT_FDCWD, t->conf->shard, TOKENS_MAX, &s.file,
+	    e) == -1 || shard_head(t, &s, e) == -1)
+		return -1;
+	for (uint64_t d = 0; d < s.docs; d++) {
+		if (shard_doc(t, &s, d, &from, &to, e) == -1)
+			return -1;
+		token_add(b, text_begins(&t->model));
+		for (uint64_t i = from; i < to; i++) {
+			if (shard_token(t, &s, i, &id, e) == -1)
+				return -1;
+			token_add(b, id);
+		}
+		token_add(b, text_ends(&t->model));
+	}
+	t->train = (struct tokens){ (void *)b->p, b->n / 4 };
+	return 0;
+}
+
+int
+tokens_valid(struct train *t, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct buf *b = buf_new(t->stage->arena, (size_t)1 << 32);
+	struct stage_records *r;
+	struct view text;
+	struct rec rec;
+	int rc;
+
+	r = stage_records(t->stage, t->conf->valid, e);
+	rc = r == NULL ? -1 : 1;
+	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
+		if (rec_str(a, &rec, t->conf->text, &text))
+			tokens_add(&t->model, a, text, b);
+		arena_reset(a);
+	}
+	arena_free(a);
+	t->valid = (struct tokens){ (void *)b->p, b->n / 4 };
+	if (rc == 0 && t->valid.n <= (size_t)t->conf->context) {
+		t->valid.n = 0;
+		stage_warn(t->stage, "'%s' has fewer tokens than one "
+		    "sequence: nothing is held back", t->conf->valid);
+	}
+	return rc;
+}
