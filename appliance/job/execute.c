@@ -8,6 +8,7 @@
 
 #include <execinfo.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -226,6 +227,23 @@ allow_models(struct execute *x, struct sandbox *s)
 	}
 }
 
+/* allow_gpus - their device files, and CUDA's libraries where NVIDIA's own
+ * packages put them */
+static void
+allow_gpus(struct sandbox *s)
+{
+	struct err absent;
+	glob_t g;
+
+	(void)sandbox_allow(s, "/usr/local/cuda", SANDBOX_READ | SANDBOX_EXEC,
+	    &absent);
+	if (glob("/dev/nvidia*", 0, NULL, &g) == 0)
+		for (size_t i = 0; i < g.gl_pathc; i++)
+			(void)sandbox_allow(s, g.gl_pathv[i], SANDBOX_READ |
+			    SANDBOX_WRITE, &absent);
+	globfree(&g);
+}
+
 /* execute_sandbox - the second step: only what the plan speaks of */
 static int
 execute_sandbox(struct execute *x, struct err *e)
@@ -239,9 +257,9 @@ execute_sandbox(struct execute *x, struct err *e)
 	    sandbox_allow(&s, x->path, rw, e) == -1)
 		return -1;
 	(void)sandbox_allow(&s, x->conf.store, rw, &absent);
-	(void)sandbox_allow(&s, library, SANDBOX_READ | 4, &absent);
-	for (int i = 0; *x->gpus != '\0' && i < 1; i++)
-		(void)sandbox_allow(&s, "/dev", rw, &absent);
+	(void)sandbox_allow(&s, library, SANDBOX_READ | SANDBOX_EXEC, &absent);
+	if (*x->gpus != '\0')
+		allow_gpus(&s);
 	for (size_t i = 0; i < x->pipe->nstages; i++)
 		allow_stage(&s, x->arena, &x->pipe->stage[i]);
 	if (x->run->store != NULL)

@@ -165,7 +165,7 @@ sandbox_open(struct sandbox *s, struct err *e)
 		struct err absent;
 
 		(void)sandbox_allow(s, ours[i].path, SANDBOX_READ |
-		    (ours[i].exec ? 4 : 0), &absent);
+		    (ours[i].exec ? SANDBOX_EXEC : 0), &absent);
 	}
 	return 0;
 }
@@ -181,7 +181,7 @@ sandbox_allow(struct sandbox *s, const char *path, int how, struct err *e)
 		return 0;
 	if (how & SANDBOX_WRITE)
 		rule.allowed_access |= WRITES;
-	if (how & 4)
+	if (how & SANDBOX_EXEC)
 		rule.allowed_access |= LANDLOCK_ACCESS_FS_EXECUTE;
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd == -1)

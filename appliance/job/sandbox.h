@@ -17,7 +17,7 @@
 
 int sandbox_first(bool sockets, struct err *);
 
-enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2 };
+enum { SANDBOX_READ = 1, SANDBOX_WRITE = 2, SANDBOX_EXEC = 4 };
 
 struct sandbox {
 	int ruleset;			/* -1: no Landlock in this kernel */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CUDA device: memory, filling and products; device_missing names what the
+ * table does not have yet.  Everything goes through one stream, so operations
+ * run in the order of their calls.  They are not waited for: an error that one
+ * of them left shows at the next put, get or sum, which end the process with
+ * 75, since a context that has failed can compute nothing any more.
+ *
+ * The only C++ in the house is what nvcc asks for; outward it is C.
+ */
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+extern "C" {
+#include "appliance/base/base.h"
+#include "appliance/base/arena.h"
+#include "appliance/base/msg.h"
+#include "kernels/kernel.h"
+}
+
+#define THREADS	256
+
+struct cuda {
+	int number;
+	cudaStream_t stream;
+	cublasHandle_t blas;
+	char isa[16];
+};
+
+/* must - the device is gone, or we have handed it nonsense */
+static void
+must(const struct cuda *c, cudaError_t rc, const char *what)
+{
+	if (rc != cudaSuccess)
+		msg_fatal(75, "GPU %d: cannot %s: %s", c->number, what,
+		    cudaGetErrorString(rc));
+}
+
+static void
+cuda_close(void *dev)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (c->blas != NULL)
+		cublasDestroy(c->blas);
+	if (c->stream != NULL)
+		cudaStreamDestroy(c->stream);
+	mem_free(c);
+}
+
+/* cuda_begin - stream and BLAS of a chosen device; CUDA's reason if not */
+static const char *
+cuda_begin(struct cuda *c)
+{
+	struct cudaDeviceProp prop;
+	cudaError_t rc = cudaSetDevice(c->number);
+
+	if (rc == cudaSuccess)
+		rc = cudaGetDeviceProperties(&prop, c->number);
+	if (rc == cudaSuccess)
+		rc = cudaStreamCreateWithFlags(&c->stream,
+		    cudaStreamNonBlocking);
+	if (rc != cudaSuccess)
+		return cudaGetErrorString(rc);
+	snprintf(c->isa, sizeof(c->isa), "sm_%d%d", prop.major, prop.minor);
+	if (cublasCreate(&c->blas) != CUBLAS_STATUS_SUCCESS ||
+	    cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS)
+		return "cuBLAS does not start";
+	/* 32-bit products are 32-bit: TF32 would be another arithmetic */
+	cublasSetMathMode(c->blas, CUBLAS_PEDANTIC_MATH);
+	return NULL;
+}
+
+static void *
+cuda_open(int number, char *why, size_t len)
+{
+	struct cuda *c = (struct cuda *)mem_alloc(sizeof(*c));
+	const char *reason;
+
+	memset(c, 0, sizeof(*c));
+	c->number = number;
+	reason = cuda_begin(c);
+	if (reason == NULL)
+		return c;
+	snprintf(why, len, "%s", reason);
+	cuda_close(c);
+	return NULL;
+}
+
+static const char *
+cuda_isa(void *dev)
+{
+	return ((struct cuda *)dev)->isa;
+}
+
+static void *
+cuda_alloc(void *dev, size_t bytes)
+{
+	struct cuda *c = (struct cuda *)dev;
+	void *p;
+
+	if (cudaMalloc(&p, bytes) != cudaSuccess) {
+		(void)cudaGetLastError();	/* out of memory is no failure */
+		return NULL;
+	}
+	must(c, cudaMemsetAsync(p, 0, bytes, c->stream), "clear memory");
+	return p;
+}
+
+static void
+cuda_release(void *dev, void *p)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	must(c, cudaStreamSynchronize(c->stream), "finish");
+	must(c, cudaFree(p), "give memory back");
+}
+
+static void
+cuda_put(void *dev, void *to, const void *host, size_t bytes)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	must(c, cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice,
+	    c->stream), "copy to it");
+	must(c, cudaStreamSynchronize(c->stream), "copy to it");
+}
+
+static void
+cuda_get(void *dev, void *host, const void *from, size_t bytes)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	must(c, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost,
+	    c->stream), "copy from it");
+	must(c, cudaStreamSynchronize(c->stream), "copy from it");
+}
+
+/* fill_all - x[n] = value; a grid of any size strides over all of it */
+__global__ static void
+fill_all(real *x, size_t n, real value)
+{
+	size_t step = (size_t)gridDim.x * blockDim.x;
+
+	for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
+	    i += step)
+		x[i] = value;
+}
+
+static void
+cuda_fill(void *dev, real *x, size_t n, double value)
+{
+	struct cuda *c = (struct cuda *)dev;
+	size_t blocks = (n + THREADS - 1) / THREADS;
+
+	if (n == 0)
+		return;
+	fill_all<<<(unsigned)(blocks < 65535 ? blocks : 65535), THREADS, 0,
+	    c->stream>>>(x, n, (real)value);
+	must(c, cudaGetLastError(), "start 'fill'");
+}
+
+/* Row-major c = op(a) op(b) is column-major c' = op(b)' op(a)' */
+static void
+cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, const real *b, double beta, real *out)
+{
+	struct cuda *c = (struct cuda *)dev;
+	real one = (real)alpha, keep = (real)beta;
+	cublasStatus_t rc;
+
+	if (M == 0 || N == 0)
+		return;
+	rc = cublasSgemm_64(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N,
+	    ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)N, (int64_t)M,
+	    (int64_t)K, &one, b, (int64_t)(tb ? K : N), a,
+	    (int64_t)(ta ? M : K), &keep, out, (int64_t)N);
+	if (rc != CUBLAS_STATUS_SUCCESS)
+		msg_fatal(75, "GPU %d: cannot start 'gemm': %s", c->number,
+		    cublasGetStatusString(rc));
+}
+
+/* table - the operations that there are; the others stay NULL */
+static struct kernels
+table(void)
+{
+	struct kernels k;
+
+	memset(&k, 0, sizeof(k));
+	k.abi = KERNEL_ABI;
+	k.name = "cuda";
+	k.open = cuda_open;
+	k.close = cuda_close;
+	k.isa = cuda_isa;
+	k.alloc = cuda_alloc;
+	k.release = cuda_release;
+	k.put = cuda_put;
+	k.get = cuda_get;
+	k.fill = cuda_fill;
+	k.gemm = cuda_gemm;
+	return k;
+}
+
+extern "C" KERNELS
+{
+	static const struct kernels mine = table();
+
+	return &mine;
+}
