@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct finish {
 	int dir, result;
 	const char *id;
 	const char *name[64];		/* pipelines, in the ticket's order */
+	const char *after[64];		/* "0,2": what each has waited for */
 	size_t n;
 };
 
@@ -39,10 +41,39 @@ finish_names(struct finish *f, struct err *e)
 			return -1;
 		if (l.n == 0)
 			return 0;
-		if (l.n > 1 && strcmp(l.word[0].s, "pipeline") == 0 &&
-		    f->n < BASE_COUNT(f->name))
-			f->name[f->n++] = l.word[1].s;
+		if (l.n < 2 || strcmp(l.word[0].s, "pipeline") != 0 ||
+		    f->n == BASE_COUNT(f->name))
+			continue;
+		f->after[f->n] = "";
+		for (size_t i = 2; i < l.n; i++)
+			if (strncmp(l.word[i].s, "after=", 6) == 0)
+				f->after[f->n] = l.word[i].s + 6;
+		f->name[f->n++] = l.word[1].s;
 	}
+}
+
+/* finish_edges - pairs of names: the first was waited for by the second */
+static void
+finish_edges(const struct finish *f, struct buf *b)
+{
+	const char *sep = "", *p;
+	unsigned long from;
+	char *end;
+
+	buf_str(b, ",\"edges\":[");
+	for (size_t i = 0; i < f->n; i++)
+		for (p = f->after[i]; *p != '\0'; p = *end == ',' ? end + 1 :
+		    end) {
+			from = strtoul(p, &end, 10);
+			if (end == p)
+				break;
+			if (from >= f->n)
+				continue;
+			buf_printf(b, "%s[\"%s\",\"%s\"]", sep,
+			    f->name[from], f->name[i]);
+			sep = ",";
+		}
+	buf_char(b, ']');
 }
 
 /* finish_pieces - result.json: the pipelines' own results in an array; and the
@@ -57,6 +88,7 @@ finish_pieces(struct finish *f, struct err *e)
 
 	buf_str(b, "{\"result\":1,\"job\":");
 	buf_json_str(b, f->id);
+	finish_edges(f, b);
 	buf_str(b, ",\"pipelines\":[");
 	for (size_t i = 0; i < f->n; i++) {
 		const char *name = arena_printf(f->arena, "result.%s.json",

@@ -14,6 +14,7 @@
 #define TEXT_MAX	((size_t)64 << 20)
 #define ROWS		256		/* tokens looked at in one call */
 #define CONTEXT		4096		/* unless context= says more */
+#define SMALL		100000000	/* parameters; see infer_open */
 
 static const struct opt infer_opts[] = {
 	OPT_REF(OPT_MODEL, struct infer_conf, model, NULL,
@@ -155,6 +156,11 @@ infer_open(struct stage *s, struct err *e)
 		return -1;
 	if (t->answers.fd != -1)
 		stage_sync(s, t->answers.fd);
+	if (t->conf->template != NULL && strstr(t->conf->template,
+	    "{passages}") != NULL && t->model.w.all < SMALL)
+		stage_warn(s, "a model of %.1f million parameters continues a "
+		    "text, it does not understand one: the passages are the "
+		    "useful part", (double)t->model.w.all / 1e6);
 	return 0;
 }
 

@@ -229,6 +229,25 @@ static const struct {
 	{ "p75", .75 }, { "p95", .95 }, { "p99", .99 }, { "max", 1 },
 };
 
+/* profile_lengths - how many records have from 1 to 2 to 4 ... characters */
+static void
+profile_lengths(const struct profile *p, struct buf *b)
+{
+	size_t i = 0, from, n;
+	const char *sep = "";
+
+	for (uint64_t end = 1; i < p->nlength; end *= 2) {
+		for (n = i; i < p->nlength && p->length[i] < end; i++)
+			continue;
+		from = end / 2;
+		if (n == 0 && i == 0)
+			continue;	/* the first that there are */
+		buf_printf(b, "%s[\"%zu to %llu\",%zu]", sep, from,
+		    (unsigned long long)end - 1, i - n);
+		sep = ",";
+	}
+}
+
 /* profile_json - everything as one object */
 static void
 profile_json(const struct profile_conf *conf, const struct profile *p,
@@ -243,7 +262,9 @@ profile_json(const struct profile_conf *conf, const struct profile *p,
 	for (size_t i = 0; i < BASE_COUNT(quantiles); i++)
 		buf_printf(b, "%s\"%s\":%u", i > 0 ? "," : "",
 		    quantiles[i].name, profile_quantile(p, quantiles[i].q));
-	buf_str(b, "},\"fields\":{");
+	buf_str(b, "},\"lengths\":[");
+	profile_lengths(p, b);
+	buf_str(b, "],\"fields\":{");
 	for (size_t i = 0; i < p->nfields; i++)
 		buf_printf(b, "%s\"%s\":%lld", i > 0 ? "," : "",
 		    p->field[i].name, (long long)p->field[i].n);

@@ -334,9 +334,9 @@ train_tell(struct train *t, struct buf *b)
 	if (at->best != 0)
 		buf_printf(b, ",\"best_valid_loss\":%.6g,\"best_step\":%lld",
 		    at->best, (long long)at->best_step);
-	buf_str(b, ",\"curve\":");
+	buf_str(b, ",\"train_loss\":");
 	curve_json(at->curve, at->ncurve, b);
-	buf_str(b, ",\"valid\":");
+	buf_str(b, ",\"valid_loss\":");
 	curve_json(at->valid, at->nvalid, b);
 	buf_char(b, '}');
 }
