@@ -4,6 +4,7 @@
 #include "appliance/base/msg.h"
 #include "appliance/base/when.h"
 #include "spool/admit.h"
+#include "spool/cgroup.h"
 #include "spool/child.h"
 
 #include <errno.h>
@@ -14,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* child_new - a record at the head of the list */
-static struct child *
+#define GROUP_NAME	(ID_LEN + NAME_MAX_LEN + 2)
+
+struct child *
 child_new(struct sched *s, enum child_kind kind)
 {
 	struct child *c = mem_alloc(sizeof(*c));
@@ -52,7 +54,8 @@ child_drop(struct sched *s, struct child *c)
  * stderr, and away; keep is a descriptor that survives, or -1
  */
 static void
-child_exec(char *const *argv, int log, int keep, const struct pipe *p)
+child_exec(char *const *argv, int log, int keep, int group,
+    const struct pipe *p)
 {
 	sigset_t none;
 
@@ -65,6 +68,8 @@ child_exec(char *const *argv, int log, int keep, const struct pipe *p)
 	}
 	if (keep != -1)
 		fcntl(keep, F_SETFD, 0);
+	if (group != -1 && cgroup_join(group) == 0)
+		p = NULL;		/* the kernel keeps its limit */
 #ifndef __SANITIZE_ADDRESS__
 	if (p != NULL && p->memory > 0) {
 		/* behind the watched limit, for what grows within a second */
@@ -84,15 +89,15 @@ child_exec(char *const *argv, int log, int keep, const struct pipe *p)
 
 /* child_fork - fork and execute; the parent sets the group too, to be sure */
 static pid_t
-child_fork(char *const *argv, int log, int keep, const struct pipe *p,
-    struct err *e)
+child_fork(char *const *argv, int log, int keep, int group,
+    const struct pipe *p, struct err *e)
 {
 	pid_t pid = fork();
 
 	if (pid == -1)
 		return err_errno(e, "cannot fork");
 	if (pid == 0)
-		child_exec(argv, log, keep, p);
+		child_exec(argv, log, keep, group, p);
 	setpgid(pid, pid);
 	return pid;
 }
@@ -128,6 +133,46 @@ child_lock(int dir, const struct pipe *p, struct err *e)
 	return fd;
 }
 
+/* group_name - of a worker's control group */
+static const char *
+group_name(const struct child *c, char name[GROUP_NAME])
+{
+	snprintf(name, GROUP_NAME, "%s.%s", c->job->id, c->pipe->name);
+	return name;
+}
+
+/* group_make - for a worker with a memory limit, where the kernel can keep it;
+ * else -1, and the limit is RLIMIT_DATA and the watch's */
+static int
+group_make(const struct sched *s, const struct child *c)
+{
+	char name[GROUP_NAME];
+	struct err e;
+	int group;
+
+	if (s->cgroup == -1 || c->pipe->memory == 0)
+		return -1;
+	group = cgroup_make(s->cgroup, group_name(c, name), c->pipe->memory,
+	    &e);
+	if (group == -1)
+		msg_warn("%s: %s", c->job->id, e.text);
+	return group;
+}
+
+/* group_end - has the kernel killed for memory; the group goes */
+static bool
+group_end(const struct sched *s, const struct child *c)
+{
+	char name[GROUP_NAME];
+	bool killed;
+
+	if (s->cgroup == -1 || c->pipe->memory == 0)
+		return false;
+	killed = cgroup_killed(s->cgroup, group_name(c, name));
+	cgroup_remove(s->cgroup, name);
+	return killed;
+}
+
 /* child_begin - lock and log are open: forget the old fate and fork */
 static int
 child_begin(struct sched *s, struct job *j, struct pipe *p, struct child *c,
@@ -138,7 +183,7 @@ child_begin(struct sched *s, struct job *j, struct pipe *p, struct child *c,
 	char *argv[] = { (char *)(uintptr_t)s->worker, "--run", path,
 	    (char *)(uintptr_t)p->name, "--lock", fd, "--threads", cores,
 	    "--gpus", gpus, NULL };
-	int log;
+	int log, group;
 
 	snprintf(path, sizeof(path), "%s/run/%s", s->spool.path, j->id);
 	snprintf(fate, sizeof(fate), "fate.%s", p->name);
@@ -151,7 +196,10 @@ child_begin(struct sched *s, struct job *j, struct pipe *p, struct child *c,
 	    O_NOFOLLOW, 0640);
 	if (log == -1)
 		return err_errno(e, "cannot open the log of '%s'", j->id);
-	c->pid = child_fork(argv, log, lock, p, e);
+	group = group_make(s, c);
+	c->pid = child_fork(argv, log, lock, group, p, e);
+	if (group != -1)
+		close(group);
 	close(log);
 	if (c->pid == -1)
 		return -1;
@@ -197,105 +245,6 @@ child_pipe(struct sched *s, struct job *j, struct pipe *p, int cores,
 	return 0;
 }
 
-/* fate_read - what a worker wrote as its last act; false if nothing */
-static bool
-fate_read(struct arena *a, int dir, const struct pipe *p, int *status,
-    int *sig, const char **why)
-{
-	char name[NAME_MAX_LEN + 8];
-	struct view text;
-	struct words w;
-	struct line l;
-	struct err e;
-
-	snprintf(name, sizeof(name), "fate.%s", p->name);
-	if (!file_exists(dir, name))
-		return false;
-	if (file_read(a, dir, name, 4096, &text, &e) == -1 ||
-	    words_open(&w, a, text.p, text.n, &e) == -1 ||
-	    words_next(&w, &l, &e) == -1 || l.n < 2)
-		return false;
-	if (strcmp(l.word[0].s, "signal") == 0)
-		*sig = atoi(l.word[1].s);
-	else
-		*status = atoi(l.word[1].s);
-	*why = l.n > 2 ? l.word[2].s : NULL;
-	return true;
-}
-
-/* adopt_pid - the pid in a held lock */
-static pid_t
-adopt_pid(struct arena *a, int dir, const char *lock)
-{
-	struct view text;
-	struct err e;
-	long pid;
-
-	if (file_read(a, dir, lock, 64, &text, &e) == -1)
-		return 0;
-	pid = strtol(text.p, NULL, 10);
-	return pid > 1 ? (pid_t)pid : 0;
-}
-
-/* adopt_look - 1 alive, 0 ended with a fate, -1 ended without */
-static int
-adopt_look(struct arena *a, int dir, const struct pipe *p, int *status,
-    int *sig, const char **why, pid_t *pid)
-{
-	char name[NAME_MAX_LEN + 8];
-	struct err e;
-	int fd;
-
-	snprintf(name, sizeof(name), "lock.%s", p->name);
-	if (!file_exists(dir, name))
-		return fate_read(a, dir, p, status, sig, why) ? 0 : -1;
-	fd = child_lock(dir, p, &e);
-	if (fd == -1) {
-		*pid = adopt_pid(a, dir, name);
-		return 1;
-	}
-	close(fd);
-	return fate_read(a, dir, p, status, sig, why) ? 0 : -1;
-}
-
-void
-child_adopt(struct sched *s, struct job *j, struct pipe *p)
-{
-	struct arena *a = arena_new();
-	struct child *c;
-	const char *why = NULL;
-	struct err e;
-	int dir, status = 0, sig = 0;
-	pid_t pid = 0;
-
-	dir = spool_job(&s->spool, j->place, j->id, &e);
-	if (dir != -1) {
-		switch (adopt_look(a, dir, p, &status, &sig, &why, &pid)) {
-		case 1:
-			c = child_new(s, CHILD_PIPE);
-			c->job = j;
-			c->pipe = p;
-			c->orphan = true;
-			c->pid = pid;
-			c->cores = 1;
-			s->running++;
-			s->cores_free--;
-			p->child = c;
-			p->state = PIPE_RUN;
-			msg_info("%s: %s: found at work, pid %d", j->id,
-			    p->name, (int)pid);
-			break;
-		case 0:
-			sched_ended(s, j, p, status, sig, why);
-			break;
-		default:
-			p->state = PIPE_WAIT;
-		}
-		close(dir);
-	}
-	arena_free(a);
-}
-
 int
 child_check(struct sched *s, char **id, size_t n, struct err *e)
 {
@@ -316,7 +265,7 @@ child_check(struct sched *s, char **id, size_t n, struct err *e)
 		memcpy(c->id[c->nids++], id[i], ID_LEN + 1);
 	}
 	argv[argc] = NULL;
-	c->pid = child_fork(argv, -1, -1, NULL, e);
+	c->pid = child_fork(argv, -1, -1, -1, NULL, e);
 	arena_free(a);
 	if (c->pid == -1) {
 		child_drop(s, c);
@@ -342,7 +291,7 @@ child_finish(struct sched *s, struct job *j, struct err *e)
 		close(dir);
 	}
 	c->job = j;
-	c->pid = dir == -1 ? -1 : child_fork(argv, log, -1, NULL, e);
+	c->pid = dir == -1 ? -1 : child_fork(argv, log, -1, -1, NULL, e);
 	if (log != -1)
 		close(log);
 	if (c->pid == -1) {
@@ -366,7 +315,7 @@ child_hook(struct sched *s, const char *program, const struct job *j)
 	    place_names[j->place], j->id);
 	memcpy(id, j->id, sizeof(id));
 	c = child_new(s, CHILD_HOOK);
-	c->pid = child_fork(argv, -1, -1, NULL, &e);
+	c->pid = child_fork(argv, -1, -1, -1, NULL, &e);
 	if (c->pid == -1) {
 		msg_warn("%s: hook: %s", j->id, e.text);
 		child_drop(s, c);
@@ -389,7 +338,7 @@ child_ended(struct sched *s, struct child *c, int status, int sig)
 		kill(-c->pid, SIGKILL);
 	dir = spool_job(&s->spool, j->place, j->id, &e);
 	if (dir != -1) {
-		left = fate_read(a, dir, p, &left_status, &left_sig, &why);
+		left = child_fate(a, dir, p, &left_status, &left_sig, &why);
 		close(dir);
 	}
 	if (c->orphan && left) {
@@ -399,6 +348,8 @@ child_ended(struct sched *s, struct child *c, int status, int sig)
 		sig = SIGKILL;		/* no fate: not counted */
 	else if (sig != 0 && left_sig == 0)
 		sig = SIGKILL;		/* somebody else's signal */
+	if (group_end(s, c))
+		c->limit = "memory";
 	/* out of memory leaves no fate behind */
 	if (!left && status == fate_exit(FATE_RETRY) && p->memory > 0)
 		c->limit = "memory";

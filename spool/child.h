@@ -11,6 +11,9 @@
  *
  * A worker's lock is flocked before fork and inherited; only the worker keeps
  * it.  After a restart a held lock is a living worker that is not our child.
+ *
+ * A memory limit is the kernel's where it can be (cgroup.h); elsewhere RSS is
+ * watched once a second, with RLIMIT_DATA behind it for what grows faster.
  */
 
 enum child_kind { CHILD_PIPE, CHILD_CHECK, CHILD_FINISH, CHILD_HOOK };
@@ -30,6 +33,13 @@ struct child {
 	char *id[64];			/* CHILD_CHECK: jobs being checked */
 	size_t nids;
 };
+
+/* child_new - a record at the head of the list */
+struct child *child_new(struct sched *, enum child_kind);
+
+/* child_fate - what a worker wrote as its last act; false if nothing */
+bool child_fate(struct arena *, int dir, const struct pipe *, int *status,
+    int *signal, const char **why);
 
 /* child_pipe - start a worker; the job lies in run/ */
 int child_pipe(struct sched *, struct job *, struct pipe *, int cores,

@@ -8,6 +8,7 @@
 #include "appliance/base/msg.h"
 #include "appliance/base/when.h"
 #include "spool/admit.h"
+#include "spool/cgroup.h"
 #include "spool/child.h"
 #include "spool/drop.h"
 #include "spool/notify.h"
@@ -348,6 +349,24 @@ quernd_background(void)
 	msg_syslog();
 }
 
+/* quernd_cgroup - memory limits are the kernel's if our group was delegated */
+static void
+quernd_cgroup(struct quernd *q)
+{
+	struct err e;
+
+	q->s.cgroup = cgroup_find();
+	if (q->s.cgroup == -1)
+		return;
+	if (cgroup_take(q->s.cgroup, &e) == 0) {
+		msg_info("memory limits are kept by cgroup v2");
+		return;
+	}
+	msg_warn("%s; memory is watched instead", e.text);
+	close(q->s.cgroup);
+	q->s.cgroup = -1;
+}
+
 /* quernd_usage - to out, and end */
 static _Noreturn void
 quernd_usage(FILE *out, int status)
@@ -442,6 +461,7 @@ main(int argc, char **argv)
 	quernd_lock(&q);
 	quernd_signals(&q);
 	quernd_watch(&q);
+	quernd_cgroup(&q);
 	q.s.started = time(NULL);
 	if (admit_init(&q.s, &e) == -1 || sched_load(&q.s, &e) == -1)
 		msg_fatal(fate_exit(e.fate), "%s", e.text);

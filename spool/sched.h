@@ -23,6 +23,7 @@ struct sched {
 	struct job **job;
 	size_t n, cap;
 	struct child *children;
+	int cgroup;			/* ours to divide (cgroup.h), or -1 */
 	int running;			/* pipelines */
 	int cores, cores_free;		/* free may be below zero */
 	uint64_t gpus, gpus_free;	/* bit sets of device numbers */
