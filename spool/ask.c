@@ -162,6 +162,21 @@ verb_prune(struct quern *q, int argc, char **argv, struct err *e)
 }
 
 int
+verb_migrate(struct quern *q, int argc, char **argv, struct err *e)
+{
+	int from;
+
+	(void)argv;
+	if (argc != 1)
+		return quern_usage("migrate", e);
+	from = spool_migrate(q->conf.spool, e);
+	if (from != -1)
+		printf("the spool '%s' %s format 1\n", q->conf.spool,
+		    from == 1 ? "has" : "now has");
+	return from == -1 ? -1 : 0;
+}
+
+int
 verb_drain(struct quern *q, int argc, char **argv, struct err *e)
 {
 	int fd;

@@ -41,6 +41,9 @@ const struct verb verbs[] = {
 	    "remove all jobs that ended longer ago than AGE", true },
 	{ "drain", verb_drain, "", "start nothing more, let work end", true },
 	{ "resume", verb_drain, "", "end a drain", true },
+	{ "migrate", verb_migrate, "",
+	    "bring the spool to today's format; quern store migrate for the "
+	    "store", false },
 	{ "status", verb_status, "[--metrics FILE]",
 	    "the appliance's health; exit status 0 well, 1 look, 2 broken",
 	    true },

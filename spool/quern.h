@@ -39,6 +39,7 @@ int verb_wait(struct quern *, int, char **, struct err *);
 int verb_ask(struct quern *, int, char **, struct err *);
 int verb_rerun(struct quern *, int, char **, struct err *);
 int verb_prune(struct quern *, int, char **, struct err *);
+int verb_migrate(struct quern *, int, char **, struct err *);
 int verb_drain(struct quern *, int, char **, struct err *);
 /* status.c */
 int verb_status(struct quern *, int, char **, struct err *);

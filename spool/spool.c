@@ -10,6 +10,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define SPOOL_FORMAT	"quern-spool 1\n"
+
 /* spool_make - create a directory with exactly this mode */
 static int
 spool_make(int at, const char *name, mode_t mode, struct err *e)
@@ -64,6 +66,63 @@ spool_incoming(struct spool *s, bool make, struct err *e)
 	return 0;
 }
 
+/* spool_format - which format it has: 0 before there was a number, -1; a newer
+ * one is not ours to touch */
+static int
+spool_format(const struct spool *s, struct err *e)
+{
+	struct arena *a = arena_new();
+	struct view v;
+	int rc = 1;
+
+	if (!file_exists(s->root, "format"))
+		rc = 0;
+	else if (file_read(a, s->root, "format", 64, &v, e) == -1)
+		rc = -1;
+	else if (!view_is(v, SPOOL_FORMAT))
+		rc = err_set(e, FATE_REJECT, "the spool '%s' has format "
+		    "'%.*s', this quern knows 'quern-spool 1'; a newer quern "
+		    "reads it", s->path, (int)strcspn(v.p, "\n"), v.p);
+	arena_free(a);
+	return rc;
+}
+
+/* spool_ours - a new spool gets our format before it has any places, an older
+ * one is migrated by a verb */
+static int
+spool_ours(const struct spool *s, bool make, struct err *e)
+{
+	switch (spool_format(s, e)) {
+	case -1:
+		return -1;
+	case 1:
+		return 0;
+	}
+	if (!file_exists(s->root, "queue"))
+		return make ? file_replace(s->root, "format",
+		    VIEW(SPOOL_FORMAT), 0644, true, e) : 0;
+	return err_set(e, FATE_REJECT, "the spool '%s' is of an older format: "
+	    "'quern migrate', while no quernd runs", s->path);
+}
+
+int
+spool_migrate(const char *path, struct err *e)
+{
+	struct spool s = { .path = path };
+	int from;
+
+	s.root = file_dir(AT_FDCWD, path, e);
+	if (s.root == -1)
+		return -1;
+	from = spool_format(&s, e);
+	/* what had no number is laid out as 1 is */
+	if (from == 0 && file_replace(s.root, "format", VIEW(SPOOL_FORMAT),
+	    0644, true, e) == -1)
+		from = -1;
+	close(s.root);
+	return from;
+}
+
 int
 spool_open(struct spool *s, struct arena *a, const struct conf *c, bool make,
     struct err *e)
@@ -76,7 +135,7 @@ spool_open(struct spool *s, struct arena *a, const struct conf *c, bool make,
 	s->root = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->root == -1)
 		return err_errno(e, "cannot open the spool '%s'", s->path);
-	if (spool_incoming(s, make, e) == -1)
+	if (spool_ours(s, make, e) == -1 || spool_incoming(s, make, e) == -1)
 		return -1;
 	for (int i = 0; i < PLACES; i++) {
 		if (make && spool_make(s->root, place_names[i], 02750, e) == -1)

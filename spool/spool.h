@@ -18,7 +18,12 @@ struct spool {
 	int dir[PLACES];
 };
 
-/* spool_open - open, and with make create, the directories */
+/* spool_migrate - to the format of today; the one that it had, or -1.  No
+ * quernd may run */
+int spool_migrate(const char *path, struct err *);
+
+/* spool_open - open, and with make create, the directories; a spool of another
+ * format (SPOOL/format) is refused with the remedy */
 int spool_open(struct spool *, struct arena *, const struct conf *, bool make,
     struct err *);
 

@@ -66,6 +66,12 @@ once
 ok 'keep=yes only adds' sh -c "echo '$(made)' | grep -q '\"documents\":1901,.*\"added\":1,\"same\":0,\"deleted\":0'"
 ok 'a word searched from a shell' sh -c "quern search ix z50 z0 json=yes | grep -q '\"id\":\"d9000\"'"
 ok 'gc keeps what versions share' sh -c "quern models rm ix@2 && quern gc >/dev/null && quern store check && quern search -q ix@1 w7 >/dev/null"
+ok 'a backup has it' sh -c "quern backup $dir/backup && mv $QUERN_ROOT/store $dir/lost && quern restore $dir/backup && quern search -q ix k=7 <$dir/questions.jsonl | grep -q '\"rank\":7'"
+ok 'store check reads it' sh -c "quern store check | grep -q ' and [1-9][0-9]* files read, 0 faults'"
+f=$(ls "$QUERN_ROOT"/store/indexes/*/*.seg | tail -1)
+cp "$f" "$dir/seg" && rm "$f" && cp "$dir/seg" "$f"
+printf 'X' | dd of="$f" bs=1 seek=100 conv=notrunc 2>/dev/null
+ok 'and finds damage' status 65 quern store check
 
 printf 'Alpha beta.\n\nThe quern grinds.\n\nÄpfel und Birnen.\n' >"$dir/a.txt"
 quern ingest -q "$dir/a.txt" | quern index -q out="$dir/b" words=3

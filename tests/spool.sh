@@ -181,4 +181,9 @@ once
 ok '300 drops, 300 jobs' is "$(($(count done) - before))" 300
 ok 'nothing is left' is "$(ls -A "$spool/incoming" "$spool/queue" "$spool/run" | grep -vc -e : -e '^$')" 0
 ok 'prune removes ended jobs' sh -c "quern prune 0 && test -z \"\$(ls $spool/done)\""
+echo 'quern-spool 2' >"$spool/format"
+ok 'a newer spool is refused' sh -c "quernd --once 2>&1 | grep -q 'a newer quern'"
+rm "$spool/format"
+ok 'an older one too, with the remedy' sh -c "quernd --once 2>&1 | grep -q 'quern migrate' && ! quern submit -q $dir/none.job"
+ok 'and migrated when asked to' sh -c "quern migrate | grep -q 'now has format 1' && quernd --once 2>/dev/null && quern list >/dev/null"
 done_testing

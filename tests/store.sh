@@ -58,6 +58,10 @@ pipeline q
   from things.b
   save things.b' >"$dir/twice.job"
 ok 'one name, one saver' sh -c "! quern check $dir/twice.job 2>/dev/null"
+ok 'runs: a table' sh -c "quern runs list | grep -q '^JOB/PIPELINE' && quern runs list | grep -q '$id/one  *done '"
+ok 'runs: one job, all that was noted' sh -c "quern runs show $id | grep -q '  stages    ingest,pass,save'"
+ok 'runs: as JSON' sh -c "quern runs export $id | quern pass -q | grep -q '\"fate\":\"done\",\"records\":[0-9].*\"saved\":\"things\"'"
+ok 'runs: forgotten' sh -c "quern runs rm $id && ! quern runs show $id 2>/dev/null"
 before=$(du -sk "$store/packs" | cut -f1)
 quern data rm things@2 && quern gc >/dev/null
 ok 'gc frees what nothing names' test "$(du -sk "$store/packs" | cut -f1)" -lt "$before"
@@ -70,9 +74,12 @@ ok 'is the same' is "$(quern data export things@3 | cksum)" "$sum"
 f=$(ls "$store"/packs/*.pack | head -1)
 cp "$f" "$dir/pack" && rm "$f" && cp "$dir/pack" "$f" && printf 'X' | dd of="$f" bs=1 seek=200 conv=notrunc 2>/dev/null
 ok 'damage is found' status 65 quern store check
+cp "$dir/pack" "$f"
 echo 'quern-store 2' >"$store/format"
 ok 'a newer store is refused' sh -c "quern data list 2>&1 | grep -q 'a newer quern'"
-echo 'quern-store 1' >"$store/format"
+rm "$store/format"
+ok 'an older one is not touched' sh -c "quern data list 2>&1 | grep -q 'quern store migrate'"
+ok 'but migrated when asked to' sh -c "quern store migrate | grep -q 'now has format 1' && quern store migrate | grep -q 'has format 1' && quern data list"
 mkdir "$dir/model"
 echo '{}' >"$dir/model/config.json"
 head -c 100000 /dev/urandom >"$dir/model/model.safetensors"

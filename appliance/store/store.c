@@ -49,26 +49,59 @@ store_sub(struct store *s, const char *name, bool make, struct err *e)
 	return file_dir(s->dir, name, e);
 }
 
-/* store_format - a newer one is not ours to touch */
+/* format_read - which format a store has: 0 before there was a number, -1; a
+ * newer one is not ours to touch */
 static int
-store_format(struct store *s, bool make, struct err *e)
+format_read(struct arena *a, int dir, const char *path, struct err *e)
 {
 	struct view v;
 
-	if (!file_exists(s->dir, "format")) {
-		if (!make)
-			return err_set(e, FATE_NOINPUT, "no store in '%s'",
-			    s->path);
-		return file_replace(s->dir, "format", VIEW(STORE_FORMAT), 0640,
-		    true, e);
-	}
-	if (file_read(s->arena, s->dir, "format", 64, &v, e) == -1)
+	if (!file_exists(dir, "format"))
+		return file_exists(dir, "db") ? 0 : err_set(e, FATE_NOINPUT,
+		    "no store in '%s'", path);
+	if (file_read(a, dir, "format", 64, &v, e) == -1)
 		return -1;
 	if (!view_is(v, STORE_FORMAT))
 		return err_set(e, FATE_REJECT, "the store '%s' has format "
 		    "'%.*s', this quern knows 'quern-store 1'; a newer quern "
-		    "reads it", s->path, (int)strcspn(v.p, "\n"), v.p);
-	return 0;
+		    "reads it", path, (int)strcspn(v.p, "\n"), v.p);
+	return 1;
+}
+
+/* store_format - a new store gets ours, an older one is migrated by a verb */
+static int
+store_format(struct store *s, bool make, struct err *e)
+{
+	if (make && !file_exists(s->dir, "format") &&
+	    !file_exists(s->dir, "db"))
+		return file_replace(s->dir, "format", VIEW(STORE_FORMAT), 0640,
+		    true, e);
+	switch (format_read(s->arena, s->dir, s->path, e)) {
+	case -1:
+		return -1;
+	case 0:
+		return err_set(e, FATE_REJECT, "the store '%s' is of an older "
+		    "format: make a copy, then 'quern store migrate'",
+		    s->path);
+	default:
+		return 0;
+	}
+}
+
+int
+store_migrate(struct arena *a, const char *path, struct err *e)
+{
+	int dir = file_dir(AT_FDCWD, path, e), from;
+
+	if (dir == -1)
+		return -1;
+	from = format_read(a, dir, path, e);
+	/* what had no number is laid out as 1 is */
+	if (from == 0 && file_replace(dir, "format", VIEW(STORE_FORMAT), 0640,
+	    true, e) == -1)
+		from = -1;
+	close(dir);
+	return from;
 }
 
 /* store_key - made once; when it dies, nothing can be guessed from hashes */
@@ -409,4 +442,43 @@ store_runs(struct store *s, struct arena *a,
 	rc = db_scan(t, DB_RUNS, "", a, fn, arg, e);
 	db_abort(t);
 	return rc;
+}
+
+struct run_keys {
+	struct arena *arena;
+	const char **v;
+	size_t n;
+};
+
+/* run_key - collected, for nothing is deleted while it is scanned */
+static int
+run_key(void *arg, const char *key, struct view text)
+{
+	struct run_keys *k = arg;
+
+	(void)text;
+	k->v = arena_grow(k->arena, k->v, k->n, k->n + 1, sizeof(*k->v));
+	k->v[k->n++] = key;
+	return 0;
+}
+
+int
+store_run_rm(struct store *s, const char *job, struct err *e)
+{
+	struct run_keys k = { .arena = s->arena };
+	struct db_txn *t = db_begin(s->db, true, e);
+	int rc;
+
+	if (t == NULL)
+		return -1;
+	rc = db_scan(t, DB_RUNS, arena_printf(s->arena, "%s/", job), s->arena,
+	    run_key, &k, e);
+	if (rc != -1 && k.n == 0)
+		rc = err_set(e, FATE_NOINPUT, "there is no run of '%s'", job);
+	for (size_t i = 0; i < k.n && rc != -1; i++)
+		rc = db_del(t, DB_RUNS, k.v[i], e);
+	if (rc != -1)
+		return db_commit(t, e);
+	db_abort(t);
+	return -1;
 }

@@ -56,6 +56,9 @@ struct version {
 struct store *store_open(struct arena *, const char *path, bool make,
     struct err *);
 
+/* store_migrate - to the format of today; the one that it had, or -1 */
+int store_migrate(struct arena *, const char *path, struct err *);
+
 /* store_key_only - the key without opening the database; makes a new store */
 int store_key_only(struct arena *, const char *path, struct hash_key *,
     struct err *);
@@ -90,24 +93,23 @@ int store_tag(struct store *, const char *name, const char *tag,
     uint32_t number, struct err *);
 int store_untag(struct store *, const char *name, const char *tag,
     struct err *);
-
-/* store_each - all versions of one name, or of all (name NULL), in order */
+/* store_each - all versions of one name, or of all (NULL), in order */
 int store_each(struct store *, struct arena *, const char *name,
     int (*fn)(void *, const struct version *), void *arg, struct err *);
-
 /* store_tags - tags of a version as "latest prod" */
 const char *store_tags(struct store *, struct arena *, const char *name,
     uint32_t number);
-
 /* store_rm - forget a version; its packs go with the next gc */
 int store_rm(struct store *, const char *name, uint32_t number, struct err *);
 
-/* store_run - note what a pipeline was; store_runs - all of them, in order */
+/* store_run - note what a pipeline was; store_runs - all, in order;
+ * store_run_rm - forget a job's */
 int store_run(struct store *, const char *job, const char *pipeline,
     struct view text, struct err *);
 int store_runs(struct store *, struct arena *,
     int (*fn)(void *, const char *key, struct view), void *arg, struct err *);
 
+int store_run_rm(struct store *, const char *job, struct err *);
 /* store_work - STORE/work/JOB, made and opened */
 int store_work(struct store *, const char *job, struct err *);
 

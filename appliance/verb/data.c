@@ -284,20 +284,3 @@ data_main(struct verb_call *c, struct err *e)
 		return data_diff(c, e);
 	return err_set(e, FATE_USAGE, "%s", "");
 }
-
-/* runs_one - a line */
-static int
-runs_one(void *arg, const char *key, struct view text)
-{
-	(void)arg;
-	printf("%s %.*s\n", key, (int)text.n, text.p);
-	return 0;
-}
-
-int
-runs_main(struct verb_call *c, struct err *e)
-{
-	if (c->argc > 1 || (c->argc == 1 && strcmp(c->argv[0], "list") != 0))
-		return err_set(e, FATE_USAGE, "%s", "");
-	return store_runs(c->store, c->arena, runs_one, NULL, e);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gc, store check, backup, restore: the store as a whole */
+/* gc, backup, restore: the store as a whole */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/base/id.h"
@@ -160,74 +160,6 @@ gc_main(struct verb_call *c, struct err *e)
 	else
 		printf("%s freed\n", when_show_size((double)bytes, size));
 	return 0;
-}
-
-/* names_packs - the packs of datasets: what `store check` reads */
-static int
-names_packs(void *arg, const struct version *v)
-{
-	return v->kind == STORE_DATASET ? names_take(arg, v) : 0;
-}
-
-struct check {
-	struct verb_call *c;
-	struct names packs;
-	int64_t frames, faults;
-};
-
-/* check_pack - every frame of a pack against its checksum */
-static void
-check_pack(struct check *k, const char *name)
-{
-	struct arena *a = arena_new();
-	struct pack_reader r;
-	struct view v;
-	struct err e;
-	struct pack *p = pack_open(a, k->c->store->packs, name, &e);
-	uint64_t id;
-	int rc = -1;
-
-	if (p != NULL) {
-		pack_read(&r, p, 0);
-		while ((rc = pack_next(&r, &v, &id, &e)) == 1) {
-			k->frames++;
-			if (!pack_has(p, id)) {
-				rc = err_set(&e, FATE_REJECT, "'%s': a frame "
-				    "is not in the index", name);
-				break;
-			}
-		}
-		pack_read_end(&r);
-	}
-	if (rc == -1) {
-		msg_error("%s", e.text);
-		k->faults++;
-	}
-	arena_free(a);
-}
-
-int
-store_main(struct verb_call *c, struct err *e)
-{
-	struct check k = { .c = c, .packs = { .arena = c->arena } };
-
-	if (c->argc != 1 || strcmp(c->argv[0], "check") != 0)
-		return err_set(e, FATE_USAGE, "%s", "");
-	if (store_each(c->store, c->arena, NULL, names_packs, &k.packs,
-	    e) == -1)
-		return -1;
-	if (k.packs.n > 1)
-		qsort(k.packs.v, k.packs.n, sizeof(*k.packs.v), names_cmp);
-	for (size_t i = 0; i < k.packs.n; i++)
-		if (i == 0 || strcmp(k.packs.v[i - 1], k.packs.v[i]) != 0)
-			check_pack(&k, k.packs.v[i]);
-	if (c->json)
-		printf("{\"frames\":%lld,\"faults\":%lld}\n",
-		    (long long)k.frames, (long long)k.faults);
-	else
-		printf("%lld frames read, %lld faults\n", (long long)k.frames,
-		    (long long)k.faults);
-	return k.faults > 0 ? 65 : 0;
 }
 
 /* copy_file - one file, flushed; a hard link where that is possible, for packs

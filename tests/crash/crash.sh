@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # crash.sh - kill whoever makes the Nth rename, fsync, syncfs or unlink of a
-# three-job run, before and after the call; run again to the end; the outputs
-# must be those of an undisturbed run, each job ended once and nothing left.
+# three-job run, and of one that publishes, before and after the call; run again
+# to the end; the outputs must be those of an undisturbed run, each job ended
+# once, each version made once, and nothing left.
 # Then the same points fail with ENOSPC, EIO and EINTR.
 # CRASH_STEP=N samples every Nth point (default 3; 1 is all of them).
 export QUERN_BIN=${QUERN_BIN:?}
@@ -15,7 +16,9 @@ if [ -n "${ASAN_OPTIONS-}" ]; then
 	exit 0
 fi
 
-# prepare DIR - an appliance with three jobs waiting as drops
+# prepare DIR - an appliance with drops waiting: three jobs of the barest kind,
+# or with KIND=publish one that saves a dataset, appends to it, and makes an
+# index of it
 prepare() {
 	mkdir -p "$1/q/spool"
 	printf 'readable = %s\nbackoff = 0s\nmin_free = 1M\njobs = 2\n' "$1" \
@@ -24,12 +27,30 @@ prepare() {
 	    printf "{\"id\":\"r%d\",\"source\":\"s\",\"offset\":%d,\"text\":\"record %d\"}\n", i, i, i }' \
 	    >"$1/in.jsonl"
 	QUERN_ROOT=$1/q "$QUERN_BIN/quernd" --once 2>/dev/null
+	if [ "$kind" = publish ]; then
+		cat >"$1/q/spool/incoming/a.job" <<EOF
+attempts 9
+pipeline a
+  ingest $1/in.jsonl
+  pass 2000
+  save things
+pipeline b
+  from things
+  pass 100
+  append some
+pipeline c
+  from things
+  index
+  save things-index
+EOF
+		return
+	fi
 	for j in a b c; do
 		cat >"$1/q/spool/incoming/$j.job" <<EOF
 attempts 9
 pipeline $j
   ingest $1/in.jsonl
-  pass ${2:-2000}
+  pass 2000
   write $j.jsonl
 EOF
 	done
@@ -43,19 +64,25 @@ drain() {
 	done
 	return 1
 }
-# result DIR - what came out, whatever the ids
+# result DIR - what came out, whatever the ids: files, or versions and what is
+# in them, whole, once, and nothing beside them
 result() {
-	(cd "$1/q/spool" && cat done/*/result/*.jsonl | sort | cksum
+	export QUERN_ROOT=$1/q
+	if [ "$kind" = publish ]; then
+		"$QUERN_BIN/quern" data list 2>&1 | awk 'NR > 1 { print $1, $3 }'
+		"$QUERN_BIN/quern" models list 2>&1 | awk 'NR > 1 { print $1, $3 }'
+		for v in things some; do "$QUERN_BIN/quern" data export $v 2>&1 | cksum; done
+		"$QUERN_BIN/quern" search -q things-index 1999 json=yes 2>&1 | cksum
+		"$QUERN_BIN/quern" gc >/dev/null 2>&1
+		"$QUERN_BIN/quern" store check 2>&1
+		ls "$1/q/store/work" | wc -l
+		ls "$1/q/store/packs" "$1/q/store/indexes" | wc -l
+	fi
+	(cd "$1/q/spool" && cat done/*/result/*.jsonl 2>/dev/null | sort | cksum
 	ls done | wc -l; ls failed | wc -l
 	ls -A incoming queue run hold | grep -vc -e : -e '^$'
 	find . -name '.*.tmp' -o -name '.*.part' | wc -l)
 }
-
-prepare "$top/base"
-QUERN_FAULT=$top/points:0:none LD_PRELOAD=$fault drain "$top/base"
-want=$(result "$top/base")
-points=$(od -An -tu8 -N8 "$top/points" | tr -d ' ')
-n=0 bad=0
 # try POINT WHAT - one disturbed run
 try() {
 	local d=$top/run got
@@ -75,18 +102,24 @@ try() {
 		tail -n 5 "$d/log" | sed 's/^/#   /'
 	fi
 }
-for what in before after; do
-	from=$n
-	for ((p = 1; p <= points; p += step)); do try "$p" "$what"; done
-	[ "$bad" = 0 ] && echo "ok - killed $what each of $((n - from)) of $points points" ||
-	    echo "not ok - $bad of $((n - from)) runs killed $what a point differ"
-	bad=0
-done
-for what in ENOSPC EIO EINTR; do
-	from=$n
-	for ((p = 1; p <= points; p += step)); do try "$p" "$what"; done
-	[ "$bad" = 0 ] && echo "ok - $what at each of $((n - from)) points" ||
-	    echo "not ok - $bad of $((n - from)) runs with $what differ"
-	bad=0
-done
-echo 1..5
+# all KIND STEP - every STEPth point of that kind of run, in every way
+all() {
+	local p what from
+	kind=$1
+	rm -rf "$top/run" "$top/points"
+	prepare "$top/run"
+	QUERN_FAULT=$top/points:0:none LD_PRELOAD=$fault drain "$top/run"
+	want=$(result "$top/run")
+	points=$(od -An -tu8 -N8 "$top/points" | tr -d ' ')
+	n=0
+	for what in before after ENOSPC EIO EINTR; do
+		from=$n bad=0
+		for ((p = 1; p <= points; p += $2)); do try "$p" "$what"; done
+		[ "$bad" = 0 ] &&
+		    echo "ok - $kind: $what at each of $((n - from)) of $points points" ||
+		    echo "not ok - $kind: $bad of $((n - from)) runs with $what at a point differ"
+	done
+}
+all pass "$step"
+all publish $((step * 2 - 1))
+echo 1..10
