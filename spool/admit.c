@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,9 +142,27 @@ admit_reject(struct sched *s, const char *id, int dir, struct err *e)
 	return rc;
 }
 
+/* how a check ended that left neither ticket nor error */
+struct ended {
+	bool company;			/* it checked other jobs as well */
+	int code, sig;
+};
+
+/* admit_again - in company another job may be to blame; a full disk, or a signal
+ * from outside, is nobody's fault, if it does not go on for ever */
+static bool
+admit_again(struct drop *d, const struct ended *x)
+{
+	bool outside = x->sig == SIGKILL || x->sig == SIGTERM ||
+	    x->sig == SIGINT || x->sig == SIGHUP;
+
+	return x->company || ((outside || (x->sig == 0 && x->code != 0)) &&
+	    d->kills++ < 3);
+}
+
 /* admit_one - what has become of one copy */
 static void
-admit_one(struct sched *s, struct drop *d, bool company)
+admit_one(struct sched *s, struct drop *d, const struct ended *x)
 {
 	char hidden[ID_LEN + 2];
 	struct err e;
@@ -154,12 +173,17 @@ admit_one(struct sched *s, struct drop *d, bool company)
 	rc = dir == -1 ? -1 : 0;
 	if (rc == 0 && file_exists(dir, "ticket"))
 		rc = admit_place(s, d->id, dir, &e);
-	else if (rc == 0 && company && !file_exists(dir, "error")) {
+	else if (rc == 0 && !file_exists(dir, "error") &&
+	    admit_again(d, x)) {
 		d->state = DROP_WAIT;
 		d->alone = true;
 		close(dir);
 		return;
-	} else if (rc == 0)
+	} else if (rc == 0 && !file_exists(dir, "error") && x->sig == 0 &&
+	    x->code != 0)
+		rc = err_set(&e, FATE_RETRY, "its check ended with status %d",
+		    x->code);
+	else if (rc == 0)
 		rc = admit_reject(s, d->id, dir, &e);
 	if (dir != -1)
 		close(dir);
@@ -175,8 +199,9 @@ admit_one(struct sched *s, struct drop *d, bool company)
 }
 
 void
-admit_checked(struct sched *s, const struct child *c, int sig)
+admit_checked(struct sched *s, const struct child *c, int code, int sig)
 {
+	const struct ended x = { c->nids > 1, code, sig };
 	struct drop *d;
 
 	if (sig != 0)
@@ -184,7 +209,7 @@ admit_checked(struct sched *s, const struct child *c, int sig)
 	for (size_t i = 0; i < c->nids; i++) {
 		d = drop_find(s, c->id[i]);
 		if (d != NULL)
-			admit_one(s, d, c->nids > 1);
+			admit_one(s, d, &x);
 	}
 }
 

@@ -19,7 +19,8 @@ int admit_init(struct sched *, struct err *);
 void admit_start(struct sched *);
 
 /* admit_checked - a checking worker has ended */
-void admit_checked(struct sched *, const struct child *, int signal);
+void admit_checked(struct sched *, const struct child *, int status,
+    int signal);
 
 /* admit_clone - a child of a template, straight to queue/ */
 int admit_clone(struct sched *, const struct job *template, struct err *);

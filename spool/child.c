@@ -386,7 +386,7 @@ child_reap(struct sched *s)
 		if (c->kind == CHILD_PIPE) {
 			child_ended(s, c, code, sig);
 		} else if (c->kind == CHILD_CHECK) {
-			admit_checked(s, c, sig);
+			admit_checked(s, c, code, sig);
 			child_drop(s, c);
 		} else {
 			j = c->kind == CHILD_FINISH ? c->job : NULL;

@@ -27,6 +27,7 @@ struct drop {
 	enum drop_state state;
 	bool alone;		/* crashed a check in company: check it alone;
 				 * when landing: its unlink has failed once */
+	unsigned kills;		/* of its checks, from outside */
 	char name[];
 };
 

@@ -64,26 +64,36 @@ db_close(void *arg)
 	mdb_env_close(db->env);
 }
 
-/* db_tables - open them, and make them the first time */
+/* tables_open - all of them in one transaction; MDB's code */
 static int
-db_tables(struct db *db, bool create, struct err *e)
+tables_open(struct db *db, bool create)
 {
 	MDB_txn *txn;
 	int rc;
 
 	rc = mdb_txn_begin(db->env, NULL, create ? 0 : MDB_RDONLY, &txn);
 	if (rc != 0)
-		return db_fault(e, rc, "begin a transaction");
+		return rc;
 	for (int i = 0; i < DB_TABLES; i++) {
 		rc = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0,
 		    &db->table[i]);
 		if (rc != 0) {
 			mdb_txn_abort(txn);
-			return db_fault(e, rc, "open a table");
+			return rc;
 		}
 	}
-	rc = mdb_txn_commit(txn);
-	return rc == 0 ? 0 : db_fault(e, rc, "commit");
+	return mdb_txn_commit(txn);
+}
+
+/* db_tables - open them; whoever was to make them may have been killed first */
+static int
+db_tables(struct db *db, bool create, struct err *e)
+{
+	int rc = tables_open(db, create);
+
+	if (rc == MDB_NOTFOUND)
+		rc = tables_open(db, true);
+	return rc == 0 ? 0 : db_fault(e, rc, "open its tables");
 }
 
 struct db *

@@ -120,6 +120,6 @@ all() {
 		    echo "not ok - $kind: $bad of $((n - from)) runs with $what at a point differ"
 	done
 }
-all pass "$step"
+[ -n "${CRASH_ONLY-}" ] || all pass "$step"
 all publish $((step * 2 - 1))
 echo 1..10

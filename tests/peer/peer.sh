@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# peer.sh - what quern makes, beside the libraries from PyPI that made the formats
+# famous: vocabularies and ids (tokenizers), models from scratch (transformers),
+# scores of passages (bm25s). For ./bootstrap check-all; PyPI must be in reach.
+# PEER_VENV names an environment that is there already.
+. "${srcdir:-.}/tests/lib.sh"
+here=$(cd "${srcdir:-.}/tests/peer" && pwd)
+venv=${PEER_VENV:-$QUERN_BIN/peer}
+if [ ! -x "$venv/bin/python" ]; then
+	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
+	    transformers torch bm25s >"$dir/pip" 2>&1 || {
+		tail -n 3 "$dir/pip"
+		echo '1..0 # SKIP PyPI is not in reach'
+		exit 0
+	}
+fi
+py() { "$venv/bin/python" "$@"; }
+cd "$dir" || exit 1
+
+# text of this machine, in pieces; and what nobody writes
+quern ingest -q /usr/share/common-licenses unit=paragraph | quern clean -q >licences.jsonl
+py "$here/strange.py" >strange.jsonl
+quern tokenize -q learn ./bpe.json vocab=2000 <licences.jsonl
+cat licences.jsonl strange.jsonl >all.jsonl
+quern tokenize -q with=./bpe.json <all.jsonl >ids.jsonl
+ok 'a vocabulary: the same merges as its trainer learns' py "$here/learn.py" bpe.json licences.jsonl
+ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
+
+for arch in gpt2 llama; do
+	more='kv_heads=2'
+	[ $arch = llama ] || more=
+	quern train -q -j 2 out=./$arch tokenizer=./bpe.json arch=$arch layers=2 channels=64 heads=4 $more \
+	    context=64 steps=60 tied=$([ $arch = llama ] && echo no || echo yes) <licences.jsonl
+	head -n 60 licences.jsonl | quern evaluate -q ./$arch context=64 >$arch.nll 2>/dev/null
+	head -n 20 licences.jsonl | sed 's/"text":"\(.\{1,40\}\)[^"]*"/"prompt":"\1"/' | grep prompt |
+	    quern infer -q ./$arch max_tokens=16 >$arch.said 2>/dev/null
+	ok "$arch: transformers reads it and has the same losses" py "$here/model.py" ./$arch $arch.nll 64
+	ok "$arch: and says the same words" py "$here/words.py" ./$arch $arch.said 16
+done
+
+py "$here/plain.py" licences.jsonl >plain.jsonl
+quern index -q out=./ix stem=none words=0 <plain.jsonl
+head -n 40 plain.jsonl | sed 's/"text":"\([^"]\{1,60\}\).*/"question":"\1"}/' >questions.jsonl
+quern search -q ./ix k=10 <questions.jsonl >found.jsonl
+ok 'passages: the scores of bm25s' py "$here/search.py" plain.jsonl found.jsonl
+done_testing
