@@ -188,11 +188,13 @@ int stage_verdicts(const struct stage *);	/* the file, or -1 */
  * What save and append share: records into a pack that is born in
  * STORE/work/JOB, verdicts of the pipeline into another, and at the end both
  * published as a version.  Append keeps the packs of the version before it; a
- * record with the same id is replaced.  Every record needs an id.
+ * record with the same id is replaced.  Every record needs an id.  A save of no
+ * record does not follow one that had some, unless told to.
  */
+enum { SINK_APPEND = 1, SINK_EMPTY = 2 };
 
 int sink_plan(const char *name, struct needs *, struct err *);
-int sink_open(struct stage *, const char *name, bool append, struct err *);
+int sink_open(struct stage *, const char *name, unsigned how, struct err *);
 int sink_batch(struct stage *, void *scratch, struct batch *, struct err *);
 int sink_finish(struct stage *, struct batch *, struct err *);
 void sink_close(struct stage *);

@@ -88,8 +88,8 @@ quern ingest -q "$dir/in.jsonl" | head -n 1 >"$dir/o"
 ok 'a closed pipe is quiet' test -s "$dir/o"
 printf '{"text":"a"}\nnot json\n{"text":"b"}\n' | quern pass -q >"$dir/o" 2>"$dir/err"
 ok 'a bad line is a fault, the rest goes on' is "$(wc -l <"$dir/o")" 2
-head -c 20000000 /dev/zero | tr '\0' x >"$dir/long"
+head -c 100000000 /dev/zero | tr '\0' x >"$dir/long"
 printf '\n{"text":"after"}\n' >>"$dir/long"
-ok 'a 20 MB line is a fault too' is "$(quern pass -q <"$dir/long" 2>/dev/null)" '{"text":"after"}'
+ok 'a 100 MB line is a fault too' is "$(quern pass -q <"$dir/long" 2>/dev/null)" '{"text":"after"}'
 ok 'a full disk is 74' sh -c "quern ingest $dir/in.jsonl -q >/dev/full; test \$? = 74"
 done_testing

@@ -62,6 +62,19 @@ ok 'runs: a table' sh -c "quern runs list | grep -q '^JOB/PIPELINE' && quern run
 ok 'runs: one job, all that was noted' sh -c "quern runs show $id | grep -q '  stages    ingest,pass,save'"
 ok 'runs: as JSON' sh -c "quern runs export $id | quern pass -q | grep -q '\"fate\":\"done\",\"records\":[0-9].*\"saved\":\"things\"'"
 ok 'runs: forgotten' sh -c "quern runs rm $id && ! quern runs show $id 2>/dev/null"
+: >"$dir/empty.jsonl"
+job 'pipeline p
+  ingest @DIR@/empty.jsonl
+  save things
+pipeline q
+  ingest @DIR@/in.jsonl
+  save others' >"$dir/shrank.job"
+id=$(quern submit "$dir/shrank.job")
+once
+ok 'a source that shrank to nothing fails' status 65 quern wait "$id"
+ok 'saying what stays' sh -c "quern show $id | grep -q \"'things@4' with [0-9]* records stays\" && quern data show things | grep -q '^things@4'"
+ok 'and the rest goes on' sh -c "quern data show others | grep -q 'records   3001'"
+ok 'unless nothing is meant' sh -c "sed 's/save things/save things empty=yes/' $dir/shrank.job | quern submit >/dev/null && quernd --once 2>/dev/null; quern data show things | grep -q '^things@5' && quern data rm things@5 && quern data tag things@4 latest"
 before=$(du -sk "$store/packs" | cut -f1)
 quern data rm things@2 && quern gc >/dev/null
 ok 'gc frees what nothing names' test "$(du -sk "$store/packs" | cut -f1)" -lt "$before"

@@ -14,7 +14,7 @@
 
 struct sink {
 	const char *name;
-	bool append;
+	bool append, empty;
 	int work, fd;
 	const char *tmp, *pack;		/* names in work/ and packs/ */
 	const char *shell;		/* a shell's work directory */
@@ -72,7 +72,7 @@ sink_restore(struct stage *s, struct sink *k)
 }
 
 int
-sink_open(struct stage *s, const char *name, bool append, struct err *e)
+sink_open(struct stage *s, const char *name, unsigned how, struct err *e)
 {
 	struct sink *k = arena_alloc(s->arena, sizeof(*k));
 	struct store *store = stage_store(s);
@@ -82,7 +82,8 @@ sink_open(struct stage *s, const char *name, bool append, struct err *e)
 
 	s->state = k;
 	k->name = name;
-	k->append = append;
+	k->append = how & SINK_APPEND;
+	k->empty = how & SINK_EMPTY;
 	k->line = buf_new(s->arena, REC_MAX * 4);
 	if (stage_is_shell(s)) {
 		id_new(id);
@@ -343,6 +344,23 @@ sink_publish(struct stage *s, struct sink *k, struct err *e)
 	return sink_count(s, &v, e) == -1 ? -1 : sink_name(s, &v, e);
 }
 
+/* sink_nothing - a source that shrank to nothing must not become what everybody
+ * reads from now on, unless that is said */
+static int
+sink_nothing(struct stage *s, const struct sink *k, struct err *e)
+{
+	struct version v;
+	struct err none;
+
+	if (store_resolve(stage_store(s), s->arena, k->name, NULL, NULL, &v,
+	    &none) == 1 && v.records > 0)
+		return err_set(e, FATE_REJECT, "no record came to 'save': "
+		    "'%s@%u' with %lld records stays; empty=yes if nothing is "
+		    "meant", k->name, v.number, (long long)v.records);
+	stage_warn(s, "'%s' has no records: none came to 'save'", k->name);
+	return 0;
+}
+
 int
 sink_finish(struct stage *s, struct batch *out, struct err *e)
 {
@@ -351,6 +369,9 @@ sink_finish(struct stage *s, struct batch *out, struct err *e)
 	(void)out;
 	if (k->made != KIND_NONE)
 		return sink_artefact(s, k, e) == -1 ? -1 : 1;
+	if (!k->imported && k->writer.n == 0 && !k->append && !k->empty &&
+	    sink_nothing(s, k, e) == -1)
+		return -1;
 	if (!k->imported) {
 		if (pack_seal(&k->writer, e) == -1 ||
 		    store_import(stage_store(s), k->work, k->tmp, k->pack,

@@ -28,7 +28,7 @@ append_open(struct stage *s, struct err *e)
 {
 	const struct append_conf *conf = s->conf;
 
-	return sink_open(s, conf->name, true, e);
+	return sink_open(s, conf->name, SINK_APPEND, e);
 }
 
 MODULE = {

@@ -5,12 +5,15 @@
 
 struct save_conf {
 	const char *name;
+	bool empty;
 };
 
 static const struct opt save_opts[] = {
 	OPT_REF(OPT_DATASET, struct save_conf, name, NULL,
 	    OPT_POSITIONAL | OPT_NEEDED | OPT_NOKEY,
 	    "the dataset that gets a new version"),
+	OPT_BOOL(struct save_conf, empty, "no", OPT_NOKEY,
+	    "a version without records may follow one that has some"),
 	OPT_DONE
 };
 
@@ -27,7 +30,7 @@ save_open(struct stage *s, struct err *e)
 {
 	const struct save_conf *conf = s->conf;
 
-	return sink_open(s, conf->name, false, e);
+	return sink_open(s, conf->name, conf->empty ? SINK_EMPTY : 0, e);
 }
 
 MODULE = {
