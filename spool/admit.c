@@ -148,8 +148,8 @@ struct ended {
 	int code, sig;
 };
 
-/* admit_again - in company another job may be to blame; a full disk, or a signal
- * from outside, is nobody's fault, if it does not go on for ever */
+/* admit_again - in company another job may be to blame; a full disk, or a
+ * signal from outside, is nobody's fault, if it does not go on for ever */
 static bool
 admit_again(struct drop *d, const struct ended *x)
 {
