@@ -143,7 +143,7 @@ admit_reject(struct sched *s, const char *id, int dir, struct err *e)
 }
 
 /* how a check ended that left neither ticket nor error */
-struct ended {
+struct verdict {
 	bool company;			/* it checked other jobs as well */
 	int code, sig;
 };
@@ -151,7 +151,7 @@ struct ended {
 /* admit_again - in company another job may be to blame; a full disk, or a
  * signal from outside, is nobody's fault, if it does not go on for ever */
 static bool
-admit_again(struct drop *d, const struct ended *x)
+admit_again(struct drop *d, const struct verdict *x)
 {
 	bool outside = x->sig == SIGKILL || x->sig == SIGTERM ||
 	    x->sig == SIGINT || x->sig == SIGHUP;
@@ -162,7 +162,7 @@ admit_again(struct drop *d, const struct ended *x)
 
 /* admit_one - what has become of one copy */
 static void
-admit_one(struct sched *s, struct drop *d, const struct ended *x)
+admit_one(struct sched *s, struct drop *d, const struct verdict *x)
 {
 	char hidden[ID_LEN + 2];
 	struct err e;
@@ -201,7 +201,7 @@ admit_one(struct sched *s, struct drop *d, const struct ended *x)
 void
 admit_checked(struct sched *s, const struct child *c, int code, int sig)
 {
-	const struct ended x = { c->nids > 1, code, sig };
+	const struct verdict x = { c->nids > 1, code, sig };
 	struct drop *d;
 
 	if (sig != 0)

@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DROP_SETTLE	2.0
-
 #define DROP_SETTLE	2.0		/* seconds unchanged, for a rescan */
 #define DROPS_MAX	256		/* in hand at the same time */
 
@@ -131,47 +129,12 @@ drop_is(const struct job *j, const struct stat *st)
 {
 	return j->drop_ino == (uint64_t)st->st_ino &&
 	    j->drop_dev == (uint64_t)st->st_dev &&
-	    j->drop_ctime == (int64_t)st->st_ctim.tv_sec * 1000000000 +
-	    st->st_ctim.tv_nsec;
-}
-
-/*
- * drop_ended - has a job that was made of this drop ended already?  Only if it
- * lay there before we started, and only jobs younger than the drop can be it:
- * an id begins with the time of its admission.
- */
-static bool
-drop_ended(const struct sched *s, enum place p, const struct stat *st)
-{
-	char since[ID_LEN + 1], **ids;
-	struct arena *a;
-	struct tm tm;
-	struct err e;
-	struct job *j;
-	bool same = false;
-	size_t n = 0;
-
-	if (st->st_ctim.tv_sec > s->started)
-		return false;
-	gmtime_r(&st->st_ctim.tv_sec, &tm);
-	strftime(since, sizeof(since), "%Y%m%d-%H%M%S", &tm);
-	a = arena_new();
-	if (spool_ids(&s->spool, a, p, &ids, &n, &e) == -1)
-		n = 0;
-	while (n-- > 0 && !same && strcmp(ids[n], since) >= 0) {
-		j = spool_load(&s->spool, p, ids[n], &e);
-		if (j == NULL)
-			continue;
-		same = drop_is(j, st);
-		ticket_free(j);
-	}
-	arena_free(a);
-	return same;
+	    j->drop_ctime == ended_ctime(st);
 }
 
 /* drop_known - was it admitted before; by id everywhere, else by identity */
 static bool
-drop_known(const struct sched *s, const char *id, const struct stat *st)
+drop_known(struct sched *s, const char *id, const struct stat *st)
 {
 	for (int p = 0; p < PLACES; p++)
 		if (file_exists(s->spool.dir[p], id))
@@ -179,7 +142,9 @@ drop_known(const struct sched *s, const char *id, const struct stat *st)
 	for (size_t i = 0; i < s->n; i++)
 		if (drop_is(s->job[i], st))
 			return true;
-	return drop_ended(s, PLACE_DONE, st) || drop_ended(s, PLACE_FAILED, st);
+	/* only what lay there before we started can have ended before */
+	return st->st_ctim.tv_sec <= s->started && ended_has(&s->ended,
+	    &s->spool, st);
 }
 
 /* drop_count - jobs of an owner in the queue */
@@ -349,8 +314,7 @@ drop_one(struct sched *s, struct job *j, const char *name, bool closed)
 	j->owner = st.st_uid;
 	j->drop_dev = (uint64_t)st.st_dev;
 	j->drop_ino = (uint64_t)st.st_ino;
-	j->drop_ctime = (int64_t)st.st_ctim.tv_sec * 1000000000 +
-	    st.st_ctim.tv_nsec;
+	j->drop_ctime = ended_ctime(&st);
 	if ((fault = drop_fault(&st)) != NULL) {
 		drop_refuse(s, j, fault);
 		drop_take(s, name, j->id, DROP_LAND);

@@ -2,6 +2,7 @@
 #ifndef SPOOL_SCHED_H
 #define SPOOL_SCHED_H
 
+#include "spool/ended.h"
 #include "spool/spool.h"
 
 /*
@@ -34,6 +35,7 @@ struct sched {
 	double space_checked;
 	bool space_low;
 	struct drop *drops;		/* those in hand (drop.h) */
+	struct ended ended;		/* drops of ended jobs */
 	size_t ndrops;
 };
 

@@ -146,6 +146,31 @@ printf '%s\n' '{"custom_id":"x","method":"POST","url":"/v1/completions","body":{
 ok 'OpenAI lines: an answer' sh -c "head -1 $dir/o | grep -q '\"custom_id\":\"x\".*\"status_code\":200.*\"completion_tokens\":3'"
 ok 'and a refusal by name' sh -c "tail -1 $dir/o | grep -q \"\\\"custom_id\\\":\\\"y\\\".*400.*'n' must be 1\""
 
+# a batch that is killed keeps what was answered
+quern models import "$dir/calm" asked >/dev/null
+awk 'BEGIN { for (i = 0; i < 6000; i++) printf "{\"id\":\"b%d\",\"prompt\":\"the miller %d\"}\n", i, i }' >"$dir/batch.jsonl"
+asking() {
+	job "attempts 20
+pipeline $1
+  ingest @DIR@/batch.jsonl
+  infer  asked max_tokens=24
+  write  $1.jsonl" | quern submit
+}
+whole=$(asking whole)
+once
+id=$(asking broken)
+start_daemon
+kills=0
+while [ $kills -lt 2 ] && [ ! -d "$spool/done/$id" ]; do
+	until_ok 5 test -s "$spool/run/$id/lock.broken"
+	sleep 0.4
+	kill -9 "$(cat "$spool/run/$id/lock.broken" 2>/dev/null)" 2>/dev/null && kills=$((kills + 1))
+done
+until_ok 60 test -d "$spool/done/$id"
+stop_daemon
+ok 'a batch was killed on its way' test "$kills" -ge 1
+ok 'and answers every row once, with the same bytes' cmp "$spool/done/$whole/result/whole.jsonl" "$spool/done/$id/result/broken.jsonl"
+
 # damage
 head -c 1000 "$dir/calm/model.safetensors" >"$dir/cut"
 cp -r "$dir/calm" "$dir/bad" && cp "$dir/cut" "$dir/bad/model.safetensors"

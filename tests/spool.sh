@@ -179,6 +179,18 @@ done
 before=$(count done)
 once
 ok '300 drops, 300 jobs' is "$(($(count done) - before))" 300
+# and very many that are wrong, lying there before the daemon starts
+printf 'pipeline a\n  nosuch in.jsonl\n' >"$dir/wrong.job"
+i=0
+while [ $i -lt 10000 ]; do
+	echo "w$i"
+	i=$((i + 1))
+done | (cd "$spool/incoming" && split -l 1000 - "$dir/names." &&
+    for f in "$dir"/names.*; do sed "s#.*#cp $dir/wrong.job &.job#" "$f" | sh; done)
+before=$(count failed)
+timeout 300 quernd --once >/dev/null 2>&1
+ok '10,000 wrong drops, 10,000 refusals' is "$(($(count failed) - before))" 10000
+ok 'each with the reason' sh -c "find $spool/failed -name error -newer $dir/wrong.job | head -1 | xargs grep -q \"no module 'nosuch'\""
 ok 'nothing is left' is "$(ls -A "$spool/incoming" "$spool/queue" "$spool/run" | grep -vc -e : -e '^$')" 0
 ok 'prune removes ended jobs' sh -c "quern prune 0 && test -z \"\$(ls $spool/done)\""
 echo 'quern-spool 2' >"$spool/format"
