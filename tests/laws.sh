@@ -86,4 +86,13 @@ for w in $("$bin/quern" help | awk '/^  [a-z]/ { print $1 }'); do
 "
 done
 case_ 'every word has help' "$bad"
+bad=
+for am in $(find appliance spool modules kernels man etc tests -name '*.am'); do
+	for w in $(grep -o '%D%/[A-Za-z0-9_./-]*' "$am"); do
+		f=$(dirname "$am")/${w#%D%/}
+		[ -e "$f" ] || [ -e "${f%.[1578]}.mdoc" ] || bad="$bad$am names $w
+"
+	done
+done
+case_ 'what the makefiles list is there' "$bad"
 echo "1..$n"
