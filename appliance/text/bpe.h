@@ -5,19 +5,28 @@
 #include "appliance/text/json.h"
 
 /*
- * bpe.h - byte-level byte-pair encoding as GPT-2 defined it: text is cut by
- * GPT-2's pattern, each piece begins as its bytes, and the pair of neighbours
- * with the lowest merge rank (the leftmost of equals) is joined until none is
- * left.  Files are Hugging Face's tokenizer.json (model BPE, pre-tokenizer
- * ByteLevel with use_regex); other pipelines are refused with the reason.
+ * bpe.h - byte-level byte-pair encoding: text is cut by a pattern, each piece
+ * begins as its bytes, and the pair of neighbours with the lowest rank (the
+ * leftmost of equals) is joined until none is left.  Files are
  *
- * Added tokens are never made from text, only decoded.
+ *   tokenizer.json  Hugging Face's: a model BPE; ByteLevel with use_regex, or
+ *                   Split by one of the patterns below and ByteLevel; no
+ *                   normalizer or NFC; ignore_merges
+ *   rank files      OpenAI's: r50k, p50k, cl100k, o200k
+ *
+ * Other pipelines are refused with the reason.  Ids are those of Hugging Face's
+ * tokenizers 0.23 with encode_special_tokens, and of tiktoken's
+ * encode_ordinary: a special token is never made from text, only decoded; an
+ * added token that is not special is found in text.
  */
 
 struct bpe;
 
 /* bpe_open - a tokenizer.json; it lives in the arena */
 struct bpe *bpe_open(struct arena *, struct view json, struct err *);
+
+/* bpe_open_ranks - a rank file; a wrong line is named by its number */
+struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
 
 /* bpe_encode - ids of a text, in the arena; any number of threads at once */
 size_t bpe_encode(const struct bpe *, struct arena *, struct view text,
@@ -32,11 +41,22 @@ uint32_t bpe_size(const struct bpe *);		/* ids are below it */
 /* bpe_find - the id of a token by its bytes, special ones too; -1 */
 int64_t bpe_find(const struct bpe *, const char *);
 
-/* bpe_piece - length of the first piece of text (n > 0) by GPT-2's pattern */
-size_t bpe_piece(const char *text, size_t n);
+/*
+ * Patterns: gpt2; llama3, which is also cl100k as Hugging Face's files have it;
+ * cl100k as tiktoken has it; qwen2; o200k; tekken.  bpe_pattern_of knows them
+ * by their regular expressions, bpe_pattern by name; else NULL.
+ */
+struct bpe_pattern;
+
+const struct bpe_pattern *bpe_pattern(const char *name);
+const struct bpe_pattern *bpe_pattern_of(struct view regex);
+
+/* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
+size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);
 
 /*
- * Learning: add texts, then learn; memory grows with the distinct pieces.
+ * Learning, by GPT-2's pattern: add texts, then learn; memory grows with the
+ * distinct pieces.
  * bpe_learn_end writes tokenizer.json: special tokens, the 256 bytes, merges in
  * the order found: most frequent first, of equals the pair of lowest ids.
  */

@@ -27,6 +27,7 @@ struct pair {
 
 struct bpe_learn {
 	struct arena *arena;
+	const struct bpe_pattern *pattern;
 	struct piece *piece;
 	size_t n, cap;
 	size_t *slot, mask;		/* piece numbers + 1, by text */
@@ -57,6 +58,7 @@ bpe_learn_begin(struct arena *a)
 	struct bpe_learn *l = arena_alloc(a, sizeof(*l));
 
 	l->arena = a;
+	l->pattern = bpe_pattern("gpt2");
 	l->mask = 4095;
 	l->slot = mem_alloc((l->mask + 1) * sizeof(*l->slot));
 	arena_defer(a, learn_close, l);
@@ -95,7 +97,8 @@ bpe_learn_add(struct bpe_learn *l, struct view text)
 	for (size_t at = 0; at < text.n; at += len) {
 		struct view v = { text.p + at, 0 };
 
-		v.n = len = bpe_piece(text.p + at, text.n - at);
+		v.n = len = bpe_piece(l->pattern, text.p + at,
+		    text.n - at);
 		i = slot_place(l, v);
 		if (l->slot[i] != 0) {
 			l->piece[l->slot[i] - 1].count++;

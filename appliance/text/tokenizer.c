@@ -23,17 +23,33 @@ find_any(const struct bpe *b, const char *const *name, size_t n)
 	return -1;
 }
 
+/* is_ranks - a rank file: text that begins with base64 and has no NUL soon, as
+ * the length in tokenizer.bin has */
+static bool
+is_ranks(struct view file)
+{
+	size_t n = file.n < 8 ? file.n : 8;
+	char c = n == 0 ? '\0' : file.p[0];
+
+	return ((c >= '0' && c <= '9') || ((c | 32) >= 'a' &&
+	    (c | 32) <= 'z') || c == '+' || c == '/') &&
+	    memchr(file.p, '\0', n) == NULL;
+}
+
 struct tokenizer *
 tokenizer_open(struct arena *a, struct view file, struct err *e)
 {
 	struct tokenizer *t = arena_alloc(a, sizeof(*t));
+	bool ranks = is_ranks(file);
 	size_t i = 0;
 
 	while (i < file.n && strchr(" \t\r\n", file.p[i]) != NULL &&
 	    file.p[i] != '\0')
 		i++;
-	if (i < file.n && file.p[i] == '{') {
-		t->bpe = bpe_open(a, file, e);
+	if (ranks || (i < file.n && file.p[i] == '{')) {
+		t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
+		t->bpe = ranks ? bpe_open_ranks(a, file, e) :
+		    bpe_open(a, file, e);
 		if (t->bpe == NULL)
 			return NULL;
 		t->size = bpe_size(t->bpe);
@@ -41,6 +57,7 @@ tokenizer_open(struct arena *a, struct view file, struct err *e)
 		t->bos = find_any(t->bpe, begins, BASE_COUNT(begins));
 		return t;
 	}
+	t->name = "tokenizer.bin";
 	t->scored = scored_open(a, file, e);
 	if (t->scored == NULL)
 		return NULL;
@@ -54,7 +71,7 @@ const char *
 tokenizer_find(int dir)
 {
 	static const char *const names[] = { "tokenizer.json",
-	    "tokenizer.bin" };
+	    "tokenizer.bin", "tokenizer.tiktoken" };
 
 	for (size_t i = 0; i < BASE_COUNT(names); i++)
 		if (file_exists(dir, names[i]))

@@ -7,8 +7,9 @@
 
 /*
  * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
- * Hugging Face's tokenizer.json (byte-level BPE, bpe.h) or llama2.c's
- * tokenizer.bin (SentencePiece BPE by scores, scored.h).
+ * Hugging Face's tokenizer.json or OpenAI's rank file (byte-level BPE, bpe.h),
+ * or llama2.c's tokenizer.bin (SentencePiece BPE by scores, scored.h).  Which
+ * it is, its bytes say.
  */
 
 #define TOKENIZER_MAX	((size_t)256 << 20)	/* bytes of a file */
@@ -19,6 +20,7 @@ struct scored;
 struct tokenizer {
 	const struct bpe *bpe;		/* one of the two */
 	const struct scored *scored;
+	const char *name;		/* of its file beside a model */
 	uint32_t size;			/* ids are below it */
 	int32_t bos, end;		/* begins a text, ends one; -1 */
 };

@@ -122,8 +122,7 @@ open_tokenizer(struct train *t, struct err *e)
 	m->tokenizer = tokenizer_open(t->stage->arena, m->tokenizer_file, e);
 	if (m->tokenizer == NULL)
 		return err_prefix(e, "'%s': ", t->conf->tokenizer);
-	m->tokenizer_name = m->tokenizer->bpe != NULL ? "tokenizer.json" :
-	    "tokenizer.bin";
+	m->tokenizer_name = m->tokenizer->name;
 	return 0;
 }
 
