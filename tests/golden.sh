@@ -30,6 +30,7 @@ vocabulary() {
 # special NAME TEXT - holds a special token, which is plain text on purpose
 special() {
 	case $1:$2 in
+	llama3?:*) return 1 ;;		# it has no such special token
 	*:'<|endoftext|>' | modernbert:*'[PAD]'*) return 0 ;;
 	esac
 	return 1
@@ -39,7 +40,10 @@ same() {
 	i=0 good=0
 	while IFS= read -r text <&3 && IFS= read -r want <&4 && IFS= read -r got <&5; do
 		i=$((i + 1))
-		if [ "$got" = "$want" ] || special "$1" "$text"; then
+		if special "$1" "$text"; then
+			[ "$got" != "$want" ] && good=$((good + 1)) ||
+			    echo "# $1 line $i: $text was made into a special token"
+		elif [ "$got" = "$want" ]; then
 			good=$((good + 1))
 		else
 			echo "# $1 line $i: $text: $got, not $want"

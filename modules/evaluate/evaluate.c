@@ -321,7 +321,7 @@ evaluate_finish(struct stage *s, struct batch *out, struct err *e)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 1,
+	.abi = MODULE_ABI, .revision = 2,
 	.name = "evaluate", .summary = "measures with intervals, and gates",
 	.options = evaluate_opts, .conf_size = sizeof(struct evaluate_conf),
 	.plan = evaluate_plan, .open = evaluate_open,

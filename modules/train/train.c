@@ -379,7 +379,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 1,
+	.abi = MODULE_ABI, .revision = 2,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,
