@@ -21,6 +21,10 @@
 
 #define MODULE_ABI	1
 
+/* What the rooms make of the same input: raised, as a module's own revision, in
+ * the commit that changes output bytes; all are part of a result's key */
+#define ROOM_REVISIONS	"text 2, index 1, engine 1, model 1, kernels 1"
+
 struct stage;
 
 /* A batch of records; borders depend on input bytes alone */

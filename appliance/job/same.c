@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store of a run, and the key of its result: what it reads, the options
- * that change output, and each stage's revision.  A result whose key is known
- * is not made again.
+ * that change output, each stage's revision and the rooms'.  A result whose key
+ * is known is not made again.
  */
 #include "appliance/base/base.h"
 #include "appliance/base/when.h"
@@ -117,6 +117,7 @@ run_same(struct run *r, const struct plan_pipe *p, struct err *e)
 	if (r->store == NULL || last->needs.saves == NULL)
 		return 0;
 	hash_begin(&h, &r->key);
+	hash_word(&h, ROOM_REVISIONS);
 	for (size_t i = 0; i < p->nstages; i++) {
 		rc = same_stage(r, &p->stage[i], &h, e);
 		if (rc != 0)
