@@ -45,6 +45,8 @@ jobOf calm 1 | quern submit >/dev/null
 once
 quern data export calm >"$dir/calm"
 ok 'an undisturbed job makes something' test -s "$dir/calm"
+(umask 077 && head -c 32 /dev/urandom >"$dir/key")
+conf 'jobs = 1' "seal = $dir/key"	# what is resumed is sealed as well
 for cores in 1 2 3; do
 	id=$(jobOf killed$cores $cores | quern submit)
 	start_daemon

@@ -113,5 +113,24 @@ while [ $i -le 4 ]; do
 done
 wait
 ok 'four writers at once' is "$(quern data list --json | grep -c '"name":"w')" 4
+(umask 077 && head -c 32 /dev/urandom >"$dir/key1" && head -c 40 /dev/urandom >"$dir/key2")
+ok 'without a key text lies in packs' sh -c "grep -q 'record number 7' $store/packs/*w1*.pack"
+conf "seal = $dir/key1"
+records 500 | quern save -q sealed
+ok 'with one it does not' sh -c "ls $store/packs | grep -q sealed && ! grep -q 'record number' $store/packs/*sealed*.pack"
+ok 'and comes out as before' sh -c "quern data export sealed | cksum | grep -qx '$(quern data export w1 | cksum)'"
+conf "seal = $dir/key2, $dir/key1"
+printf '{"id":"r1","text":"anew"}\n' | quern append -q sealed
+ok 'a second key seals what comes, the first opens what was' is "$(quern data diff sealed@1 sealed@2 | tail -1)" '+0 -0 ~1'
+ok 'store check opens all' sh -c "quern models rm tiny@2 && quern store check"
+conf "seal = $dir/key2"
+ok 'a key that is missing is named' sh -c "quern data export sealed 2>&1 >/dev/null | grep -q 'sealed with the key [0-9a-f]* *, which no file of seal= in quern.conf has'"
+ok 'with 77' status 77 quern data export sealed
+chmod o+r "$dir/key1"
+conf "seal = $dir/key1"
+ok 'a key that others may read is refused' sh -c "quern data export sealed 2>&1 >/dev/null | grep -q 'chmod o='"
+echo short >"$dir/key1" && chmod 600 "$dir/key1"
+ok 'and one that is too short' sh -c "quern data export sealed 2>&1 >/dev/null | grep -q 'at least 32'"
+conf
 ok 'work is left empty' is "$(ls "$store/work" | wc -l)" 0
 done_testing

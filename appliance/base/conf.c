@@ -43,6 +43,8 @@ const struct opt conf_opts[] = {
 	    "directories that jobs may read from"),
 	OPT_LIST(struct conf, writable, NULL, 0,
 	    "directories that write may put files into"),
+	OPT_LIST(struct conf, seal, NULL, 0,
+	    "key files; the first seals the store's records, all open them"),
 	OPT_BOOL(struct conf, ranks, "no", 0,
 	    "allow sockets to ranks started by srun or mpirun"),
 	OPT_DONE

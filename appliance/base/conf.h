@@ -18,7 +18,7 @@ struct conf {
 	int64_t max_queue_per_owner, backoff, checkers, grace;
 	const char *gpus;		/* none, or a list of device numbers */
 	const char *on_done, *on_fail;
-	struct opt_list readable, writable;
+	struct opt_list readable, writable, seal;
 	bool ranks;
 	const char *path;		/* of the file that was read, or NULL */
 };

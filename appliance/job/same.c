@@ -34,7 +34,7 @@ run_store(struct run *r, struct arena *a, const struct conf *c,
 		c = &own;
 	}
 	r->store = store_open(a, c->store, true, e);
-	if (r->store == NULL)
+	if (r->store == NULL || store_seals(r->store, &c->seal, e) == -1)
 		return -1;
 	r->key = r->store->key;
 	return 0;

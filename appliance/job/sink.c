@@ -110,8 +110,9 @@ sink_open(struct stage *s, const char *name, unsigned how, struct err *e)
 		return err_errno(e, "cannot create a pack");
 	stage_sync(s, k->fd);
 	if (len == 0)
-		return pack_create(&k->writer, k->fd, PACK_RECORDS, e);
-	return pack_resume(&k->writer, k->fd, len, e);
+		return pack_create(&k->writer, k->fd, PACK_RECORDS,
+		    &store->seals, e);
+	return pack_resume(&k->writer, k->fd, len, &store->seals, e);
 }
 
 /* sink_split - count a record under its split */
@@ -208,7 +209,7 @@ sink_verdicts(struct stage *s, struct sink *k, int *rc, struct err *e)
 		*rc = err_errno(e, "cannot create a pack");
 		return NULL;
 	}
-	*rc = pack_create(&w, fd, PACK_VERDICTS, e);
+	*rc = pack_create(&w, fd, PACK_VERDICTS, &stage_store(s)->seals, e);
 	lines_open(&l, lines_fd, &from, REC_MAX);
 	while (*rc == 0 && lines_next(&l, &line, &at) == LINES_LINE)
 		if (rec_parse(s->arena, line, &r, e) == 0 &&
@@ -216,7 +217,7 @@ sink_verdicts(struct stage *s, struct sink *k, int *rc, struct err *e)
 			*rc = pack_add(&w, id, line, e);
 	lines_close(&l);
 	if (*rc == 0)
-		*rc = pack_seal(&w, e);
+		*rc = pack_finish(&w, e);
 	pack_abandon(&w);
 	close(fd);
 	if (*rc == 0)
@@ -373,7 +374,7 @@ sink_finish(struct stage *s, struct batch *out, struct err *e)
 	    sink_nothing(s, k, e) == -1)
 		return -1;
 	if (!k->imported) {
-		if (pack_seal(&k->writer, e) == -1 ||
+		if (pack_finish(&k->writer, e) == -1 ||
 		    store_import(stage_store(s), k->work, k->tmp, k->pack,
 		    e) == -1)
 			return -1;

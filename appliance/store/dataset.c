@@ -21,7 +21,7 @@ dataset_open(struct store *s, struct arena *a, const struct version *v,
 	d->pack = arena_array(a, v->npacks, sizeof(*d->pack));
 	d->npacks = v->npacks;
 	for (size_t i = 0; i < v->npacks; i++) {
-		d->pack[i] = pack_open(a, s->packs, v->pack[i], e);
+		d->pack[i] = pack_open(a, s->packs, v->pack[i], &s->seals, e);
 		if (d->pack[i] == NULL)
 			return NULL;
 	}
@@ -50,7 +50,7 @@ dataset_place(const struct dataset *d, uint64_t *pack, int64_t *offset)
 
 /* dataset_replaced - does the id stand in a later pack */
 static bool
-dataset_replaced(const struct dataset *d, uint64_t id)
+dataset_replaced(const struct dataset *d, struct view id)
 {
 	for (size_t i = d->at + 1; i < d->npacks; i++)
 		if (pack_has(d->pack[i], id))
@@ -61,7 +61,6 @@ dataset_replaced(const struct dataset *d, uint64_t id)
 int
 dataset_next(struct dataset *d, struct view *v, struct err *e)
 {
-	uint64_t id;
 	int rc;
 
 	while (d->at < d->npacks) {
@@ -69,11 +68,11 @@ dataset_next(struct dataset *d, struct view *v, struct err *e)
 			pack_read(&d->reader, d->pack[d->at], 0);
 			d->reading = true;
 		}
-		rc = pack_next(&d->reader, v, &id, e);
+		rc = pack_next(&d->reader, v, e);
 		if (rc == -1)
 			return -1;
 		if (rc == 1) {
-			if (dataset_replaced(d, id))
+			if (dataset_replaced(d, d->reader.id))
 				continue;
 			return 1;
 		}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #define XXH_INLINE_ALL
@@ -17,24 +18,47 @@
 #define PACK_MAX	((size_t)64 << 20)	/* bytes of a payload */
 #define PACK_ID		65536
 
+#define HEAD_ID		16		/* places in the header */
+#define HEAD_SALT	32
+
 struct pack_frame {
 	uint32_t len, idlen;
 	uint64_t id, sum;
 };
 
-/* pack_sum - over id and payload, which lie one behind the other */
-static uint64_t
-pack_sum(const char *p, size_t n)
-{
-	return XXH3_64bits(p, n);
-}
+#define FRAME_BOUND	8		/* bytes of it that a sealed body is
+					 * bound to: the lengths */
 
 static const char head_magic[8] = "QUERNPK1", foot_magic[8] = "QUERNPKE";
 
-uint64_t
-pack_id(struct view id)
+/* pack_hash - of an id, as this pack's index has it */
+static uint64_t
+pack_hash(const struct seal_pack *s, struct view id)
 {
-	return XXH3_64bits(id.p, id.n);
+	return s->on ? seal_hash(s, id) : XXH3_64bits(id.p, id.n);
+}
+
+/* pack_key - what opens a pack with this head */
+static int
+pack_key(struct seal_pack *s, const char head[PACK_HEAD], const char *name,
+    const struct seals *keys, struct err *e)
+{
+	static const char none[SEAL_ID];
+	const unsigned char *id = (const unsigned char *)head + HEAD_ID;
+	const struct seal *key;
+	char hex[2 * SEAL_ID + 1];
+
+	if (memcmp(id, none, SEAL_ID) == 0)
+		return 0;
+	key = seals_find(keys, id);
+	if (key == NULL) {
+		for (size_t i = 0; i < SEAL_ID; i++)
+			snprintf(hex + 2 * i, 3, "%02x", id[i]);
+		return err_set(e, FATE_PERM, "'%s' is sealed with the key %s, "
+		    "which no file of seal= in quern.conf has", name, hex);
+	}
+	seal_begin(s, key, (const unsigned char *)head + HEAD_SALT);
+	return 0;
 }
 
 /* pack_note - one more entry of the index */
@@ -59,7 +83,8 @@ pack_abandon(void *arg)
 }
 
 int
-pack_create(struct pack_writer *w, int fd, enum pack_kind kind, struct err *e)
+pack_create(struct pack_writer *w, int fd, enum pack_kind kind,
+    const struct seals *keys, struct err *e)
 {
 	char head[PACK_HEAD] = { 0 };
 	uint32_t k = (uint32_t)kind;
@@ -68,6 +93,13 @@ pack_create(struct pack_writer *w, int fd, enum pack_kind kind, struct err *e)
 	buf_init(&w->out, (size_t)1 << 30);
 	memcpy(head, head_magic, 8);
 	memcpy(head + 8, &k, 4);
+	if (keys->n > 0) {
+		memcpy(head + HEAD_ID, keys->v[0].id, SEAL_ID);
+		if (getrandom(head + HEAD_SALT, SEAL_SALT, 0) != SEAL_SALT)
+			return err_errno(e, "no random bytes");
+		seal_begin(&w->seal, &keys->v[0],
+		    (const unsigned char *)head + HEAD_SALT);
+	}
 	if (ftruncate(fd, 0) == -1 || lseek(fd, 0, SEEK_SET) == -1 ||
 	    file_put(fd, head, sizeof(head)) == -1)
 		return err_errno(e, "cannot write a pack");
@@ -75,12 +107,13 @@ pack_create(struct pack_writer *w, int fd, enum pack_kind kind, struct err *e)
 }
 
 int
-pack_resume(struct pack_writer *w, int fd, int64_t len, struct err *e)
+pack_resume(struct pack_writer *w, int fd, int64_t len,
+    const struct seals *keys, struct err *e)
 {
 	struct pack p = { .fd = fd, .name = "pack", .end = len };
+	char head[PACK_HEAD];
 	struct pack_reader r;
 	struct view payload;
-	uint64_t id;
 	int64_t at = PACK_HEAD;
 	int rc;
 
@@ -88,9 +121,14 @@ pack_resume(struct pack_writer *w, int fd, int64_t len, struct err *e)
 	buf_init(&w->out, (size_t)1 << 30);
 	if (ftruncate(fd, len) == -1)
 		return err_errno(e, "cannot cut a pack to its mark");
+	if (pread(fd, head, PACK_HEAD, 0) != PACK_HEAD)
+		return err_errno(e, "cannot read a pack");
+	if (pack_key(&w->seal, head, p.name, keys, e) == -1)
+		return -1;
+	p.seal = w->seal;
 	pack_read(&r, &p, 0);
-	while ((rc = pack_next(&r, &payload, &id, e)) == 1) {
-		pack_note(w, id, at);
+	while ((rc = pack_next(&r, &payload, e)) == 1) {
+		pack_note(w, pack_hash(&p.seal, r.id), at);
 		w->bytes += (int64_t)payload.n;
 		at = r.offset;
 	}
@@ -113,22 +151,32 @@ int
 pack_add(struct pack_writer *w, struct view id, struct view payload,
     struct err *e)
 {
+	static const char room[SEAL_NONCE];
 	struct pack_frame f = { (uint32_t)payload.n, (uint32_t)id.n,
-	    pack_id(id), 0 };
-	size_t at = w->out.n;
+	    pack_hash(&w->seal, id), 0 };
+	size_t at = w->out.n, n = id.n + payload.n;
 
 	if (payload.n > PACK_MAX || id.n > PACK_ID)
 		return err_set(e, FATE_REJECT, "a record of %zu bytes with an "
 		    "id of %zu", payload.n, id.n);
 	pack_note(w, f.id, w->len);
 	buf_add(&w->out, &f, sizeof(f));
+	if (w->seal.on)
+		buf_add(&w->out, room, SEAL_NONCE);
 	buf_view(&w->out, id);
 	buf_view(&w->out, payload);
+	if (w->seal.on)
+		buf_add(&w->out, room, SEAL_MORE - SEAL_NONCE);
 	if (w->out.full)
 		return err_set(e, FATE_BUG, "a pack was not flushed");
-	f.sum = pack_sum(w->out.p + at + sizeof(f), id.n + payload.n);
+	if (w->seal.on) {
+		seal_close(&w->seal, w->out.p + at + sizeof(f), n, w->len, &f,
+		    FRAME_BOUND);
+		n += SEAL_MORE;
+	}
+	f.sum = XXH3_64bits(w->out.p + at + sizeof(f), n);
 	memcpy(w->out.p + at, &f, sizeof(f));
-	w->len += (int64_t)(sizeof(f) + id.n + payload.n);
+	w->len += (int64_t)(sizeof(f) + n);
 	w->bytes += (int64_t)payload.n;
 	return w->out.n >= PACK_BLOCK ? pack_flush(w, e) : 0;
 }
@@ -145,7 +193,7 @@ entry_cmp(const void *va, const void *vb)
 }
 
 int
-pack_seal(struct pack_writer *w, struct err *e)
+pack_finish(struct pack_writer *w, struct err *e)
 {
 	char foot[PACK_HEAD] = { 0 };
 	uint64_t n = w->n, at = (uint64_t)w->len, bytes = (uint64_t)w->bytes;
@@ -179,7 +227,8 @@ pack_close(void *arg)
 
 /* pack_foot - read and check footer and index */
 static int
-pack_foot(struct pack *p, struct arena *a, int64_t size, struct err *e)
+pack_foot(struct pack *p, struct arena *a, int64_t size,
+    const struct seals *keys, struct err *e)
 {
 	char foot[PACK_HEAD], head[PACK_HEAD];
 	uint64_t n, at, bytes, sum;
@@ -213,6 +262,8 @@ pack_foot(struct pack *p, struct arena *a, int64_t size, struct err *e)
 	if (XXH3_64bits(index, n * sizeof(*index)) != sum)
 		return err_set(e, FATE_REJECT, "the index of '%s' is damaged",
 		    p->name);
+	if (pack_key(&p->seal, head, p->name, keys, e) == -1)
+		return -1;
 	p->end = (int64_t)at;
 	p->frames = (int64_t)n;
 	p->bytes = (int64_t)bytes;
@@ -221,7 +272,8 @@ pack_foot(struct pack *p, struct arena *a, int64_t size, struct err *e)
 }
 
 struct pack *
-pack_open(struct arena *a, int dir, const char *name, struct err *e)
+pack_open(struct arena *a, int dir, const char *name, const struct seals *keys,
+    struct err *e)
 {
 	struct pack *p = arena_alloc(a, sizeof(*p));
 	struct stat st;
@@ -237,7 +289,7 @@ pack_open(struct arena *a, int dir, const char *name, struct err *e)
 		err_errno(e, "cannot read the pack '%s'", name);
 		return NULL;
 	}
-	return pack_foot(p, a, st.st_size, e) == -1 ? NULL : p;
+	return pack_foot(p, a, st.st_size, keys, e) == -1 ? NULL : p;
 }
 
 void
@@ -290,10 +342,12 @@ pack_want(struct pack_reader *r, size_t n)
 }
 
 int
-pack_next(struct pack_reader *r, struct view *payload, uint64_t *id,
-    struct err *e)
+pack_next(struct pack_reader *r, struct view *payload, struct err *e)
 {
+	const struct seal_pack *s = &r->pack->seal;
 	struct pack_frame f;
+	char *body;
+	size_t n;
 
 	if (r->offset >= r->pack->end)
 		return 0;
@@ -301,19 +355,28 @@ pack_next(struct pack_reader *r, struct view *payload, uint64_t *id,
 		return err_set(e, FATE_REJECT, "'%s' is cut short at %lld",
 		    r->pack->name, (long long)r->offset);
 	memcpy(&f, r->buf + r->at, sizeof(f));
+	n = (size_t)f.idlen + f.len + (s->on ? SEAL_MORE : 0);
 	if (f.len > PACK_MAX || f.idlen > PACK_ID ||
-	    !pack_want(r, sizeof(f) + f.idlen + f.len))
+	    !pack_want(r, sizeof(f) + n))
 		return err_set(e, FATE_REJECT, "'%s' is damaged at %lld",
 		    r->pack->name, (long long)r->offset);
-	r->id = (struct view){ r->buf + r->at + sizeof(f), f.idlen };
-	*payload = (struct view){ r->id.p + f.idlen, f.len };
-	if (pack_sum(r->id.p, (size_t)f.idlen + f.len) != f.sum)
+	body = r->buf + r->at + sizeof(f);
+	if (XXH3_64bits(body, n) != f.sum)
 		return err_set(e, FATE_REJECT, "'%s' is damaged at %lld: a "
 		    "checksum does not fit", r->pack->name,
 		    (long long)r->offset);
-	*id = f.id;
-	r->at += sizeof(f) + f.idlen + f.len;
-	r->offset += (int64_t)(sizeof(f) + f.idlen + f.len);
+	r->at += sizeof(f) + n;
+	if (s->on) {
+		if (!seal_open(s, body, (size_t)f.idlen + f.len, r->offset, &f,
+		    FRAME_BOUND))
+			return err_set(e, FATE_REJECT, "'%s' was altered at "
+			    "%lld: it is not what was sealed", r->pack->name,
+			    (long long)r->offset);
+		body += SEAL_NONCE;
+	}
+	r->id = (struct view){ body, f.idlen };
+	*payload = (struct view){ body + f.idlen, f.len };
+	r->offset += (int64_t)(sizeof(f) + n);
 	return 1;
 }
 
@@ -334,18 +397,19 @@ pack_upper(const struct pack *p, uint64_t id)
 }
 
 bool
-pack_has(const struct pack *p, uint64_t id)
+pack_has(const struct pack *p, struct view id)
 {
-	size_t i = pack_upper(p, id);
+	uint64_t hash = pack_hash(&p->seal, id);
+	size_t i = pack_upper(p, hash);
 
-	return i > 0 && p->index[i - 1].id == id;
+	return i > 0 && p->index[i - 1].id == hash;
 }
 
 int
 pack_find(const struct pack *p, struct arena *a, struct view id,
     struct view *payload, struct err *e)
 {
-	uint64_t hash = pack_id(id), h;
+	uint64_t hash = pack_hash(&p->seal, id);
 	struct pack_reader r;
 	struct view line;
 	bool same = false;
@@ -354,7 +418,7 @@ pack_find(const struct pack *p, struct arena *a, struct view id,
 	for (size_t i = pack_upper(p, hash); i > 0 &&
 	    p->index[i - 1].id == hash; i--) {
 		pack_read(&r, p, (int64_t)p->index[i - 1].offset);
-		rc = pack_next(&r, &line, &h, e);
+		rc = pack_next(&r, &line, e);
 		/* two ids may share a hash */
 		same = rc == 1 && view_eq(r.id, id);
 		if (same)

@@ -182,6 +182,12 @@ store_open(struct arena *a, const char *path, bool make, struct err *e)
 }
 
 int
+store_seals(struct store *s, const struct opt_list *files, struct err *e)
+{
+	return seals_load(&s->seals, s->arena, files, e);
+}
+
+int
 store_alone(struct store *s, struct err *e)
 {
 	if (file_lock(s->lock) == 0)

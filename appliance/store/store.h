@@ -14,10 +14,10 @@
  *   STORE/format   "quern-store 1": a newer one is refused
  *   STORE/key      32 random bytes, mode 0600: record hashes are keyed with it
  *   STORE/db       LMDB (db.h)
- *   STORE/packs    sealed packs, never changed
+ *   STORE/packs    complete packs, never changed
  *   STORE/work/JOB packs being written; gone when the job's result is published
  *
- * What is not published does not exist for others: a pack is sealed, flushed
+ * What is not published does not exist for others: a pack is completed, flushed
  * and renamed in, directories are flushed, then one transaction names it.
  */
 
@@ -26,6 +26,7 @@ struct store {
 	const char *path;
 	int dir, packs, lock;
 	struct hash_key key;
+	struct seals seals;		/* none, until store_seals */
 	struct db *db;
 };
 
@@ -56,6 +57,9 @@ struct version {
 struct store *store_open(struct arena *, const char *path, bool make,
     struct err *);
 
+/* store_seals - the keys of quern.conf's seal=, which open and seal packs */
+int store_seals(struct store *, const struct opt_list *, struct err *);
+
 /* store_migrate - to the format of today; the one that it had, or -1 */
 int store_migrate(struct arena *, const char *path, struct err *);
 
@@ -66,10 +70,8 @@ int store_key_only(struct arena *, const char *path, struct hash_key *,
 /* store_alone - nobody else uses the store until we close it, or FATE_RETRY */
 int store_alone(struct store *, struct err *);
 
-/*
- * store_resolve - NAME, NAME@NUMBER or NAME@TAG to a version: 1, 0 if there is
- * none, -1.  job: a bare name that this job has saved means that version.
- */
+/* store_resolve - NAME, NAME@NUMBER or NAME@TAG to a version: 1, 0 if there is
+ * none, -1.  job: a bare name that this job has saved means that version. */
 int store_resolve(struct store *, struct arena *, const char *name,
     const char *at, const char *job, struct version *, struct err *);
 
@@ -103,14 +105,12 @@ const char *store_tags(struct store *, struct arena *, const char *name,
 int store_rm(struct store *, const char *name, uint32_t number, struct err *);
 
 /* store_run - note what a pipeline was; store_runs - all, in order;
- * store_run_rm - forget a job's */
+ * store_run_rm - forget a job's; store_work - STORE/work/JOB opened */
 int store_run(struct store *, const char *job, const char *pipeline,
     struct view text, struct err *);
 int store_runs(struct store *, struct arena *,
     int (*fn)(void *, const char *key, struct view), void *arg, struct err *);
-
 int store_run_rm(struct store *, const char *job, struct err *);
-/* store_work - STORE/work/JOB, made and opened */
 int store_work(struct store *, const char *job, struct err *);
 
 /* store_import - rename a sealed pack from a work directory into packs/ */

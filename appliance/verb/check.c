@@ -48,15 +48,15 @@ check_pack(struct check *k, const char *name)
 	struct pack_reader r;
 	struct view v;
 	struct err e;
-	struct pack *p = pack_open(a, k->c->store->packs, name, &e);
-	uint64_t id;
+	struct pack *p = pack_open(a, k->c->store->packs, name,
+	    &k->c->store->seals, &e);
 	int rc = -1;
 
 	if (p != NULL) {
 		pack_read(&r, p, 0);
-		while ((rc = pack_next(&r, &v, &id, &e)) == 1) {
+		while ((rc = pack_next(&r, &v, &e)) == 1) {
 			k->frames++;
-			if (!pack_has(p, id)) {
+			if (!pack_has(p, r.id)) {
 				rc = err_set(&e, FATE_REJECT, "'%s': a frame "
 				    "is not in the index", name);
 				break;
@@ -189,5 +189,7 @@ store_main(struct verb_call *c, struct err *e)
 	if (strcmp(c->argv[0], "check") != 0)
 		return err_set(e, FATE_USAGE, "%s", "");
 	c->store = store_open(c->arena, c->conf.store, false, e);
-	return c->store == NULL ? -1 : store_check(c, e);
+	return c->store == NULL ||
+	    store_seals(c->store, &c->conf.seal, e) == -1 ? -1 :
+	    store_check(c, e);
 }

@@ -98,7 +98,8 @@ verb_main(int argc, char **argv, struct err *e)
 		return -1;
 	if (table[i].store) {
 		c.store = store_open(c.arena, c.conf.store, false, e);
-		if (c.store == NULL)
+		if (c.store == NULL ||
+		    store_seals(c.store, &c.conf.seal, e) == -1)
 			return -1;
 	}
 	rc = table[i].main(&c, e);

@@ -34,7 +34,8 @@ why_verdicts(struct why *w, const struct version *v, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; i < v->nverdicts && rc != -1; i++) {
-		p = pack_open(a, w->c->store->packs, v->verdict[i], e);
+		p = pack_open(a, w->c->store->packs, v->verdict[i],
+		    &w->c->store->seals, e);
 		rc = p == NULL ? -1 : pack_find(p, a, w->id, &line, e);
 		if (rc != 1)
 			continue;

@@ -26,12 +26,12 @@ packs(struct arena *a, struct store *s, int round, int n, struct err *e)
 	struct version v = { .name = name, .kind = STORE_DATASET };
 	struct pack_writer w;
 	char id[32], body[SIZE];
-	double began = when_mono();
+	double began = when_mono(), at[4];
 	int work = store_work(s, name, e), fd;
 
 	memset(body, 'x', sizeof(body));
 	fd = openat(work, "p", O_RDWR | O_CREAT | O_TRUNC, 0600);
-	pack_create(&w, fd, PACK_RECORDS, e);
+	pack_create(&w, fd, PACK_RECORDS, &s->seals, e);
 	for (int i = 0; i < n; i++) {
 		snprintf(id, sizeof(id), "record-%d", i);
 		memcpy(body, id, strlen(id));
@@ -42,10 +42,19 @@ packs(struct arena *a, struct store *s, int round, int n, struct err *e)
 	v.pack = &pack;
 	v.npacks = 1;
 	v.records = n;
-	if (pack_seal(&w, e) == -1 ||
-	    store_import(s, work, "p", pack, e) == -1 ||
-	    store_publish(s, &v, true, e) == -1)
+	at[0] = when_mono();
+	if (pack_finish(&w, e) == -1)
 		msg_fatal(75, "%s", e->text);
+	at[1] = when_mono();
+	if (store_import(s, work, "p", pack, e) == -1)
+		msg_fatal(75, "%s", e->text);
+	at[2] = when_mono();
+	if (store_publish(s, &v, true, e) == -1)
+		msg_fatal(75, "%s", e->text);
+	at[3] = when_mono();
+	printf("ms: append %.0f, finish %.0f, import %.1f, publish %.1f; ",
+	    (at[0] - began) * 1e3, (at[1] - at[0]) * 1e3,
+	    (at[2] - at[1]) * 1e3, (at[3] - at[2]) * 1e3);
 	pack_abandon(&w);
 	close(fd);
 	close(work);

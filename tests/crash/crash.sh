@@ -18,11 +18,15 @@ fi
 
 # prepare DIR - an appliance with drops waiting: three jobs of the barest kind,
 # or with KIND=publish one that saves a dataset, appends to it, and makes an
-# index of it
+# index of it, in a store whose packs are sealed
 prepare() {
 	mkdir -p "$1/q/spool"
 	printf 'readable = %s\nbackoff = 0s\nmin_free = 1M\njobs = 2\n' "$1" \
 	    >"$1/q/quern.conf"
+	if [ "$kind" = publish ]; then
+		(umask 077 && printf '%032d' 7 >"$1/key")
+		echo "seal = $1/key" >>"$1/q/quern.conf"
+	fi
 	awk 'BEGIN { for (i = 0; i < 2500; i++)
 	    printf "{\"id\":\"r%d\",\"source\":\"s\",\"offset\":%d,\"text\":\"record %d\"}\n", i, i, i }' \
 	    >"$1/in.jsonl"

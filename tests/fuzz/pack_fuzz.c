@@ -6,20 +6,20 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-/* packs: a damaged one is a fault */
+/* packs: a damaged one is a fault; one may be sealed with a key of zeros */
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static char path[] = "/tmp/quern-fuzz-XXXXXX";
+	static const struct seal key = { .id = "0123456789abcdef" };
 	static int dir = -1;
 	struct arena *a;
 	struct pack_reader r;
 	struct pack *pack;
 	struct view v;
 	struct err e;
-	uint64_t id;
 
 	if (dir == -1 && (mkdtemp(path) == NULL ||
 	    (dir = file_dir(AT_FDCWD, path, &e)) == -1))
@@ -27,11 +27,11 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	a = arena_new();
 	file_replace(dir, "p", (struct view){ (const char *)p, n }, 0600, false,
 	    &e);
-	pack = pack_open(a, dir, "p", &e);
+	pack = pack_open(a, dir, "p", &(struct seals){ &key, 1 }, &e);
 	if (pack != NULL) {
 		pack_read(&r, pack, 0);
-		while (pack_next(&r, &v, &id, &e) == 1)
-			pack_has(pack, id);
+		while (pack_next(&r, &v, &e) == 1)
+			pack_has(pack, r.id);
 		pack_read_end(&r);
 		pack_find(pack, a, VIEW("r1"), &v, &e);
 	}
