@@ -77,7 +77,7 @@ struct sample {
 	double x;
 	int mode;
 	const char *name;
-	struct opt_list list, rest;
+	struct opt_list list, rest, kinds;
 };
 
 static const struct opt sample_opts[] = {
@@ -89,6 +89,7 @@ static const struct opt sample_opts[] = {
 	OPT_FLOAT(struct sample, x, "0.5", 0, 1, 0, "x"),
 	OPT_ENUM(struct sample, mode, "b", "a|b|c", 0, "m"),
 	OPT_LIST(struct sample, list, NULL, 0, "l"),
+	OPT_LIST(struct sample, kinds, "u,v", 0, "k"),
 	OPT_PATH_IN(struct sample, rest, NULL, OPT_POSITIONAL | OPT_MANY,
 	    "r"),
 	OPT_DONE
@@ -98,11 +99,13 @@ static const struct opt sample_opts[] = {
 static const struct {
 	const char *words, *want;
 } opt_cases[] = {
-	{ "me", "me no 5 1024 60 0.5 b  " },
+	{ "me", "me no 5 1024 60 0.5 b  u,v " },
 	{ "me flag=yes n=7 size=2M wait=2h x=1 mode=c list=p,q",
-	    "me yes 7 2097152 7200 1 c p,q " },
-	{ "me /a /b,c", "me no 5 1024 60 0.5 b  /a,/b,c" },
-	{ "\"x=y\"", "x=y no 5 1024 60 0.5 b  " },
+	    "me yes 7 2097152 7200 1 c p,q u,v " },
+	{ "me /a /b,c", "me no 5 1024 60 0.5 b  u,v /a,/b,c" },
+	{ "me kinds=w", "me no 5 1024 60 0.5 b  w " },
+	{ "me kinds=w kinds=v,u", "me no 5 1024 60 0.5 b  w,v,u " },
+	{ "\"x=y\"", "x=y no 5 1024 60 0.5 b  u,v " },
 	{ "", "!'name' is missing: n" },
 	{ "me n=11", "!1:4: n=: '11' is not within 1 to 10" },
 	{ "me n=x", "!1:4: n=: 'x' is not a whole number" },

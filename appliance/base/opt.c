@@ -126,16 +126,21 @@ opt_append(struct opt_list *l, struct arena *a, const char *s, size_t n)
 	l->v[l->n++] = arena_strn(a, s, n);
 }
 
-/* opt_text - strings and lists; only OPT_LIST is split at commas */
+/* opt_text - strings and lists; only OPT_LIST is split at commas.  What is
+ * given takes the default's place, and adds to what was given before */
 static void
-opt_text(const struct opt *o, void *at, struct arena *a, const char *s)
+opt_text(const struct opt *o, void *at, struct arena *a, const char *s,
+    bool given)
 {
+	struct opt_list *list = at;
 	size_t n;
 
 	if (!(o->flags & OPT_MANY)) {
 		*(const char **)at = arena_str(a, s);
 		return;
 	}
+	if (given && !list->given)
+		*list = (struct opt_list){ .given = true };
 	if (o->type != OPT_LIST) {
 		opt_append(at, a, s, strlen(s));
 		return;
@@ -150,7 +155,7 @@ opt_text(const struct opt *o, void *at, struct arena *a, const char *s)
 /* opt_store - parse a value into its member */
 static int
 opt_store(const struct opt *o, void *conf, struct arena *a, const char *s,
-    struct err *e)
+    bool given, struct err *e)
 {
 	void *at = (char *)conf + o->offset;
 
@@ -171,7 +176,7 @@ opt_store(const struct opt *o, void *conf, struct arena *a, const char *s,
 	case OPT_FLOAT:
 		return opt_number(o, at, s, e);
 	default:
-		opt_text(o, at, a, s);
+		opt_text(o, at, a, s, given);
 		return 0;
 	}
 }
@@ -182,7 +187,7 @@ opt_defaults(const struct opt *opts, void *conf, struct arena *a,
 {
 	for (; opts->name != NULL; opts++)
 		if (opts->def != NULL &&
-		    opt_store(opts, conf, a, opts->def, e) == -1)
+		    opt_store(opts, conf, a, opts->def, false, e) == -1)
 			return -1;
 	return 0;
 }
@@ -195,7 +200,7 @@ opt_set(const struct opt *opts, void *conf, struct arena *a, const char *name,
 	const char *near;
 
 	if (o != NULL)
-		return opt_store(o, conf, a, value, e);
+		return opt_store(o, conf, a, value, true, e);
 	near = opt_nearest(opts, name);
 	if (near != NULL)
 		return err_set(e, FATE_REJECT,
@@ -248,7 +253,7 @@ opt_word(const struct opt *opts, void *conf, struct arena *a, bool *given,
 			return err_set(e, FATE_REJECT,
 			    "'%s' is one word too many", w->s);
 		given[o - opts] = true;
-		return opt_store(o, conf, a, w->s, e);
+		return opt_store(o, conf, a, w->s, true, e);
 	}
 	name = arena_strn(a, w->s, (size_t)(eq - w->s));
 	o = opt_find(opts, name);

@@ -31,6 +31,7 @@ enum {
 struct opt_list {
 	const char **v;
 	size_t n;
+	bool given;		/* no longer the default */
 };
 
 struct opt {

@@ -162,8 +162,8 @@ gc_main(struct verb_call *c, struct err *e)
 	return 0;
 }
 
-/* copy_file - one file, flushed; a hard link where that is possible, for packs
- * never change */
+/* copy_file - one file, flushed.  No hard link: a backup must outlive the disk
+ * blocks of what it is a copy of */
 static int
 copy_file(int from, const char *name, int to, struct err *e)
 {
@@ -171,8 +171,6 @@ copy_file(int from, const char *name, int to, struct err *e)
 	ssize_t n;
 	int in, out, rc = 0;
 
-	if (linkat(from, name, to, name, 0) == 0 || errno == EEXIST)
-		return 0;
 	in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in == -1)
 		return err_errno(e, "cannot read '%s'", name);

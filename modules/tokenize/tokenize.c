@@ -351,7 +351,7 @@ tokenize_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 2,
+	.abi = MODULE_ABI, .revision = 3,
 	.name = "tokenize", .summary = "learn a vocabulary, text to ids and "
 	    "back",
 	.options = tokenize_opts, .conf_size = sizeof(struct tokenize_conf),
