@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CUDA device: memory, filling and products; device_missing names what the
- * table does not have yet.  Everything goes through one stream, so operations
- * run in the order of their calls.  They are not waited for: an error that one
- * of them left shows at the next put, get or sum, which end the process with
- * 75, since a context that has failed can compute nothing any more.
+ * The CUDA device: memory, products by cuBLAS, and kernels of our own for all
+ * else (table.cuh), 32-bit throughout.  Everything goes through one stream, so
+ * operations run in the order of their calls.  They are not waited for: an
+ * error that one of them left shows at the next put, get or sum, which end the
+ * process with 75, since a context that has failed can compute nothing any
+ * more.
  *
  * The only C++ in the house is what nvcc asks for; outward it is C.
  */
-#include <cublas_v2.h>
-#include <cuda_runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernels/cuda/table.cuh"
+
 extern "C" {
-#include "appliance/base/base.h"
 #include "appliance/base/arena.h"
 #include "appliance/base/msg.h"
-#include "kernels/kernel.h"
 }
 
-#define THREADS	256
-
-struct cuda {
-	int number;
-	cudaStream_t stream;
-	cublasHandle_t blas;
-	char isa[16];
-};
-
-/* must - the device is gone, or we have handed it nonsense */
-static void
+void
 must(const struct cuda *c, cudaError_t rc, const char *what)
 {
 	if (rc != cudaSuccess)
@@ -45,6 +34,8 @@ cuda_close(void *dev)
 
 	if (c->blas != NULL)
 		cublasDestroy(c->blas);
+	if (c->work != NULL)
+		cudaFree(c->work);
 	if (c->stream != NULL)
 		cudaStreamDestroy(c->stream);
 	mem_free(c);
@@ -62,6 +53,8 @@ cuda_begin(struct cuda *c)
 	if (rc == cudaSuccess)
 		rc = cudaStreamCreateWithFlags(&c->stream,
 		    cudaStreamNonBlocking);
+	if (rc == cudaSuccess)
+		rc = cudaMalloc((void **)&c->work, WORK_BYTES);
 	if (rc != cudaSuccess)
 		return cudaGetErrorString(rc);
 	snprintf(c->isa, sizeof(c->isa), "sm_%d%d", prop.major, prop.minor);
@@ -138,30 +131,6 @@ cuda_get(void *dev, void *host, const void *from, size_t bytes)
 	must(c, cudaStreamSynchronize(c->stream), "copy from it");
 }
 
-/* fill_all - x[n] = value; a grid of any size strides over all of it */
-__global__ static void
-fill_all(real *x, size_t n, real value)
-{
-	size_t step = (size_t)gridDim.x * blockDim.x;
-
-	for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
-	    i += step)
-		x[i] = value;
-}
-
-static void
-cuda_fill(void *dev, real *x, size_t n, double value)
-{
-	struct cuda *c = (struct cuda *)dev;
-	size_t blocks = (n + THREADS - 1) / THREADS;
-
-	if (n == 0)
-		return;
-	fill_all<<<(unsigned)(blocks < 65535 ? blocks : 65535), THREADS, 0,
-	    c->stream>>>(x, n, (real)value);
-	must(c, cudaGetLastError(), "start 'fill'");
-}
-
 /* Row-major c = op(a) op(b) is column-major c' = op(b)' op(a)' */
 static void
 cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
@@ -182,7 +151,6 @@ cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 		    cublasGetStatusString(rc));
 }
 
-/* table - the operations that there are; the others stay NULL */
 static struct kernels
 table(void)
 {
@@ -198,8 +166,8 @@ table(void)
 	k.release = cuda_release;
 	k.put = cuda_put;
 	k.get = cuda_get;
-	k.fill = cuda_fill;
 	k.gemm = cuda_gemm;
+	table_fill(&k);
 	return k;
 }
 

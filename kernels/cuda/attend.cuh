@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Causal attention as FlashAttention computes it (Dao et al. 2022): keys and
+ * values come through shared memory 32 at a time, scores are never stored, a
+ * row keeps its largest score, their sum and its weighted values.  A warp has a
+ * few rows; a lane scores a key, then the lanes share out the channels.
+ *
+ * Going back, queries and keys each have a kernel of their own, which computes
+ * the scores anew and adds up what is its own in a fixed order: no atomics, and
+ * the heads that share a key are added up where the key is.
+ */
+#include "kernels/cuda/grid.cuh"
+
+#define ATTEND_WARPS	4
+#define ATTEND_THREADS	(ATTEND_WARPS * WARP)
+#define TILE		WARP		/* rows in shared memory, a lane each */
+#define HEAD_MOST	256		/* channels of a head */
+#define SLICES		(HEAD_MOST / WARP)
+#define QUERIES		4		/* of a warp, going forward */
+#define OWN		2		/* rows of a warp, going back */
+
+/* load_rows - n rows of D from row `first` on into shared memory, `wide` apart;
+ * those at or behind `end` are zeros */
+static __device__ inline void
+load_rows(float *to, size_t wide, const real *from, size_t stride,
+    size_t first, size_t n, size_t end, size_t D)
+{
+	for (size_t i = threadIdx.x; i < n * D; i += blockDim.x) {
+		size_t r = i / D, d = i % D;
+
+		to[r * wide + d] = first + r < end ?
+		    from[(first + r) * stride + d] : 0;
+	}
+}
+
+/* dot_rows - of two rows in shared memory */
+static __device__ inline float
+dot_rows(const float *a, const float *b, size_t D)
+{
+	float sum = 0;
+
+	for (size_t d = 0; d < D; d++)
+		sum = fmaf(a[d], b[d], sum);
+	return sum;
+}
+
+/* add_rows - acc += the lanes' weights times the TILE rows */
+static __device__ inline void
+add_rows(float acc[SLICES], float weight, const float *rows, size_t wide,
+    size_t D)
+{
+	size_t lane = threadIdx.x % WARP;
+
+	for (int j = 0; j < TILE; j++) {
+		float w = __shfl_sync(ALL_LANES, weight, j);
+
+UNROLL
+		for (size_t i = 0; i < SLICES; i++)
+			if (lane + i * WARP < D)
+				acc[i] = fmaf(w, rows[(size_t)j * wide + lane +
+				    i * WARP], acc[i]);
+	}
+}
+
+/* put_row - a lane's channels times x to a row */
+static __device__ inline void
+put_row(real *to, const float acc[SLICES], float x, size_t D)
+{
+	size_t lane = threadIdx.x % WARP;
+
+UNROLL
+	for (size_t i = 0; i < SLICES; i++)
+		if (lane + i * WARP < D)
+			to[lane + i * WARP] = acc[i] * x;
+}
+
+/* a query on its way over the keys */
+struct query {
+	float max, sum, y[SLICES];
+};
+
+/* query_keys - one more tile; score: this lane's, -INFINITY if it is masked */
+static __device__ inline void
+query_keys(struct query *q, float score, const float *values, size_t D)
+{
+	float most = fmaxf(q->max, warp_max(score));
+	float w = expf(score - most), less = expf(q->max - most);
+
+	q->sum = q->sum * less + warp_sum(w);
+	q->max = most;
+UNROLL
+	for (size_t i = 0; i < SLICES; i++)
+		q->y[i] *= less;
+	add_rows(q->y, w, values, D, D);
+}
+
+/* attend_rows - grid: tiles of queries, heads, sequences */
+__global__ static void
+attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
+    struct kernel_heads s)
+{
+	DYNAMIC(shared);
+	size_t D = s.D, T = s.T, h = blockIdx.y, b = blockIdx.z;
+	float *keys = shared, *values = keys + TILE * (D + 1);
+	float *queries = values + TILE * D, scale = 1 / sqrtf((float)D);
+	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * QUERIES;
+	size_t own = first + warp * QUERIES;
+	size_t last = first + ATTEND_WARPS * QUERIES - 1;
+	struct query at[QUERIES];
+
+	q += b * T * s.q + h * D;
+	k += b * T * s.k + h / (s.H / s.G) * D;
+	v += b * T * s.v + h / (s.H / s.G) * D;
+	for (int i = 0; i < QUERIES; i++) {
+		at[i].max = -INFINITY;
+		at[i].sum = 0;
+		for (int c = 0; c < SLICES; c++)
+			at[i].y[c] = 0;
+	}
+	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * QUERIES, T, D);
+	for (size_t base = 0; base < T && base <= last; base += TILE) {
+		__syncthreads();
+		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
+		load_rows(values, D, v, s.v, base, TILE, T, D);
+		__syncthreads();
+UNROLL
+		for (size_t i = 0; i < QUERIES; i++) {
+			size_t t = own + i;
+
+			if (t < base || t >= T)
+				continue;	/* all lanes alike */
+			query_keys(&at[i], base + lane > t ? -INFINITY :
+			    scale * dot_rows(queries + (t - first) * D,
+			    keys + lane * (D + 1), D), values, D);
+		}
+	}
+UNROLL
+	for (size_t i = 0; i < QUERIES; i++) {
+		size_t t = own + i;
+
+		if (t >= T)
+			continue;
+		put_row(y + ((b * T + t) * s.H + h) * D, at[i].y,
+		    1 / at[i].sum, D);
+		if (lane == 0)
+			lse[(b * s.H + h) * T + t] = at[i].max +
+			    logf(at[i].sum);
+	}
+}
+
+static void
+cuda_attend(void *dev, real *y, real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *s)
+{
+	struct cuda *c = (struct cuda *)dev;
+	size_t rows = ATTEND_WARPS * QUERIES;
+	size_t shared = (TILE * (2 * s->D + 1) + rows * s->D) * sizeof(float);
+
+	if (s->B * s->T * s->H * s->D > 0)
+		LAUNCH(c, dim3((unsigned)((s->T + rows - 1) / rows),
+		    (unsigned)s->H, (unsigned)s->B), ATTEND_THREADS, shared,
+		    attend_rows, y, lse, q, k, v, *s);
+}
+
+/* attend_means - mean[B,H,T] of dy times y, which every score's slope needs */
+__global__ static void
+attend_means(float *mean, const real *dy, const real *y, size_t rows, size_t T,
+    size_t H, size_t D)
+{
+	size_t at = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+	size_t r = at / H, h = at % H, lane = threadIdx.x % WARP;
+	float sum = 0;
+
+	if (at >= rows * H)
+		return;
+	for (size_t d = lane; d < D; d += WARP)
+		sum += dy[at * D + d] * y[at * D + d];
+	sum = warp_sum(sum);
+	if (lane == 0)
+		mean[(r / T * H + h) * T + r % T] = sum;
+}
+
+/* attend_queries - dq; grid: tiles of queries, heads, sequences */
+__global__ static void
+attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
+    const real *q, const real *k, const real *v, struct kernel_heads s)
+{
+	DYNAMIC(shared);
+	size_t D = s.D, T = s.T, h = blockIdx.y, b = blockIdx.z;
+	float *keys = shared, *values = keys + TILE * (D + 1);
+	float *queries = values + TILE * (D + 1);
+	float *slopes = queries + ATTEND_WARPS * OWN * D;
+	float scale = 1 / sqrtf((float)D), acc[OWN][SLICES];
+	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
+	size_t last = first + ATTEND_WARPS * OWN - 1;
+
+	q += b * T * s.q + h * D;
+	k += b * T * s.k + h / (s.H / s.G) * D;
+	v += b * T * s.v + h / (s.H / s.G) * D;
+	lse += (b * s.H + h) * T;
+	mean += (b * s.H + h) * T;
+	for (int i = 0; i < OWN; i++)
+		for (int c = 0; c < SLICES; c++)
+			acc[i][c] = 0;
+	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * OWN, T, D);
+	load_rows(slopes, D, dy + (b * T * s.H + h) * D, s.H * D, first,
+	    ATTEND_WARPS * OWN, T, D);
+	for (size_t base = 0; base < T && base <= last; base += TILE) {
+		__syncthreads();
+		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
+		load_rows(values, D + 1, v, s.v, base, TILE, T, D);
+		__syncthreads();
+UNROLL
+		for (size_t i = 0; i < OWN; i++) {
+			size_t row = warp * OWN + i, t = first + row;
+			float ds = 0;
+
+			if (t < base || t >= T)
+				continue;
+			if (base + lane <= t)
+				ds = scale * expf(scale * dot_rows(queries +
+				    row * D, keys + lane * (D + 1), D) -
+				    lse[t]) * (dot_rows(slopes + row * D,
+				    values + lane * (D + 1), D) - mean[t]);
+			add_rows(acc[i], ds, keys, D + 1, D);
+		}
+	}
+UNROLL
+	for (size_t i = 0; i < OWN; i++)
+		if (first + warp * OWN + i < T)
+			put_row(dq + (b * T + first + warp * OWN + i) * s.q +
+			    h * D, acc[i], 1, D);
+}
+
+/* attend_keys - dk and dv; grid: tiles of keys, their heads, sequences */
+__global__ static void
+attend_keys(real *dk, real *dv, const real *dy, const real *lse,
+    const float *mean, const real *q, const real *k, const real *v,
+    struct kernel_heads s)
+{
+	DYNAMIC(shared);
+	size_t D = s.D, T = s.T, g = blockIdx.y, b = blockIdx.z;
+	size_t per = s.H / s.G;
+	float *queries = shared, *slopes = queries + TILE * (D + 1);
+	float *keys = slopes + TILE * (D + 1);
+	float *values = keys + ATTEND_WARPS * OWN * D;
+	float scale = 1 / sqrtf((float)D), ak[OWN][SLICES], av[OWN][SLICES];
+	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
+
+	for (int i = 0; i < OWN; i++)
+		for (int c = 0; c < SLICES; c++)
+			ak[i][c] = av[i][c] = 0;
+	load_rows(keys, D, k + b * T * s.k + g * D, s.k, first,
+	    ATTEND_WARPS * OWN, T, D);
+	load_rows(values, D, v + b * T * s.v + g * D, s.v, first,
+	    ATTEND_WARPS * OWN, T, D);
+	for (size_t h = g * per; h < (g + 1) * per; h++)
+		for (size_t base = first / TILE * TILE; base < T;
+		    base += TILE) {
+			size_t t = base + lane;
+			size_t at = (b * s.H + h) * T + t;
+
+			__syncthreads();
+			load_rows(queries, D + 1, q + b * T * s.q + h * D,
+			    s.q, base, TILE, T, D);
+			load_rows(slopes, D + 1, dy + (b * T * s.H + h) * D,
+			    s.H * D, base, TILE, T, D);
+			__syncthreads();
+UNROLL
+			for (size_t i = 0; i < OWN; i++) {
+				size_t row = warp * OWN + i;
+				float p = 0, ds = 0;
+
+				if (t < T && t >= first + row) {
+					p = expf(scale * dot_rows(queries +
+					    lane * (D + 1), keys + row * D,
+					    D) - lse[at]);
+					ds = scale * p * (dot_rows(slopes +
+					    lane * (D + 1), values + row * D,
+					    D) - mean[at]);
+				}
+				add_rows(av[i], p, slopes, D + 1, D);
+				add_rows(ak[i], ds, queries, D + 1, D);
+			}
+		}
+UNROLL
+	for (size_t i = 0; i < OWN; i++) {
+		size_t j = first + warp * OWN + i;
+
+		if (j >= T)
+			continue;
+		put_row(dk + (b * T + j) * s.k + g * D, ak[i], 1, D);
+		put_row(dv + (b * T + j) * s.v + g * D, av[i], 1, D);
+	}
+}
+
+/* attend_back - as many sequences as the work memory has means for */
+static void
+attend_back(struct cuda *c, real *dq, real *dk, real *dv, const real *dy,
+    const real *y, const real *lse, const real *q, const real *k,
+    const real *v, struct kernel_heads s)
+{
+	size_t own = ATTEND_WARPS * OWN, rows = s.B * s.T;
+	size_t shared = (2 * TILE * (s.D + 1) + 2 * own * s.D) * sizeof(float);
+	unsigned tiles = (unsigned)((s.T + own - 1) / own);
+
+	LAUNCH(c, (unsigned)((rows * s.H + WARPS - 1) / WARPS), THREADS, 0,
+	    attend_means, c->work, dy, y, rows, s.T, s.H, s.D);
+	LAUNCH(c, dim3(tiles, (unsigned)s.H, (unsigned)s.B), ATTEND_THREADS,
+	    shared, attend_queries, dq, dy, lse, c->work, q, k, v, s);
+	LAUNCH(c, dim3(tiles, (unsigned)s.G, (unsigned)s.B), ATTEND_THREADS,
+	    shared, attend_keys, dk, dv, dy, lse, c->work, q, k, v, s);
+}
+
+static void
+cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
+    const real *y, const real *lse, const real *q, const real *k,
+    const real *v, const struct kernel_heads *all)
+{
+	size_t T = all->T, most = WORK_BYTES / sizeof(float) / (T * all->H);
+	struct kernel_heads s = *all;
+
+	for (size_t b = 0; b < all->B; b += s.B) {
+		size_t r = b * T, wide = all->H * all->D;
+
+		s.B = all->B - b < most ? all->B - b : most;
+		attend_back((struct cuda *)dev, dq + r * s.q, dk + r * s.k,
+		    dv + r * s.v, dy + r * wide, y + r * wide, lse + r * s.H,
+		    q + r * s.q, k + r * s.k, v + r * s.v, s);
+	}
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows and columns: biases, norms, positions, activations, steps */
+#include "kernels/cuda/grid.cuh"
+
+/* rows whose gradients one block adds up before all blocks' are added */
+#define CHUNK_ROWS	64
+#define CHUNKS		128
+
+/* chunks_for - into how many parts R rows of n sums are cut */
+static size_t
+chunks_for(size_t R, size_t n)
+{
+	size_t most = WORK_BYTES / sizeof(float) / n;
+	size_t chunks = (R + CHUNK_ROWS - 1) / CHUNK_ROWS;
+
+	most = most < CHUNKS ? most : CHUNKS;
+	return chunks < most ? chunks : most;
+}
+
+/* parts_add - sum[n] += all parts[chunks][n], in their order */
+__global__ static void
+parts_add(float *sum, const float *parts, size_t chunks, size_t n)
+{
+	EACH(i, n) {
+		float all = 0;
+
+		for (size_t k = 0; k < chunks; k++)
+			all += parts[k * n + i];
+		sum[i] += all;
+	}
+}
+
+__global__ static void
+bias_all(real *y, const real *b, size_t n, size_t N)
+{
+	EACH(i, n)
+		y[i] += b[i % N];
+}
+
+static void
+cuda_bias(void *dev, real *y, const real *b, size_t R, size_t N)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * N > 0)
+		LAUNCH(c, blocks_for(R * N), THREADS, 0, bias_all, y, b,
+		    R * N, N);
+}
+
+/* bias_parts - sums of columns over the rows of chunk blockIdx.y */
+__global__ static void
+bias_parts(float *parts, const real *dy, size_t R, size_t N)
+{
+	size_t per = (R + gridDim.y - 1) / gridDim.y;
+	size_t from = per * blockIdx.y, to = from + per < R ? from + per : R;
+
+	EACH(n, N) {
+		float sum = 0;
+
+		for (size_t r = from; r < to; r++)
+			sum += dy[r * N + n];
+		parts[(size_t)blockIdx.y * N + n] = sum;
+	}
+}
+
+static void
+cuda_bias_grad(void *dev, real *db, const real *dy, size_t R, size_t N)
+{
+	struct cuda *c = (struct cuda *)dev;
+	size_t chunks = chunks_for(R, N);
+
+	if (R * N == 0)
+		return;
+	LAUNCH(c, dim3(blocks_for(N), (unsigned)chunks), THREADS, 0,
+	    bias_parts, c->work, dy, R, N);
+	LAUNCH(c, blocks_for(N), THREADS, 0, parts_add, db, c->work, chunks,
+	    N);
+}
+
+__global__ static void
+add_all(real *y, const real *x, size_t n)
+{
+	EACH(i, n)
+		y[i] += x[i];
+}
+
+static void
+cuda_add(void *dev, real *y, const real *x, size_t n)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, add_all, y, x, n);
+}
+
+/* norm_rows - a warp takes a row; mean NULL: RMSNorm */
+__global__ static void
+norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
+    const real *b, size_t R, size_t C, float eps)
+{
+	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+	size_t lane = threadIdx.x % WARP;
+	float mu = 0, sq = 0, s;
+
+	if (r >= R)
+		return;
+	x += r * C;
+	y += r * C;
+	if (mean != NULL) {
+		for (size_t c = lane; c < C; c += WARP)
+			mu += x[c];
+		mu = warp_sum(mu) / (float)C;
+	}
+	for (size_t c = lane; c < C; c += WARP)
+		sq += (x[c] - mu) * (x[c] - mu);
+	s = 1 / sqrtf(warp_sum(sq) / (float)C + eps);
+	for (size_t c = lane; c < C; c += WARP)
+		y[c] = (x[c] - mu) * s * w[c] + (b == NULL ? 0 : b[c]);
+	if (lane == 0) {
+		keep[r] = s;
+		if (mean != NULL)
+			mean[r] = mu;
+	}
+}
+
+/* norm_inputs - dx += the gradient of a row's input; a warp takes a row */
+__global__ static void
+norm_inputs(real *dx, const real *dy, const real *x, const real *w,
+    const real *mean, const real *keep, size_t R, size_t C)
+{
+	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+	size_t lane = threadIdx.x % WARP;
+	float mu, s, one = 0, two = 0;
+
+	if (r >= R)
+		return;
+	x += r * C;
+	dy += r * C;
+	dx += r * C;
+	mu = mean == NULL ? 0 : mean[r];
+	s = keep[r];
+	for (size_t c = lane; c < C; c += WARP) {
+		float g = dy[c] * w[c];
+
+		one += g;
+		two += g * (x[c] - mu) * s;
+	}
+	one = mean == NULL ? 0 : warp_sum(one) / (float)C;
+	two = warp_sum(two) / (float)C;
+	for (size_t c = lane; c < C; c += WARP)
+		dx[c] += s * (dy[c] * w[c] - one - (x[c] - mu) * s * two);
+}
+
+/* norm_parts - sums for dw and, behind them, db over a chunk of rows */
+__global__ static void
+norm_parts(float *parts, const real *dy, const real *x, const real *mean,
+    const real *keep, size_t R, size_t C)
+{
+	size_t per = (R + gridDim.y - 1) / gridDim.y;
+	size_t from = per * blockIdx.y, to = from + per < R ? from + per : R;
+	float *at = parts + (size_t)blockIdx.y * 2 * C;
+
+	EACH(c, C) {
+		float dw = 0, db = 0;
+
+		for (size_t r = from; r < to; r++) {
+			float mu = mean == NULL ? 0 : mean[r];
+
+			dw += dy[r * C + c] * (x[r * C + c] - mu) * keep[r];
+			db += dy[r * C + c];
+		}
+		at[c] = dw;
+		at[C + c] = db;
+	}
+}
+
+/* pairs_add - what norm_parts left, to dw and, if it is given, to db */
+__global__ static void
+pairs_add(real *dw, real *db, const float *parts, size_t chunks, size_t C)
+{
+	EACH(i, 2 * C) {
+		float all = 0;
+
+		for (size_t k = 0; k < chunks; k++)
+			all += parts[k * 2 * C + i];
+		if (i < C)
+			dw[i] += all;
+		else if (db != NULL)
+			db[i - C] += all;
+	}
+}
+
+/* norm_grad - both norms' gradients; mean and db NULL: RMSNorm's */
+static void
+norm_grad(struct cuda *c, real *dx, real *dw, real *db, const real *dy,
+    const real *x, const real *w, const real *mean, const real *keep,
+    size_t R, size_t C)
+{
+	size_t chunks = chunks_for(R, 2 * C);
+
+	if (R * C == 0)
+		return;
+	LAUNCH(c, dim3(blocks_for(C), (unsigned)chunks), THREADS, 0,
+	    norm_parts, c->work, dy, x, mean, keep, R, C);
+	LAUNCH(c, blocks_for(2 * C), THREADS, 0, pairs_add, dw, db, c->work,
+	    chunks, C);
+	LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
+	    norm_inputs, dx, dy, x, w, mean, keep, R, C);
+}
+
+static void
+cuda_layernorm(void *dev, real *y, real *mean, real *keep, const real *x,
+    const real *w, const real *b, size_t R, size_t C, double eps)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * C > 0)
+		LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
+		    norm_rows, y, mean, keep, x, w, b, R, C, (float)eps);
+}
+
+static void
+cuda_layernorm_grad(void *dev, real *dx, real *dw, real *db, const real *dy,
+    const real *x, const real *w, const real *mean, const real *keep,
+    size_t R, size_t C)
+{
+	norm_grad((struct cuda *)dev, dx, dw, db, dy, x, w, mean, keep, R, C);
+}
+
+static void
+cuda_rmsnorm(void *dev, real *y, real *keep, const real *x, const real *w,
+    size_t R, size_t C, double eps)
+{
+	struct cuda *c = (struct cuda *)dev;
+	real *mean = NULL;
+	const real *b = NULL;
+
+	if (R * C > 0)
+		LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
+		    norm_rows, y, mean, keep, x, w, b, R, C, (float)eps);
+}
+
+static void
+cuda_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy,
+    const real *x, const real *w, const real *keep, size_t R, size_t C)
+{
+	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep, R,
+	    C);
+}
+
+__global__ static void
+rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
+    size_t stride, size_t heads, size_t D, int back)
+{
+	size_t half = D / 2;
+
+	EACH(i, R * heads * half) {
+		size_t r = i / (heads * half), h = i / half % heads;
+		size_t d = i % half;
+		real *p = x + r * stride + h * D + d;
+		const real *t = table + (size_t)pos[r] * D + d;
+		float a = p[0], b = p[half], co = t[0], si = t[half];
+
+		si = back ? -si : si;
+		p[0] = a * co - b * si;
+		p[half] = b * co + a * si;
+	}
+}
+
+static void
+cuda_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
+    size_t stride, size_t heads, size_t D, int back)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * heads * D > 0)
+		LAUNCH(c, blocks_for(R * heads * (D / 2)), THREADS, 0,
+		    rope_pairs, x, table, pos, R, stride, heads, D, back);
+}
+
+#define GELU_A	0.79788456080286535588f	/* sqrt(2/pi) */
+#define GELU_B	0.044715f
+
+__global__ static void
+gelu_all(real *y, const real *x, size_t n)
+{
+	EACH(i, n) {
+		float v = x[i];
+
+		y[i] = 0.5f * v * (1 + tanhf(GELU_A * (v + GELU_B * v * v *
+		    v)));
+	}
+}
+
+static void
+cuda_gelu(void *dev, real *y, const real *x, size_t n)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, gelu_all, y, x, n);
+}
+
+__global__ static void
+gelu_slopes(real *dx, const real *dy, const real *x, size_t n)
+{
+	EACH(i, n) {
+		float v = x[i];
+		float t = tanhf(GELU_A * (v + GELU_B * v * v * v));
+
+		dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * v * (1 - t * t) *
+		    GELU_A * (1 + 3 * GELU_B * v * v));
+	}
+}
+
+static void
+cuda_gelu_grad(void *dev, real *dx, const real *dy, const real *x, size_t n)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, gelu_slopes, dx, dy, x,
+		    n);
+}
+
+__global__ static void
+swiglu_all(real *y, const real *x, size_t R, size_t F)
+{
+	EACH(i, R * F) {
+		const real *at = x + i / F * 2 * F + i % F;
+
+		y[i] = at[0] / (1 + expf(-at[0])) * at[F];
+	}
+}
+
+static void
+cuda_swiglu(void *dev, real *y, const real *x, size_t R, size_t F)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, swiglu_all, y, x, R,
+		    F);
+}
+
+__global__ static void
+swiglu_slopes(real *dx, const real *dy, const real *x, size_t R, size_t F)
+{
+	EACH(i, R * F) {
+		size_t at = i / F * 2 * F + i % F;
+		float g = x[at], u = x[at + F], d = dy[i];
+		float s = 1 / (1 + expf(-g));
+
+		dx[at] = d * u * s * (1 + g * (1 - s));
+		dx[at + F] = d * g * s;
+	}
+}
+
+static void
+cuda_swiglu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
+    size_t F)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, swiglu_slopes, dx,
+		    dy, x, R, F);
+}
+
+/* what AdamW's step needs, made on the host in double */
+struct adamw_step {
+	float beta1, beta2, more1, more2;	/* more: 1 - beta */
+	float scale, rate, still, root, eps;	/* root: 1/sqrt of bias 2 */
+};
+
+__global__ static void
+adamw_all(real *p, const real *g, real *m, real *v, size_t n,
+    struct adamw_step o)
+{
+	EACH(i, n) {
+		float d = g[i] * o.scale;
+		float m1 = o.beta1 * m[i] + o.more1 * d;
+		float v1 = o.beta2 * v[i] + o.more2 * d * d;
+
+		m[i] = m1;
+		v[i] = v1;
+		p[i] = p[i] * o.still - o.rate * m1 / (sqrtf(v1) * o.root +
+		    o.eps);
+	}
+}
+
+static void
+cuda_adamw(void *dev, real *p, const real *g, real *m, real *v, size_t n,
+    const struct kernel_adamw *o)
+{
+	struct cuda *c = (struct cuda *)dev;
+	struct adamw_step s = { (float)o->beta1, (float)o->beta2,
+	    (float)(1 - o->beta1), (float)(1 - o->beta2), (float)o->scale,
+	    (float)(o->lr / (1 - pow(o->beta1, (double)o->step))),
+	    (float)(1 - o->lr * o->decay),
+	    (float)(1 / sqrt(1 - pow(o->beta2, (double)o->step))),
+	    (float)o->eps };
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, adamw_all, p, g, m, v, n,
+		    s);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations that are kernels of ours; the others are cuda.cu's */
+#include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/infer.cuh"
+#include "kernels/cuda/row.cuh"
+#include "kernels/cuda/word.cuh"
+
+__global__ static void
+fill_all(real *x, size_t n, real value)
+{
+	EACH(i, n)
+		x[i] = value;
+}
+
+static void
+cuda_fill(void *dev, real *x, size_t n, double value)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, fill_all, x, n,
+		    (real)value);
+}
+
+static void
+table_fill(struct kernels *k)
+{
+	k->fill = cuda_fill;
+	k->bias = cuda_bias;
+	k->bias_grad = cuda_bias_grad;
+	k->add = cuda_add;
+	k->embed = cuda_embed;
+	k->embed_grad = cuda_embed_grad;
+	k->layernorm = cuda_layernorm;
+	k->layernorm_grad = cuda_layernorm_grad;
+	k->rmsnorm = cuda_rmsnorm;
+	k->rmsnorm_grad = cuda_rmsnorm_grad;
+	k->rope = cuda_rope;
+	k->attend = cuda_attend;
+	k->attend_grad = cuda_attend_grad;
+	k->gelu = cuda_gelu;
+	k->gelu_grad = cuda_gelu_grad;
+	k->swiglu = cuda_swiglu;
+	k->swiglu_grad = cuda_swiglu_grad;
+	k->classify = cuda_classify;
+	k->adamw = cuda_adamw;
+	k->sumsq = cuda_sumsq;
+	k->packed_size = cuda_packed_size;
+	k->pack = cuda_pack;
+	k->product = cuda_product;
+	k->store = cuda_store;
+	k->look = cuda_look;
+}
