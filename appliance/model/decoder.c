@@ -75,6 +75,35 @@ rope_table(const struct shape *s, size_t n, real *out)
 		}
 }
 
+/* linear_of - a matrix of the run and its bias, if there is one */
+static struct linear
+linear_of(const struct decoder *d, size_t w, size_t b, size_t N, size_t K)
+{
+	bool bias = b != NO_WEIGHT;
+
+	return (struct linear){ N, K, d->run + w, bias ? d->run + b : NULL,
+	    d->grad + w, bias ? d->grad + b : NULL };
+}
+
+/* linears_ready - where each layer's matrices lie is known now */
+static void
+linears_ready(struct decoder *d)
+{
+	const struct weights *all = d->w;
+	const struct shape *m = &all->shape;
+
+	for (size_t i = 0; i < m->L; i++) {
+		const struct layer *w = &all->layer[i];
+		struct decoder_layer *l = &d->layer[i];
+
+		l->to_qkv = linear_of(d, w->qkv, w->qkv_b, all->qkv_rows,
+		    m->C);
+		l->to_out = linear_of(d, w->out, w->out_b, m->C, m->H * m->D);
+		l->to_up = linear_of(d, w->up, w->up_b, all->up_rows, m->C);
+		l->to_down = linear_of(d, w->down, w->down_b, m->C, m->F);
+	}
+}
+
 void
 decoder_ready(struct decoder *d)
 {
@@ -84,6 +113,7 @@ decoder_ready(struct decoder *d)
 
 	for (size_t i = 0; i < d->R; i++)
 		pos[i] = (int32_t)(i % d->T);
+	linears_ready(d);
 	d->device->k->put(d->device->dev, d->pos, pos, d->R * sizeof(*pos));
 	if (m->family == FAMILY_GPT2)
 		return;
@@ -99,33 +129,6 @@ decoder_ready(struct decoder *d)
 	void *dev = (d)->device->dev;					\
 	const struct shape *m = &(d)->w->shape;				\
 	const size_t R = (d)->R, C = m->C
-
-/* linear - y[R,N] = x[R,K] w^T, with a bias if there is one */
-static void
-linear(const struct decoder *d, real *y, const real *x, size_t w, size_t b,
-    size_t N, size_t K)
-{
-	OPS(d);
-
-	(void)C;
-	k->gemm(dev, 0, 1, R, N, K, 1, x, d->run + w, 0, y);
-	if (b != NO_WEIGHT)
-		k->bias(dev, y, d->run + b, R, N);
-}
-
-/* linear_grad - dx (overwritten) and the gradients of w and b */
-static void
-linear_grad(const struct decoder *d, real *dx, const real *dy, const real *x,
-    size_t w, size_t b, size_t N, size_t K)
-{
-	OPS(d);
-
-	(void)C;
-	k->gemm(dev, 0, 0, R, K, N, 1, dy, d->run + w, 0, dx);
-	k->gemm(dev, 1, 0, N, K, R, 1, dy, x, 1, d->grad + w);
-	if (b != NO_WEIGHT)
-		k->bias_grad(dev, d->grad + b, dy, R, N);
-}
 
 static void
 norm(const struct decoder *d, real *y, real *mean, real *keep, const real *x,
@@ -190,19 +193,19 @@ layer_forward(const struct decoder *d, size_t i)
 	q = m->H * m->D;
 	kv = m->G * m->D;
 	norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1, w->norm1_b);
-	linear(d, l->qkv, l->norm1, w->qkv, w->qkv_b, d->w->qkv_rows, C);
+	linear_forward(d->device, &l->to_qkv, l->qkv, l->norm1, R);
 	rope(d, l->qkv, 0);
 	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv,
 	    &heads);
-	linear(d, l->mid, l->att, w->out, w->out_b, C, q);
+	linear_forward(d->device, &l->to_out, l->mid, l->att, R);
 	k->add(dev, l->mid, l->in, R * C);
 	norm(d, l->norm2, l->mean2, l->keep2, l->mid, w->norm2, w->norm2_b);
-	linear(d, l->up, l->norm2, w->up, w->up_b, d->w->up_rows, C);
+	linear_forward(d->device, &l->to_up, l->up, l->norm2, R);
 	if (m->family == FAMILY_GPT2)
 		k->gelu(dev, l->act, l->up, R * m->F);
 	else
 		k->swiglu(dev, l->act, l->up, R, m->F);
-	linear(d, next, l->act, w->down, w->down_b, C, m->F);
+	linear_forward(d->device, &l->to_down, next, l->act, R);
 	k->add(dev, next, l->mid, R * C);
 }
 
@@ -216,23 +219,22 @@ layer_backward(const struct decoder *d, size_t i)
 	size_t q, kv;
 
 	OPS(d);
+	(void)C;
 	q = m->H * m->D;
 	kv = m->G * m->D;
-	linear_grad(d, d->dact, d->dx, l->act, w->down, w->down_b, C, m->F);
+	linear_backward(d->device, &l->to_down, d->dact, d->dx, l->act, R);
 	if (m->family == FAMILY_GPT2)
 		k->gelu_grad(dev, d->dup, d->dact, l->up, R * m->F);
 	else
 		k->swiglu_grad(dev, d->dup, d->dact, l->up, R, m->F);
-	linear_grad(d, d->dn, d->dup, l->norm2, w->up, w->up_b,
-	    d->w->up_rows, C);
+	linear_backward(d->device, &l->to_up, d->dn, d->dup, l->norm2, R);
 	norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2, w->norm2,
 	    w->norm2_b);
-	linear_grad(d, d->datt, d->dx, l->att, w->out, w->out_b, C, q);
+	linear_backward(d->device, &l->to_out, d->datt, d->dx, l->att, R);
 	k->attend_grad(dev, d->dqkv, d->dqkv + q, d->dqkv + q + kv, d->datt,
 	    l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv, &heads);
 	rope(d, d->dqkv, 1);
-	linear_grad(d, d->dn, d->dqkv, l->norm1, w->qkv, w->qkv_b,
-	    d->w->qkv_rows, C);
+	linear_backward(d->device, &l->to_qkv, d->dn, d->dqkv, l->norm1, R);
 	norm_grad(d, d->dx, d->dn, l->in, l->mean1, l->keep1, w->norm1,
 	    w->norm1_b);
 }

@@ -3,6 +3,7 @@
 #define MODEL_DECODER_H
 
 #include "appliance/engine/slab.h"
+#include "appliance/model/linear.h"
 #include "appliance/model/weights.h"
 
 /*
@@ -14,7 +15,9 @@
  * micro-batch decoder_run; the caller reads and clears grad.
  */
 
-struct decoder_layer {			/* what the backward pass needs */
+struct decoder_layer {
+	struct linear to_qkv, to_out, to_up, to_down;
+	/* what the backward pass needs */
 	real *in, *norm1, *mean1, *keep1, *qkv, *att, *lse;
 	real *mid, *norm2, *mean2, *keep2, *up, *act;
 };
