@@ -17,7 +17,8 @@
  * sequences of T positions, R = B * T rows, C channels, H query heads, G
  * key/value heads (H a multiple of G), D channels a head, V words.  `grad`
  * operations add to the gradients of parameters and overwrite those of inputs,
- * unless said otherwise.  Operations cannot fail: what can is open and alloc.
+ * unless said otherwise; those of norms may be NULL: not wanted.  Operations
+ * cannot fail: what can is open and alloc.
  *
  * The same binary, ISA, device and number of threads give the same bytes.  The
  * operations under "inference" promise more: a row's result does not depend on
@@ -118,6 +119,28 @@ struct kernels {
 	void (*adamw)(void *, real *p, const real *g, real *m, real *v,
 	    size_t n, const struct kernel_adamw *);
 	double (*sumsq)(void *, const real *x, size_t n);	/* the host's */
+
+	/* gemm on parts of wider matrices: the rows of a, b and c are lda, ldb
+	 * and ldc reals apart */
+	void (*gemm_part)(void *, int ta, int tb, size_t M, size_t N, size_t K,
+	    double alpha, const real *a, size_t lda, const real *b, size_t ldb,
+	    double beta, real *c, size_t ldc);
+	void (*mix)(void *, real *y, double s, const real *x, double t,
+	    size_t n);			/* y = s y + t x */
+	/* y = x / (1 - p) where a number drawn by key and index is not below
+	 * p, else 0 (kernels/drop.h); add: y is added to */
+	void (*dropout)(void *, real *y, const real *x, size_t n, double p,
+	    uint64_t key, int add);
+	/* DoRA (Liu et al. 2024).  norm[N]: the length of each row of w[N,K] +
+	 * scale b[N,r] a[r,K]; turn: keep[R,N] = y (keep may be NULL), then
+	 * y[r][n] *= m[n] / norm[n], rows of y ldy apart; turn_grad: dm[n] +=
+	 * sum over rows of dy[r][n] keep[r][n] / norm[n] */
+	void (*dora_norm)(void *, real *norm, const real *w, const real *a,
+	    const real *b, double scale, size_t N, size_t K, size_t r);
+	void (*dora_turn)(void *, real *y, size_t ldy, real *keep,
+	    const real *m, const real *norm, size_t R, size_t N);
+	void (*dora_turn_grad)(void *, real *dm, const real *dy, size_t ldy,
+	    const real *keep, const real *norm, size_t R, size_t N);
 
 	/*
 	 * Inference.  pack lays a [N,K] matrix out for product, in

@@ -316,6 +316,70 @@ test_cache(const struct both *b)
 }
 
 static void
+test_adapt(const struct both *b)
+{
+	enum { EDGE = 5 };
+
+	for (size_t s = 0; s < BASE_COUNT(sizes); s++) {
+		size_t R = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
+		size_t wide = N + EDGE;
+		struct pair x = some(1, R * wide), w = some(2, N * K);
+		struct pair a = some(3, 3 * K), c = some(4, N * 3);
+		struct pair m = some(5, N), norm = none(N), y = some(6,
+		    R * wide), dm = some(7, N), p = some(8, R * wide);
+		struct pair keep = none(R * N);
+
+		for (int i = 0; i < 2; i++) {
+			b->k[i]->dora_norm(b->dev[i], norm.v[i], w.v[i],
+			    a.v[i], c.v[i], 0.7, N, K, 3);
+			b->k[i]->dora_turn(b->dev[i], y.v[i] + 1, wide,
+			    keep.v[i], m.v[i], norm.v[i], R, N);
+			b->k[i]->dora_turn_grad(b->dev[i], dm.v[i], x.v[i] + 2,
+			    wide, keep.v[i], norm.v[i], R, N);
+			b->k[i]->gemm_part(b->dev[i], 0, 1, R, N, 3, 0.5,
+			    x.v[i] + 1, wide, c.v[i], 3, 1, p.v[i] + 2, wide);
+			b->k[i]->gemm_part(b->dev[i], 1, 0, 3, K, N, 1,
+			    c.v[i], 3, w.v[i], K, 0, a.v[i], K);
+			b->k[i]->dropout(b->dev[i], x.v[i], p.v[i], p.n, 0.3,
+			    77, 1);
+			b->k[i]->mix(b->dev[i], w.v[i], 0.5, w.v[i], -2,
+			    N * K);
+		}
+		same(b, "dora_norm", s, norm);
+		same(b, "dora_turn", s, y);
+		same(b, "dora_turn, kept", s, keep);
+		same(b, "dora_turn_grad", s, dm);
+		same(b, "gemm_part", s, p);
+		same(b, "gemm_part turned", s, a);
+		same(b, "dropout", s, x);
+		same(b, "mix", s, w);
+	}
+}
+
+/* test_frozen - the input's gradient alone is the same as beside the others */
+static void
+test_frozen(const struct both *b)
+{
+	enum { R = 5, C = 19 };
+	struct pair x = some(1, R * C), w = some(2, C), dy = some(3, R * C);
+	struct pair mean = some(4, R), keep = some(5, R), dw = none(C);
+	struct pair one = none(R * C), two = none(R * C);
+
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->layernorm_grad(b->dev[i], one.v[0], dw.v[0], dw.v[1],
+		    dy.v[0], x.v[0], w.v[0], mean.v[0], keep.v[0], R, C);
+		b->k[i]->layernorm_grad(b->dev[i], one.v[1], NULL, NULL,
+		    dy.v[0], x.v[0], w.v[0], mean.v[0], keep.v[0], R, C);
+		b->k[i]->rmsnorm_grad(b->dev[i], two.v[0], dw.v[0], dy.v[0],
+		    x.v[0], w.v[0], keep.v[0], R, C);
+		b->k[i]->rmsnorm_grad(b->dev[i], two.v[1], NULL, dy.v[0],
+		    x.v[0], w.v[0], keep.v[0], R, C);
+	}
+	tap(worst(one) == 0 && worst(two) == 0, "%s norms with frozen "
+	    "parameters", b->isa);
+}
+
+static void
 test_device(const struct kernels *k, const char *isa, int threads)
 {
 	struct both b = { .k = { ref, k }, .isa = isa };
@@ -332,6 +396,8 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	test_tables(&b, 530, 700);
 	test_attend(&b);
 	test_cache(&b);
+	test_adapt(&b);
+	test_frozen(&b);
 	for (int i = 0; i < 2; i++)
 		b.k[i]->close(b.dev[i]);
 	arena_reset(arena);

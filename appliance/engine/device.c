@@ -13,6 +13,8 @@ static const char *const op_names[] = {
 	"add", "embed", "embed_grad", "layernorm", "layernorm_grad",
 	"rmsnorm", "rmsnorm_grad", "rope", "attend", "attend_grad", "gelu",
 	"gelu_grad", "swiglu", "swiglu_grad", "classify", "adamw", "sumsq",
+	"gemm_part", "mix", "dropout", "dora_norm", "dora_turn",
+	"dora_turn_grad",
 	"packed_size", "pack", "product", "store", "look",
 };
 

@@ -45,6 +45,18 @@ tasks_for(void *dev, size_t rows, size_t work)
 
 void OP(gemm)(void *, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, const real *b, double beta, real *c);
+void OP(gemm_part)(void *, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, size_t lda, const real *b, size_t ldb,
+    double beta, real *c, size_t ldc);
+void OP(mix)(void *, real *y, double s, const real *x, double t, size_t n);
+void OP(dropout)(void *, real *y, const real *x, size_t n, double p,
+    uint64_t key, int add);
+void OP(dora_norm)(void *, real *norm, const real *w, const real *a,
+    const real *b, double scale, size_t N, size_t K, size_t r);
+void OP(dora_turn)(void *, real *y, size_t ldy, real *keep, const real *m,
+    const real *norm, size_t R, size_t N);
+void OP(dora_turn_grad)(void *, real *dm, const real *dy, size_t ldy,
+    const real *keep, const real *norm, size_t R, size_t N);
 void OP(layernorm)(void *, real *y, real *mean, real *keep, const real *x,
     const real *w, const real *b, size_t R, size_t C, double eps);
 void OP(layernorm_grad)(void *, real *dx, real *dw, real *db, const real *dy,

@@ -11,7 +11,7 @@
 
 struct gemm_call {
 	int ta, tb;
-	size_t M, N, K, tasks;
+	size_t M, N, K, lda, ldb, ldc, tasks;
 	float alpha, beta;
 	const real *a, *b;
 	real *c;
@@ -29,11 +29,11 @@ gemm_task(void *arg, size_t task, void *scratch)
 	(void)scratch;
 	part(g->rows ? M : N, g->tasks, task, &from, &to);
 	if (g->rows) {
-		a += g->ta ? from : from * g->K;
-		c += from * N;
+		a += g->ta ? from : from * g->lda;
+		c += from * g->ldc;
 		M = to - from;
 	} else {
-		b += g->tb ? from * g->K : from;
+		b += g->tb ? from * g->ldb : from;
 		c += from;
 		N = to - from;
 	}
@@ -41,23 +41,31 @@ gemm_task(void *arg, size_t task, void *scratch)
 		return;
 	cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans,
 	    g->tb ? CblasTrans : CblasNoTrans, (int)M, (int)N, (int)g->K,
-	    g->alpha, a, (int)(g->ta ? g->M : g->K), b,
-	    (int)(g->tb ? g->K : g->N), g->beta, c, (int)g->N);
+	    g->alpha, a, (int)g->lda, b, (int)g->ldb, g->beta, c, (int)g->ldc);
+}
+
+void
+OP(gemm_part)(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, size_t lda, const real *b, size_t ldb,
+    double beta, real *c, size_t ldc)
+{
+	struct cpu *cpu = dev;
+	struct gemm_call g = { .ta = ta, .tb = tb, .M = M, .N = N, .K = K,
+	    .lda = lda, .ldb = ldb, .ldc = ldc, .alpha = (float)alpha,
+	    .beta = (float)beta, .a = a, .b = b, .c = c, .rows = M >= N };
+
+	g.tasks = (size_t)pool_threads(cpu->pool);
+	if (M * N * K < 1 << 15)
+		g.tasks = 1;
+	pool_run(cpu->pool, gemm_task, &g, g.tasks, 0);
 }
 
 void
 OP(gemm)(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, const real *b, double beta, real *c)
 {
-	struct cpu *cpu = dev;
-	struct gemm_call g = { .ta = ta, .tb = tb, .M = M, .N = N, .K = K,
-	    .alpha = (float)alpha, .beta = (float)beta, .a = a, .b = b,
-	    .c = c, .rows = M >= N };
-
-	g.tasks = (size_t)pool_threads(cpu->pool);
-	if (M * N * K < 1 << 15)
-		g.tasks = 1;
-	pool_run(cpu->pool, gemm_task, &g, g.tasks, 0);
+	OP(gemm_part)(dev, ta, tb, M, N, K, alpha, a, ta ? M : K, b,
+	    tb ? K : N, beta, c, N);
 }
 
 struct classify_call {

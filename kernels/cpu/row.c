@@ -115,9 +115,9 @@ norm_params(void *arg, size_t task, void *scratch)
 		const real *x = k->x + r * C, *dy = k->dy + r * C;
 		float s = k->kept[r], mu = k->layer ? k->means[r] : 0;
 
-		for (size_t i = from; i < to; i++)
+		for (size_t i = from; k->dw != NULL && i < to; i++)
 			k->dw[i] += dy[i] * (x[i] - mu) * s;
-		for (size_t i = from; k->layer && i < to; i++)
+		for (size_t i = from; k->db != NULL && i < to; i++)
 			k->db[i] += dy[i];
 	}
 }
@@ -153,7 +153,8 @@ OP(layernorm_grad)(void *dev, real *dx, real *dw, real *db, const real *dy,
 	    .layer = true };
 
 	row_run(dev, norm_back, &k, R, C);
-	row_run(dev, norm_params, &k, C, R);
+	if (dw != NULL || db != NULL)
+		row_run(dev, norm_params, &k, C, R);
 }
 
 void
@@ -174,7 +175,8 @@ OP(rmsnorm_grad)(void *dev, real *dx, real *dw, const real *dy, const real *x,
 	    .kept = keep, .R = R, .C = C };
 
 	row_run(dev, norm_back, &k, R, C);
-	row_run(dev, norm_params, &k, C, R);
+	if (dw != NULL)
+		row_run(dev, norm_params, &k, C, R);
 }
 
 static void

@@ -273,4 +273,7 @@ const struct kernels OP(table) = {
 	.adamw = cpu_adamw, .sumsq = cpu_sumsq,
 	.packed_size = OP(packed_size), .pack = OP(pack),
 	.product = OP(product), .store = OP(store), .look = OP(look),
+	.gemm_part = OP(gemm_part), .mix = OP(mix), .dropout = OP(dropout),
+	.dora_norm = OP(dora_norm), .dora_turn = OP(dora_turn),
+	.dora_turn_grad = OP(dora_turn_grad),
 };

@@ -56,8 +56,10 @@ ref_layernorm_grad(void *dev, real *dx, real *dw, real *db, const real *dy,
 		for (size_t c = 0; c < C; c++) {
 			double n = ((double)x[c] - mu) * s;
 
-			dw[c] += (real)((double)dy[c] * n);
-			db[c] += dy[c];
+			if (dw != NULL)
+				dw[c] += (real)((double)dy[c] * n);
+			if (db != NULL)
+				db[c] += dy[c];
 			dx[c] += (real)(s * ((double)dy[c] * (double)w[c] -
 			    one - n * two));
 		}
@@ -92,7 +94,8 @@ ref_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
 		for (size_t c = 0; c < C; c++) {
 			double n = (double)x[c] * s;
 
-			dw[c] += (real)((double)dy[c] * n);
+			if (dw != NULL)
+				dw[c] += (real)((double)dy[c] * n);
 			dx[c] += (real)(s * ((double)dy[c] * (double)w[c] -
 			    n * two));
 		}

@@ -70,19 +70,8 @@ static void
 ref_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K, double alpha,
     const real *a, const real *b, double beta, real *c)
 {
-	double sum;
-
-	(void)dev;
-	for (size_t m = 0; m < M; m++)
-		for (size_t n = 0; n < N; n++) {
-			sum = 0;
-			for (size_t k = 0; k < K; k++)
-				sum += (double)(ta ? a[k * M + m] :
-				    a[m * K + k]) * (double)(tb ?
-				    b[n * K + k] : b[k * N + n]);
-			c[m * N + n] = (real)(alpha * sum + (beta == 0 ? 0 :
-			    beta * (double)c[m * N + n]));
-		}
+	ref_gemm_part(dev, ta, tb, M, N, K, alpha, a, ta ? M : K, b,
+	    tb ? K : N, beta, c, N);
 }
 
 static void
@@ -231,6 +220,9 @@ static const struct kernels ref_kernels = {
 	.adamw = ref_adamw, .sumsq = ref_sumsq,
 	.packed_size = ref_packed_size, .pack = ref_pack,
 	.product = ref_product, .store = ref_store, .look = ref_look,
+	.gemm_part = ref_gemm_part, .mix = ref_mix, .dropout = ref_dropout,
+	.dora_norm = ref_dora_norm, .dora_turn = ref_dora_turn,
+	.dora_turn_grad = ref_dora_turn_grad,
 };
 
 KERNELS

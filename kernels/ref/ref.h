@@ -34,5 +34,17 @@ void ref_store(void *, real *cache, const real *k, const real *v,
 void ref_look(void *, real *y, const real *q, const real *cache,
     const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
     size_t G, size_t D, size_t places);
+void ref_gemm_part(void *, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, size_t lda, const real *b, size_t ldb,
+    double beta, real *c, size_t ldc);
+void ref_mix(void *, real *y, double s, const real *x, double t, size_t n);
+void ref_dropout(void *, real *y, const real *x, size_t n, double p,
+    uint64_t key, int add);
+void ref_dora_norm(void *, real *norm, const real *w, const real *a,
+    const real *b, double scale, size_t N, size_t K, size_t r);
+void ref_dora_turn(void *, real *y, size_t ldy, real *keep, const real *m,
+    const real *norm, size_t R, size_t N);
+void ref_dora_turn_grad(void *, real *dm, const real *dy, size_t ldy,
+    const real *keep, const real *norm, size_t R, size_t N);
 
 #endif
