@@ -17,8 +17,8 @@
  * sequences of T positions, R = B * T rows, C channels, H query heads, G
  * key/value heads (H a multiple of G), D channels a head, V words.  `grad`
  * operations add to the gradients of parameters and overwrite those of inputs,
- * unless said otherwise; those of norms may be NULL: not wanted.  Operations
- * cannot fail: what can is open and alloc.
+ * unless said otherwise; parameters' gradients of norms and tables may be NULL:
+ * not wanted.  Operations cannot fail: what can is open and alloc.
  *
  * The same binary, ISA, device and number of threads give the same bytes.  The
  * operations under "inference" promise more: a row's result does not depend on

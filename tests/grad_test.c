@@ -305,7 +305,8 @@ test_decoder(struct arena *a, enum family family, bool tied)
 	weights_layout(a, &s, &w);
 	device->k = k;
 	slab_init(slab, a, device);
-	decoder_want(&d, a, &w, slab, 2, 6);
+	decoder_want(&d, a, &w, slab, &(struct decoder_conf){
+	    .B = 2, .T = 6 });
 	if (slab_take(slab, &e) == -1)
 		panic("%s", e.text);
 	decoder_ready(&d);

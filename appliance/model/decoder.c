@@ -15,6 +15,8 @@ layer_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
 	size_t R = d->R, C = m->C;
 
 	slab_reals(s, what, R * C, &l->in);
+	if (d->recompute && l != d->layer)
+		return;			/* the rest is the first layer's */
 	slab_reals(s, what, R * C, &l->norm1);
 	slab_reals(s, what, R, &l->mean1);
 	slab_reals(s, what, R, &l->keep1);
@@ -29,28 +31,99 @@ layer_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
 	slab_reals(s, what, R * m->F, &l->act);
 }
 
+/* linear_want_at - a matrix of the run; the adapters of modules in it */
+static void
+linear_want_at(struct decoder *d, struct slab *s, struct linear *l, size_t w,
+    size_t N, size_t K, size_t R)
+{
+	const struct adapter *x = d->adapter;
+	size_t i = 0;
+
+	*l = (struct linear){ .N = N, .K = K, .id = w };
+	while (x != NULL && i < x->n && x->v[i].at < w)
+		i++;
+	for (size_t k = i; x != NULL && k < x->n && x->v[k].at < w + N * K;
+	    k++)
+		l->nlora++;
+	l->lora = arena_array(d->arena, l->nlora + 1, sizeof(*l->lora));
+	for (size_t k = 0; k < l->nlora; k++) {
+		const struct adapter_module *m = &x->v[i + k];
+
+		l->lora[k] = (struct lora){ .row = (m->at - w) / K,
+		    .rows = m->rows, .r = m->r, .scale = m->scale,
+		    .dora = m->m != NO_WEIGHT };
+	}
+	linear_want(l, s, R);
+	linear_work_grow(&d->work, l);
+}
+
+/* linears_want - of all layers, and the head */
+static void
+linears_want(struct decoder *d, struct slab *s)
+{
+	const struct weights *all = d->w;
+	const struct shape *m = &all->shape;
+
+	for (size_t i = 0; i < m->L; i++) {
+		const struct layer *w = &all->layer[i];
+		struct decoder_layer *l = &d->layer[i];
+
+		linear_want_at(d, s, &l->to_qkv, w->qkv, all->qkv_rows, m->C,
+		    d->R);
+		linear_want_at(d, s, &l->to_out, w->out, m->C, m->H * m->D,
+		    d->R);
+		linear_want_at(d, s, &l->to_up, w->up, all->up_rows, m->C,
+		    d->R);
+		linear_want_at(d, s, &l->to_down, w->down, m->C, m->F, d->R);
+	}
+	linear_want_at(d, s, &d->to_head, all->head, m->V, m->C, d->chunk);
+	linear_work_want(&d->work, s, d->R);
+}
+
+/* grads_want - places for what is trained */
+static void
+grads_want(struct decoder *d, struct slab *s, const bool *frozen)
+{
+	d->grad_at = arena_array(d->arena, d->w->n, sizeof(*d->grad_at));
+	for (size_t i = 0; i < d->w->n; i++) {
+		d->grad_at[i] = NO_WEIGHT;
+		if (frozen != NULL && frozen[i])
+			continue;
+		d->grad_at[i] = d->ngrad;
+		d->ngrad += d->w->v[i].rows * d->w->v[i].cols;
+	}
+	slab_reals(s, "gradients", d->ngrad, &d->grad);
+	if (d->adapter == NULL)
+		return;
+	slab_reals(s, "adapter", d->adapter->all, &d->arun);
+	slab_reals(s, "gradients", d->adapter->all, &d->agrad);
+}
+
 void
 decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
-    struct slab *s, size_t B, size_t T)
+    struct slab *s, const struct decoder_conf *c)
 {
 	const struct shape *m = &w->shape;
-	size_t R = B * T, C = m->C;
+	size_t R = c->B * c->T, C = m->C;
 
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
-	    .B = B, .T = T, .R = R };
+	    .B = c->B, .T = c->T, .R = R, .adapter = c->adapter,
+	    .recompute = c->recompute };
 	d->chunk = R < CHUNK ? R : CHUNK;
+	d->work.dropout = d->adapter == NULL ? 0 : d->adapter->conf.dropout;
 	slab_reals(s, "weights", w->all, &d->run);
-	slab_reals(s, "gradients", w->all, &d->grad);
+	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
 	for (size_t i = 0; i < m->L; i++)
 		layer_want(d, s, &d->layer[i]);
+	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
 	slab_reals(s, "activations", R * C, &d->norm);
 	slab_reals(s, "activations", R, &d->mean);
 	slab_reals(s, "activations", R, &d->keep);
 	slab_reals(s, "logits", d->chunk * m->V, &d->logits);
 	slab_reals(s, "logits", R, &d->loss);
-	slab_reals(s, "positions", T * m->D, &d->rope);
+	slab_reals(s, "positions", c->T * m->D, &d->rope);
 	slab_ints(s, "positions", R, &d->id);
 	slab_ints(s, "positions", R, &d->pos);
 	slab_ints(s, "positions", R, &d->target);
@@ -75,33 +148,66 @@ rope_table(const struct shape *s, size_t n, real *out)
 		}
 }
 
-/* linear_of - a matrix of the run and its bias, if there is one */
-static struct linear
-linear_of(const struct decoder *d, size_t w, size_t b, size_t N, size_t K)
+real *
+decoder_grad(const struct decoder *d, size_t at)
 {
-	bool bias = b != NO_WEIGHT;
+	size_t i;
 
-	return (struct linear){ N, K, d->run + w, bias ? d->run + b : NULL,
-	    d->grad + w, bias ? d->grad + b : NULL };
+	if (at == NO_WEIGHT)
+		return NULL;
+	i = weights_find(d->w, at);
+	return d->grad_at[i] == NO_WEIGHT ? NULL :
+	    d->grad + d->grad_at[i] + (at - d->w->v[i].at);
 }
 
-/* linears_ready - where each layer's matrices lie is known now */
+/* linear_ready - where its numbers lie is known now */
 static void
-linears_ready(struct decoder *d)
+linear_ready(const struct decoder *d, struct linear *l, size_t w, size_t b)
 {
-	const struct weights *all = d->w;
-	const struct shape *m = &all->shape;
+	const struct adapter *x = d->adapter;
+	size_t i = 0;
 
-	for (size_t i = 0; i < m->L; i++) {
-		const struct layer *w = &all->layer[i];
-		struct decoder_layer *l = &d->layer[i];
+	l->w = d->run + w;
+	l->b = b == NO_WEIGHT ? NULL : d->run + b;
+	l->dw = decoder_grad(d, w);
+	l->db = decoder_grad(d, b);
+	while (l->nlora > 0 && x->v[i].at < w)
+		i++;
+	for (size_t k = 0; k < l->nlora; k++) {
+		const struct adapter_module *m = &x->v[i + k];
+		struct lora *o = &l->lora[k];
 
-		l->to_qkv = linear_of(d, w->qkv, w->qkv_b, all->qkv_rows,
-		    m->C);
-		l->to_out = linear_of(d, w->out, w->out_b, m->C, m->H * m->D);
-		l->to_up = linear_of(d, w->up, w->up_b, all->up_rows, m->C);
-		l->to_down = linear_of(d, w->down, w->down_b, m->C, m->F);
+		o->a = d->arun + m->a;
+		o->b = d->arun + m->b;
+		o->da = d->agrad + m->a;
+		o->db = d->agrad + m->b;
+		o->m = o->dora ? d->arun + m->m : NULL;
+		o->dm = o->dora ? d->agrad + m->m : NULL;
 	}
+}
+
+/* layers_ready - each its own linear layers, and with recompute the first
+ * one's room for everything but its input */
+static void
+layers_ready(struct decoder *d)
+{
+	for (size_t i = 0; i < d->w->shape.L; i++) {
+		const struct layer *w = &d->w->layer[i];
+		struct decoder_layer *l = &d->layer[i], mine = *l;
+
+		if (d->recompute)
+			*l = d->layer[0];
+		l->in = mine.in;
+		l->to_qkv = mine.to_qkv;
+		l->to_out = mine.to_out;
+		l->to_up = mine.to_up;
+		l->to_down = mine.to_down;
+		linear_ready(d, &l->to_qkv, w->qkv, w->qkv_b);
+		linear_ready(d, &l->to_out, w->out, w->out_b);
+		linear_ready(d, &l->to_up, w->up, w->up_b);
+		linear_ready(d, &l->to_down, w->down, w->down_b);
+	}
+	linear_ready(d, &d->to_head, d->w->head, NO_WEIGHT);
 }
 
 void
@@ -113,7 +219,7 @@ decoder_ready(struct decoder *d)
 
 	for (size_t i = 0; i < d->R; i++)
 		pos[i] = (int32_t)(i % d->T);
-	linears_ready(d);
+	layers_ready(d);
 	d->device->k->put(d->device->dev, d->pos, pos, d->R * sizeof(*pos));
 	if (m->family == FAMILY_GPT2)
 		return;
@@ -151,11 +257,11 @@ norm_grad(const struct decoder *d, real *dx, const real *dy, const real *x,
 	OPS(d);
 
 	if (m->family == FAMILY_GPT2)
-		k->layernorm_grad(dev, dx, d->grad + w, d->grad + b, dy, x,
-		    d->run + w, mean, keep, R, C);
+		k->layernorm_grad(dev, dx, decoder_grad(d, w),
+		    decoder_grad(d, b), dy, x, d->run + w, mean, keep, R, C);
 	else
-		k->rmsnorm_grad(dev, dx, d->grad + w, dy, x, d->run + w, keep,
-		    R, C);
+		k->rmsnorm_grad(dev, dx, decoder_grad(d, w), dy, x,
+		    d->run + w, keep, R, C);
 }
 
 /* heads_of - where query, key and value lie in qkv */
@@ -193,19 +299,23 @@ layer_forward(const struct decoder *d, size_t i)
 	q = m->H * m->D;
 	kv = m->G * m->D;
 	norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1, w->norm1_b);
-	linear_forward(d->device, &l->to_qkv, l->qkv, l->norm1, R);
+	linear_forward(d->device, &l->to_qkv, &d->work,
+	    l->qkv, l->norm1, R);
 	rope(d, l->qkv, 0);
 	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv,
 	    &heads);
-	linear_forward(d->device, &l->to_out, l->mid, l->att, R);
+	linear_forward(d->device, &l->to_out, &d->work,
+	    l->mid, l->att, R);
 	k->add(dev, l->mid, l->in, R * C);
 	norm(d, l->norm2, l->mean2, l->keep2, l->mid, w->norm2, w->norm2_b);
-	linear_forward(d->device, &l->to_up, l->up, l->norm2, R);
+	linear_forward(d->device, &l->to_up, &d->work,
+	    l->up, l->norm2, R);
 	if (m->family == FAMILY_GPT2)
 		k->gelu(dev, l->act, l->up, R * m->F);
 	else
 		k->swiglu(dev, l->act, l->up, R, m->F);
-	linear_forward(d->device, &l->to_down, next, l->act, R);
+	linear_forward(d->device, &l->to_down, &d->work,
+	    next, l->act, R);
 	k->add(dev, next, l->mid, R * C);
 }
 
@@ -222,19 +332,23 @@ layer_backward(const struct decoder *d, size_t i)
 	(void)C;
 	q = m->H * m->D;
 	kv = m->G * m->D;
-	linear_backward(d->device, &l->to_down, d->dact, d->dx, l->act, R);
+	linear_backward(d->device, &l->to_down, &d->work,
+	    d->dact, d->dx, l->act, R);
 	if (m->family == FAMILY_GPT2)
 		k->gelu_grad(dev, d->dup, d->dact, l->up, R * m->F);
 	else
 		k->swiglu_grad(dev, d->dup, d->dact, l->up, R, m->F);
-	linear_backward(d->device, &l->to_up, d->dn, d->dup, l->norm2, R);
+	linear_backward(d->device, &l->to_up, &d->work,
+	    d->dn, d->dup, l->norm2, R);
 	norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2, w->norm2,
 	    w->norm2_b);
-	linear_backward(d->device, &l->to_out, d->datt, d->dx, l->att, R);
+	linear_backward(d->device, &l->to_out, &d->work,
+	    d->datt, d->dx, l->att, R);
 	k->attend_grad(dev, d->dqkv, d->dqkv + q, d->dqkv + q + kv, d->datt,
 	    l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv, &heads);
 	rope(d, d->dqkv, 1);
-	linear_backward(d->device, &l->to_qkv, d->dn, d->dqkv, l->norm1, R);
+	linear_backward(d->device, &l->to_qkv, &d->work,
+	    d->dn, d->dqkv, l->norm1, R);
 	norm_grad(d, d->dx, d->dn, l->in, l->mean1, l->keep1, w->norm1,
 	    w->norm1_b);
 }
@@ -252,17 +366,41 @@ head(const struct decoder *d, double scale)
 	OPS(d);
 	for (size_t r = 0; r < R; r += d->chunk) {
 		n = R - r < d->chunk ? R - r : d->chunk;
-		k->gemm(dev, 0, 1, n, m->V, C, 1, d->norm + r * C,
-		    d->run + d->w->head, 0, d->logits);
+		linear_forward(d->device, &d->to_head, &d->work, d->logits,
+		    d->norm + r * C, n);
 		k->classify(dev, d->loss + r, d->logits, d->target + r, n,
 		    m->V, scale);
-		if (scale == 0)
-			continue;
-		k->gemm(dev, 0, 0, n, C, m->V, 1, d->logits,
-		    d->run + d->w->head, 0, d->dn + r * C);
-		k->gemm(dev, 1, 0, m->V, C, n, 1, d->logits,
-		    d->norm + r * C, 1, d->grad + d->w->head);
+		if (scale != 0)
+			linear_backward(d->device, &d->to_head, &d->work,
+			    d->dn + r * C, d->logits, d->norm + r * C, n);
 	}
+}
+
+/* norms_now - DoRA's, of the parameters as they are */
+static void
+norms_now(const struct decoder *d)
+{
+	for (size_t i = 0; i < d->w->shape.L; i++) {
+		linear_norms(d->device, &d->layer[i].to_qkv);
+		linear_norms(d->device, &d->layer[i].to_out);
+		linear_norms(d->device, &d->layer[i].to_up);
+		linear_norms(d->device, &d->layer[i].to_down);
+	}
+	linear_norms(d->device, &d->to_head);
+}
+
+/* losses - the sum of a micro-batch's */
+static double
+losses(const struct decoder *d)
+{
+	real *loss = mem_alloc(d->R * sizeof(*loss));
+	double sum = 0;
+
+	d->device->k->get(d->device->dev, loss, d->loss, d->R * sizeof(*loss));
+	for (size_t i = 0; i < d->R; i++)
+		sum += (double)loss[i];
+	mem_free(loss);
+	return sum;
 }
 
 double
@@ -271,33 +409,32 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 {
 	const real *place = d->w->place == NO_WEIGHT ? NULL :
 	    d->run + d->w->place;
-	real *dplace = d->w->place == NO_WEIGHT ? NULL :
-	    d->grad + d->w->place;
-	double sum = 0;
-	real *loss;
+	double sum;
 
 	OPS(d);
+	d->work.dropout = scale == 0 || d->adapter == NULL ? 0 :
+	    d->adapter->conf.dropout;
 	k->put(dev, d->id, id, R * sizeof(*id));
 	k->put(dev, d->target, target, R * sizeof(*target));
+	norms_now(d);
 	k->embed(dev, d->layer[0].in, d->run + d->w->token, place, d->id,
 	    d->pos, R, C);
 	for (size_t i = 0; i < m->L; i++)
 		layer_forward(d, i);
 	norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm, d->w->norm_b);
 	head(d, scale);
-	loss = mem_alloc(R * sizeof(*loss));
-	k->get(dev, loss, d->loss, R * sizeof(*loss));
-	for (size_t i = 0; i < R; i++)
-		sum += (double)loss[i];
-	mem_free(loss);
+	sum = losses(d);
 	if (scale == 0)
 		return sum;
 	k->fill(dev, d->dx, R * C, 0);
 	norm_grad(d, d->dx, d->dn, d->last, d->mean, d->keep, d->w->norm,
 	    d->w->norm_b);
-	for (size_t i = m->L; i-- > 0; )
+	for (size_t i = m->L; i-- > 0; ) {
+		if (d->recompute && i + 1 < m->L)
+			layer_forward(d, i);
 		layer_backward(d, i);
-	k->embed_grad(dev, d->grad + d->w->token, dplace, d->dx, d->id,
-	    d->pos, R, C);
+	}
+	k->embed_grad(dev, decoder_grad(d, d->w->token),
+	    decoder_grad(d, d->w->place), d->dx, d->id, d->pos, R, C);
 	return sum;
 }

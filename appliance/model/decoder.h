@@ -3,6 +3,7 @@
 #define MODEL_DECODER_H
 
 #include "appliance/engine/slab.h"
+#include "appliance/model/adapter.h"
 #include "appliance/model/linear.h"
 #include "appliance/model/weights.h"
 
@@ -13,7 +14,17 @@
  * choose the norm, the positions, the activation, the biases.  Order of calls:
  * decoder_want (wants its memory), slab_take, decoder_ready, then for each
  * micro-batch decoder_run; the caller reads and clears grad.
+ *
+ * What is frozen has no gradient, neither memory nor work: the gradient of a
+ * place of the run is where decoder_grad says.
  */
+
+struct decoder_conf {
+	size_t B, T;			/* sequences, positions */
+	const bool *frozen;		/* of each parameter; NULL: none is */
+	const struct adapter *adapter;	/* or NULL */
+	bool recompute;			/* keep one layer's results at a time */
+};
 
 struct decoder_layer {
 	struct linear to_qkv, to_out, to_up, to_down;
@@ -27,7 +38,13 @@ struct decoder {
 	struct device *device;
 	const struct weights *w;
 	size_t B, T, R;			/* sequences, positions, rows */
+	const struct adapter *adapter;
+	bool recompute;
 	real *run, *grad;		/* parameters */
+	size_t *grad_at, ngrad;		/* in grad, or NO_WEIGHT: frozen */
+	real *arun, *agrad;		/* the adapter's, in its own order */
+	struct linear to_head;
+	struct linear_work work;	/* key: set it before decoder_run */
 	struct decoder_layer *layer;
 	real *last, *norm, *mean, *keep, *rope;
 	real *logits, *loss;		/* a chunk of rows; a row each */
@@ -37,8 +54,11 @@ struct decoder {
 };
 
 void decoder_want(struct decoder *, struct arena *, const struct weights *,
-    struct slab *, size_t B, size_t T);
+    struct slab *, const struct decoder_conf *);
 void decoder_ready(struct decoder *);
+
+/* decoder_grad - the gradient of the run's number `at`; NULL: frozen */
+real *decoder_grad(const struct decoder *, size_t at);
 
 /*
  * decoder_run - id[R] in, target[R] (-1: not counted) compared; the sum of the

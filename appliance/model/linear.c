@@ -1,23 +1,173 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/linear.h"
+#include "appliance/model/random.h"
 
-void
-linear_forward(const struct device *d, const struct linear *l, real *y,
-    const real *x, size_t R)
+/* has_dora - has any of its adapters a magnitude */
+static bool
+has_dora(const struct linear *l)
 {
-	d->k->gemm(d->dev, 0, 1, R, l->N, l->K, 1, x, l->w, 0, y);
-	if (l->b != NULL)
-		d->k->bias(d->dev, y, l->b, R, l->N);
+	for (size_t i = 0; i < l->nlora; i++)
+		if (l->lora[i].dora)
+			return true;
+	return false;
 }
 
 void
-linear_backward(const struct device *d, const struct linear *l, real *dx,
-    const real *dy, const real *x, size_t R)
+linear_want(struct linear *l, struct slab *s, size_t R)
 {
-	d->k->gemm(d->dev, 0, 0, R, l->K, l->N, 1, dy, l->w, 0, dx);
-	if (l->dw != NULL)
-		d->k->gemm(d->dev, 1, 0, l->N, l->K, R, 1, dy, x, 1, l->dw);
+	const char *what = "activations";
+
+	l->rank = 0;
+	for (size_t i = 0; i < l->nlora; i++) {
+		struct lora *o = &l->lora[i];
+
+		l->rank += o->r;
+		if (!o->dora)
+			continue;
+		slab_reals(s, what, o->rows, &o->norm);
+		slab_reals(s, what, R * o->rows, &o->u);
+	}
+	if (l->rank > 0)
+		slab_reals(s, what, R * l->rank, &l->h);
+}
+
+void
+linear_work_grow(struct linear_work *w, const struct linear *l)
+{
+	if (l->nlora == 0)
+		return;
+	w->K = l->K > w->K ? l->K : w->K;
+	w->rank = l->rank > w->rank ? l->rank : w->rank;
+	if (has_dora(l) && l->N > w->N)
+		w->N = l->N;
+}
+
+void
+linear_work_want(struct linear_work *w, struct slab *s, size_t R)
+{
+	const char *what = "activations' gradients";
+
+	slab_reals(s, what, w->dropout > 0 ? R * w->K : 0, &w->x);
+	slab_reals(s, what, R * w->rank, &w->dh);
+	slab_reals(s, what, R * w->N, &w->dy);
+}
+
+void
+linear_norms(const struct device *d, const struct linear *l)
+{
+	for (size_t i = 0; i < l->nlora; i++) {
+		const struct lora *o = &l->lora[i];
+
+		if (o->dora)
+			d->k->dora_norm(d->dev, o->norm, l->w + o->row * l->K,
+			    o->a, o->b, o->scale, o->rows, l->K, o->r);
+	}
+}
+
+/* dropped - x as the adapters read it; the same numbers forward and back */
+static const real *
+dropped(const struct device *d, const struct linear *l,
+    const struct linear_work *w, const real *x, size_t R)
+{
+	if (w->dropout == 0)
+		return x;
+	d->k->dropout(d->dev, w->x, x, R * l->K, w->dropout,
+	    random_key(w->key, l->id), 0);
+	return w->x;
+}
+
+void
+linear_forward(const struct device *d, const struct linear *l,
+    const struct linear_work *w, real *y, const real *x, size_t R)
+{
+	const struct kernels *k = d->k;
+	size_t at = 0;
+
+	k->gemm(d->dev, 0, 1, R, l->N, l->K, 1, x, l->w, 0, y);
+	if (l->nlora > 0)
+		k->gemm(d->dev, 0, 1, R, l->rank, l->K, 1, dropped(d, l, w, x,
+		    R), l->lora[0].a, 0, l->h);
+	for (size_t i = 0; i < l->nlora; i++) {
+		const struct lora *o = &l->lora[i];
+
+		k->gemm_part(d->dev, 0, 1, R, o->rows, o->r, o->scale,
+		    l->h + at, l->rank, o->b, o->r, 1, y + o->row, l->N);
+		if (o->dora)
+			k->dora_turn(d->dev, y + o->row, l->N, o->u, o->m,
+			    o->norm, R, o->rows);
+		at += o->r;
+	}
+	if (l->b != NULL)
+		k->bias(d->dev, y, l->b, R, l->N);
+}
+
+/* turned - dy as it is before DoRA's magnitudes, whose gradients are taken */
+static const real *
+turned(const struct device *d, const struct linear *l,
+    const struct linear_work *w, const real *dy, size_t R)
+{
+	const struct kernels *k = d->k;
+
+	if (!has_dora(l))
+		return dy;
+	k->mix(d->dev, w->dy, 0, dy, 1, R * l->N);
+	for (size_t i = 0; i < l->nlora; i++) {
+		const struct lora *o = &l->lora[i];
+
+		if (!o->dora)
+			continue;
+		k->dora_turn_grad(d->dev, o->dm, dy + o->row, l->N, o->u,
+		    o->norm, R, o->rows);
+		k->dora_turn(d->dev, w->dy + o->row, l->N, NULL, o->m,
+		    o->norm, R, o->rows);
+	}
+	return w->dy;
+}
+
+/* lora_backward - gradients of A and B; what they add to dx */
+static void
+lora_backward(const struct device *d, const struct linear *l,
+    const struct linear_work *w, real *dx, const real *dy, const real *x,
+    size_t R)
+{
+	const struct kernels *k = d->k;
+	const real *a = l->lora[0].a;
+	size_t at = 0;
+
+	for (size_t i = 0; i < l->nlora; i++) {
+		const struct lora *o = &l->lora[i];
+
+		k->gemm_part(d->dev, 0, 0, R, o->r, o->rows, o->scale,
+		    dy + o->row, l->N, o->b, o->r, 0, w->dh + at, l->rank);
+		k->gemm_part(d->dev, 1, 0, o->rows, o->r, R, o->scale,
+		    dy + o->row, l->N, l->h + at, l->rank, 1, o->db, o->r);
+		at += o->r;
+	}
+	k->gemm(d->dev, 1, 0, l->rank, l->K, R, 1, w->dh, dropped(d, l, w, x,
+	    R), 1, l->lora[0].da);
+	if (w->dropout == 0) {
+		k->gemm(d->dev, 0, 0, R, l->K, l->rank, 1, w->dh, a, 1, dx);
+		return;
+	}
+	k->gemm(d->dev, 0, 0, R, l->K, l->rank, 1, w->dh, a, 0, w->x);
+	k->dropout(d->dev, dx, w->x, R * l->K, w->dropout, random_key(w->key,
+	    l->id), 1);
+}
+
+void
+linear_backward(const struct device *d, const struct linear *l,
+    const struct linear_work *w, real *dx, const real *dy, const real *x,
+    size_t R)
+{
+	const struct kernels *k = d->k;
+
 	if (l->db != NULL)
-		d->k->bias_grad(d->dev, l->db, dy, R, l->N);
+		k->bias_grad(d->dev, l->db, dy, R, l->N);
+	dy = turned(d, l, w, dy, R);
+	k->gemm(d->dev, 0, 0, R, l->K, l->N, 1, dy, l->w, 0, dx);
+	if (l->dw != NULL)
+		k->gemm(d->dev, 1, 0, l->N, l->K, R, 1, dy, x, 1, l->dw);
+	if (l->nlora > 0)
+		lora_backward(d, l, w, dx, dy, x, R);
 }

@@ -2,28 +2,70 @@
 #ifndef MODEL_LINEAR_H
 #define MODEL_LINEAR_H
 
-#include "appliance/engine/device.h"
+#include "appliance/engine/slab.h"
 
 /*
- * linear.h - y = x w^T + b and its gradients, for training.
+ * linear.h - y = x w^T + b and its gradients, for training, with low-rank
+ * adapters beside the weight: y += scale B A dropout(x) on some of y's rows of
+ * w (LoRA, Hu et al. 2021), and with a magnitude m those become m / |w + scale
+ * B A| times as long (DoRA, Liu et al. 2024; the length of each row of w counts
+ * as a constant in the gradient, as in the paper and in PEFT).
  *
  * All pointers are the device's memory and stay the owner's.  A linear layer
  * whose dw is NULL is frozen: its weight's gradient is neither kept nor
  * computed; the same holds for db alone.
+ *
+ * The adapters of one linear layer are given in the order of their rows, and
+ * their A (and dA) lie below one another in memory as one matrix [rank, K]:
+ * they read the same dropped-out x.  Order of calls: linear_norms after
+ * parameters changed, linear_forward, linear_backward with the same x and
+ * work->key.
  */
+
+struct lora {
+	size_t row, rows, r;		/* rows of w; the rank */
+	double scale;			/* alpha / r, or / sqrt(r) */
+	bool dora;			/* it has m */
+	const real *a, *b, *m;		/* [r,K]; [rows,r]; [rows] */
+	real *da, *db, *dm;
+	real *norm, *u;			/* DoRA's: [rows]; [R,rows] */
+};
 
 struct linear {
 	size_t N, K;			/* out, in */
 	const real *w, *b;		/* [N,K]; [N], or NULL: no bias */
 	real *dw, *db;			/* gradients, added to */
+	struct lora *lora;
+	size_t nlora, rank;		/* rank: of all of them */
+	real *h;			/* A x, [R,rank], kept */
+	uint64_t id;			/* of its own dropout */
 };
 
+/* what all linear layers share while one of them works */
+struct linear_work {
+	double dropout;			/* of x before A; 0: none */
+	uint64_t key;			/* of this micro-batch's dropout */
+	size_t K, rank, N;		/* the largest there are */
+	real *x, *dh, *dy;		/* [R,K], [R,rank], [R,N] */
+};
+
+/* linear_want - h, and DoRA's norm and u (y before m), from the slab; N, K and lora are set,
+ * pointers need not be.  linear_work_want - as large as n layers need it, of
+ * which linear_work_grow has told the sizes */
+void linear_want(struct linear *, struct slab *, size_t R);
+void linear_work_grow(struct linear_work *, const struct linear *);
+void linear_work_want(struct linear_work *, struct slab *, size_t R);
+
+/* linear_norms - DoRA's row lengths, from the parameters as they are */
+void linear_norms(const struct device *, const struct linear *);
+
 /* linear_forward - y[R,N] from x[R,K] */
-void linear_forward(const struct device *, const struct linear *, real *y,
-    const real *x, size_t R);
+void linear_forward(const struct device *, const struct linear *,
+    const struct linear_work *, real *y, const real *x, size_t R);
 
 /* linear_backward - dx[R,K] (overwritten) from dy[R,N]; x as it was forward */
-void linear_backward(const struct device *, const struct linear *, real *dx,
-    const real *dy, const real *x, size_t R);
+void linear_backward(const struct device *, const struct linear *,
+    const struct linear_work *, real *dx, const real *dy, const real *x,
+    size_t R);
 
 #endif

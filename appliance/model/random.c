@@ -27,6 +27,15 @@ random_four(uint64_t seed, uint64_t stream, uint64_t index, uint32_t out[4])
 	memcpy(out, c, sizeof(c));
 }
 
+uint64_t
+random_key(uint64_t seed, uint64_t stream)
+{
+	uint32_t x[4];
+
+	random_four(seed, stream, 0, x);
+	return (uint64_t)x[0] << 32 | x[1];
+}
+
 static double
 unit_of(uint32_t a, uint32_t b)
 {

@@ -13,6 +13,9 @@
 void random_four(uint64_t seed, uint64_t stream, uint64_t index,
     uint32_t out[4]);
 
+/* random_key - a key for numbers that are drawn elsewhere (kernels/drop.h) */
+uint64_t random_key(uint64_t seed, uint64_t stream);
+
 /* random_unit - from 0 to below 1, 53 bits */
 double random_unit(uint64_t seed, uint64_t stream, uint64_t index);
 

@@ -101,13 +101,6 @@ weights_init(const struct weights *w, uint64_t seed, real *run)
 		init_run(run, w->head, s->V * s->C, 0.02, seed);
 }
 
-/* a tensor of a file, as a piece of the run */
-struct piece {
-	const char *name;
-	size_t at, rows, cols;		/* rows 0: a vector of cols */
-	bool turned;			/* the file has [cols, rows] */
-};
-
 struct pieces {
 	struct arena *arena;
 	struct piece *v;
@@ -228,6 +221,32 @@ pieces_of(struct arena *a, const struct weights *w, const char *front,
 		pieces_gpt2(p, w);
 	else
 		pieces_llama(p, w);
+}
+
+struct piece *
+weights_pieces(struct arena *a, const struct weights *w, size_t *n)
+{
+	struct pieces p;
+
+	pieces_of(a, w, w->shape.family == FAMILY_GPT2 ? "transformer." : "",
+	    &p);
+	*n = p.n;
+	return p.v;
+}
+
+size_t
+weights_find(const struct weights *w, size_t at)
+{
+	size_t low = 0, high = w->n, mid;
+
+	while (high - low > 1) {
+		mid = low + (high - low) / 2;
+		if (w->v[mid].at <= at)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 /* piece_fits - has the file's tensor the shape that the model wants */

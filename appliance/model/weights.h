@@ -36,6 +36,20 @@ struct weights {
 
 void weights_layout(struct arena *, const struct shape *, struct weights *);
 
+/* a tensor of a file, as a piece of the run */
+struct piece {
+	const char *name;
+	size_t at, rows, cols;		/* rows 0: a vector of cols */
+	bool turned;			/* the file has [cols, rows] */
+};
+
+/* weights_pieces - every tensor by the name that transformers gives it */
+struct piece *weights_pieces(struct arena *, const struct weights *,
+    size_t *n);
+
+/* weights_find - the parameter that has a place of the run in it: its index */
+size_t weights_find(const struct weights *, size_t at);
+
 /* weights_init - GPT-2's: normal of 0.02, residual projections by sqrt(2 L)
  * less, norms 1, biases 0; the same seed gives the same numbers */
 void weights_init(const struct weights *, uint64_t seed, real *run);

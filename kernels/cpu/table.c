@@ -187,12 +187,13 @@ static void
 embed_grad_body(const struct loop *l, size_t from, size_t to)
 {
 	for (size_t r = 0; r < l->R; r++) {
-		real *t = l->y + (size_t)l->id[r] * l->N;
+		real *t = l->y == NULL ? NULL : l->y +
+		    (size_t)l->id[r] * l->N;
 		real *p = l->m == NULL ? NULL : l->m +
 		    (size_t)l->pos[r] * l->N;
 		const real *d = l->x + r * l->N;
 
-		for (size_t c = from; c < to; c++)
+		for (size_t c = from; t != NULL && c < to; c++)
 			t[c] += d[c];
 		for (size_t c = from; p != NULL && c < to; c++)
 			p[c] += d[c];
@@ -206,7 +207,8 @@ cpu_embed_grad(void *dev, real *dtoken, real *dplace, const real *dy,
 	struct loop l = { .body = embed_grad_body, .y = dtoken, .m = dplace,
 	    .x = dy, .id = id, .pos = pos, .R = R, .N = C };
 
-	loop_run(dev, &l, C, R);
+	if (dtoken != NULL || dplace != NULL)
+		loop_run(dev, &l, C, R);
 }
 
 static void

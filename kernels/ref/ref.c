@@ -123,7 +123,9 @@ ref_embed_grad(void *dev, real *dtoken, real *dplace, const real *dy,
 	(void)dev;
 	for (size_t r = 0; r < R; r++)
 		for (size_t c = 0; c < C; c++) {
-			dtoken[(size_t)id[r] * C + c] += dy[r * C + c];
+			if (dtoken != NULL)
+				dtoken[(size_t)id[r] * C + c] +=
+				    dy[r * C + c];
 			if (dplace != NULL)
 				dplace[(size_t)pos[r] * C + c] +=
 				    dy[r * C + c];

@@ -265,7 +265,8 @@ train_memory(struct train *t, struct err *e)
 
 	T = T < w->shape.T ? T : w->shape.T;
 	slab_init(&t->slab, a, t->device);
-	decoder_want(&t->decoder, a, w, &t->slab, (size_t)t->conf->batch, T);
+	decoder_want(&t->decoder, a, w, &t->slab, &(struct decoder_conf){
+	    .B = (size_t)t->conf->batch, .T = T });
 	slab_reals(&t->slab, "AdamW", w->all, &t->m);
 	slab_reals(&t->slab, "AdamW", w->all, &t->v);
 	slab_text(&t->slab, b);
