@@ -9,14 +9,20 @@
  * SplitMix64 (Steele et al. 2014) over a key and an index.
  */
 
+#ifdef __CUDACC__
+#define DROP	static inline __host__ __device__
+#else
+#define DROP	static inline
+#endif
+
 /* drop_below - p as a limit of drop_draw; drop_draw - 32 bits */
-static inline uint32_t
+DROP uint32_t
 drop_below(double p)
 {
 	return p >= 1 ? UINT32_MAX : (uint32_t)(p * 4294967296.0);
 }
 
-static inline uint32_t
+DROP uint32_t
 drop_draw(uint64_t key, uint64_t i)
 {
 	uint64_t z = key + (i + 1) * 0x9E3779B97F4A7C15;

@@ -25,17 +25,27 @@
  * the other rows, nor on the number of threads.
  */
 
-#define KERNEL_ABI	1
+#define KERNEL_ABI	2
 
 #ifndef REAL
 #define REAL	float
 #endif
 typedef REAL real;
 
-/* where query, key and value rows begin and how far apart rows are, in reals */
+/* where query, key and value rows begin and how far apart rows are, in reals;
+ * a query sees itself and the window - 1 places before it; scores are scaled,
+ * then made cap * tanh(score / cap) */
 struct kernel_heads {
 	size_t B, T, H, G, D;
 	size_t q, k, v;			/* strides of rows */
+	size_t window;			/* 0: everything before it */
+	double scale, cap;		/* 0: 1/sqrt(D); 0: none */
+};
+
+enum kernel_act {
+	ACT_GELU,			/* by tanh: gelu_new */
+	ACT_GELU_ERF,			/* as it is defined */
+	ACT_SILU, ACT_RELU
 };
 
 /* AdamW (Loshchilov and Hutter 2019, as PyTorch computes it) */
@@ -87,34 +97,48 @@ struct kernels {
 	    const real *x, const real *w, const real *keep, size_t R,
 	    size_t C);
 
-	/* turn the pairs (i, i + D/2) of each of `heads` heads of each row in
-	 * place; table[pos][D] is D/2 cosines, then D/2 sines; back: by minus
-	 * the angle */
-	void (*rope)(void *, real *x, const real *table, const int32_t *pos,
-	    size_t R, size_t stride, size_t heads, size_t D, int back);
+	/* rmsnorm of each of `heads` heads of D channels of each row, w[D] for
+	 * all of them; rows of y and x lie ystride and xstride apart (y may be
+	 * x), keep[R,heads].  dx (overwritten) has x's stride, dy y's */
+	void (*headnorm)(void *, real *y, size_t ystride, real *keep,
+	    const real *x, size_t xstride, const real *w, size_t R,
+	    size_t heads, size_t D, double eps);
+	void (*headnorm_grad)(void *, real *dx, real *dw, const real *dy,
+	    size_t ystride, const real *x, size_t xstride, const real *w,
+	    const real *keep, size_t R, size_t heads, size_t D);
 
-	/* causal attention, scale 1/sqrt(D); y is [R,H*D], lse[B,H,T] the log
-	 * of each row's sum; dq, dk, dv have the strides of q, k, v */
+	/* turn the pairs (i, i + N/2) of the first N channels of each of
+	 * `heads` heads of D channels of each row in place; table[pos][N] is
+	 * N/2 cosines, then N/2 sines; back: by minus the angle */
+	void (*rope)(void *, real *x, const real *table, const int32_t *pos,
+	    size_t R, size_t stride, size_t heads, size_t D, size_t N,
+	    int back);
+
+	/* causal attention; y is [R,H*D], lse[B,H,T] the log of each row's
+	 * sum; dq, dk, dv have the strides of q, k, v */
 	void (*attend)(void *, real *y, real *lse, const real *q,
 	    const real *k, const real *v, const struct kernel_heads *);
 	void (*attend_grad)(void *, real *dq, real *dk, real *dv,
 	    const real *dy, const real *y, const real *lse, const real *q,
 	    const real *k, const real *v, const struct kernel_heads *);
 
-	/* gelu by tanh (GPT-2's gelu_new); y may be x, dx may be dy */
-	void (*gelu)(void *, real *y, const real *x, size_t n);
-	void (*gelu_grad)(void *, real *dx, const real *dy, const real *x,
-	    size_t n);
-	/* x[R,2F] is gate, then up: y[R,F] = silu(gate) * up */
-	void (*swiglu)(void *, real *y, const real *x, size_t R, size_t F);
-	void (*swiglu_grad)(void *, real *dx, const real *dy, const real *x,
-	    size_t R, size_t F);
+	/* an activation; y may be x, dx may be dy */
+	void (*act)(void *, real *y, const real *x, size_t n, enum kernel_act);
+	void (*act_grad)(void *, real *dx, const real *dy, const real *x,
+	    size_t n, enum kernel_act);
+	/* x[R,2F] is gate, then up: y[R,F] = act(gate) * up */
+	void (*glu)(void *, real *y, const real *x, size_t R, size_t F,
+	    enum kernel_act);
+	void (*glu_grad)(void *, real *dx, const real *dy, const real *x,
+	    size_t R, size_t F, enum kernel_act);
 
 	/* softmax and cross-entropy: loss[R] of each row against its target,
 	 * 0 where the target is negative; with scale != 0 the logits become
-	 * their gradient times scale */
+	 * their gradient times scale; with cap != 0 the logits count as
+	 * cap * tanh(logit / cap) */
 	void (*classify)(void *, real *loss, real *logits,
-	    const int32_t *target, size_t R, size_t V, double scale);
+	    const int32_t *target, size_t R, size_t V, double scale,
+	    double cap);
 
 	void (*adamw)(void *, real *p, const real *g, real *m, real *v,
 	    size_t n, const struct kernel_adamw *);
@@ -147,7 +171,8 @@ struct kernels {
 	 * packed_size(N, K) bytes; product: y[R,N] = x[R,K] w^T.  look is
 	 * attention over a cache: row r is the query at place pos[r] of
 	 * sequence slot[r]; cache[slot][place][2][G*D] holds keys, then values,
-	 * `places` per slot; store puts rows into it first.
+	 * `places` per slot; store puts rows into it first.  Of the heads, B,
+	 * T, k and v are not read.  softcap: y = cap * tanh(y / cap).
 	 */
 	size_t (*packed_size)(void *, size_t N, size_t K);
 	void (*pack)(void *, void *packed, const real *w, size_t N, size_t K);
@@ -157,8 +182,9 @@ struct kernels {
 	    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
 	    size_t width, size_t places);
 	void (*look)(void *, real *y, const real *q, const real *cache,
-	    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-	    size_t H, size_t G, size_t D, size_t places);
+	    const int32_t *slot, const int32_t *pos, size_t R,
+	    const struct kernel_heads *, size_t places);
+	void (*softcap)(void *, real *y, size_t n, double cap);
 };
 
 /* KERNELS - the exported symbol */

@@ -36,7 +36,9 @@ struct probe {
 	void (*grad)(struct probe *);		/* dx[] from dy */
 	real *x[4], *dx[4], *y, *dy, *keep, *mean;
 	size_t n[4], ny;
-	size_t R, C;
+	size_t R, C, turned;
+	enum kernel_act act;
+	double cap;
 	struct kernel_heads heads;
 	int32_t *id, *pos;
 	real *table;
@@ -109,27 +111,42 @@ rmsnorm_back(struct probe *p)
 }
 
 static void
-gelu_run(struct probe *p)
+act_run(struct probe *p)
 {
-	k->gelu(NULL, p->y, p->x[0], p->ny);
+	k->act(NULL, p->y, p->x[0], p->ny, p->act);
 }
 
 static void
-gelu_back(struct probe *p)
+act_back(struct probe *p)
 {
-	k->gelu_grad(NULL, p->dx[0], p->dy, p->x[0], p->ny);
+	k->act_grad(NULL, p->dx[0], p->dy, p->x[0], p->ny, p->act);
 }
 
 static void
-swiglu_run(struct probe *p)
+glu_run(struct probe *p)
 {
-	k->swiglu(NULL, p->y, p->x[0], p->R, p->C);
+	k->glu(NULL, p->y, p->x[0], p->R, p->C, p->act);
 }
 
 static void
-swiglu_back(struct probe *p)
+glu_back(struct probe *p)
 {
-	k->swiglu_grad(NULL, p->dx[0], p->dy, p->x[0], p->R, p->C);
+	k->glu_grad(NULL, p->dx[0], p->dy, p->x[0], p->R, p->C, p->act);
+}
+
+/* three heads of C channels in rows that are wider */
+static void
+heads_run(struct probe *p)
+{
+	k->headnorm(NULL, p->y, 3 * p->C, p->keep, p->x[0], 3 * p->C + 2,
+	    p->x[1], p->R, 3, p->C, 1e-5);
+}
+
+static void
+heads_back(struct probe *p)
+{
+	k->headnorm_grad(NULL, p->dx[0], p->dx[1], p->dy, 3 * p->C, p->x[0],
+	    3 * p->C + 2, p->x[1], p->keep, p->R, 3, p->C);
 }
 
 static void
@@ -163,14 +180,16 @@ static void
 rope_run(struct probe *p)
 {
 	memcpy(p->y, p->x[0], p->ny * sizeof(real));
-	k->rope(NULL, p->y, p->table, p->pos, p->R, p->C, 2, p->C / 2, 0);
+	k->rope(NULL, p->y, p->table, p->pos, p->R, p->C, 2, p->C / 2,
+	    p->turned, 0);
 }
 
 static void
 rope_back(struct probe *p)
 {
 	memcpy(p->dx[0], p->dy, p->ny * sizeof(real));
-	k->rope(NULL, p->dx[0], p->table, p->pos, p->R, p->C, 2, p->C / 2, 1);
+	k->rope(NULL, p->dx[0], p->table, p->pos, p->R, p->C, 2, p->C / 2,
+	    p->turned, 1);
 }
 
 static void
@@ -192,7 +211,7 @@ classify_run(struct probe *p)
 	real *copy = p->table;
 
 	memcpy(copy, p->x[0], p->n[0] * sizeof(real));
-	k->classify(NULL, p->y, copy, p->id, p->R, p->C, 0);
+	k->classify(NULL, p->y, copy, p->id, p->R, p->C, 0, p->cap);
 }
 
 /* all losses weigh the same here: dy is a scale */
@@ -202,7 +221,8 @@ classify_back(struct probe *p)
 	for (size_t r = 1; r < p->R; r++)
 		p->dy[r] = p->dy[0];
 	memcpy(p->dx[0], p->x[0], p->n[0] * sizeof(real));
-	k->classify(NULL, p->y, p->dx[0], p->id, p->R, p->C, p->dy[0]);
+	k->classify(NULL, p->y, p->dx[0], p->id, p->R, p->C, p->dy[0],
+	    p->cap);
 }
 
 /* fill_probe - sizes and inputs */
@@ -235,14 +255,10 @@ test_rows(struct arena *a)
 	p.grad = rmsnorm_back;
 	fill_probe(&p, a, 28, 7, 0, 28);
 	probe_check(&p, a, "rmsnorm");
-	p.run = gelu_run;
-	p.grad = gelu_back;
-	fill_probe(&p, a, 28, 0, 0, 28);
-	probe_check(&p, a, "gelu");
-	p.run = swiglu_run;
-	p.grad = swiglu_back;
-	fill_probe(&p, a, 56, 0, 0, 28);
-	probe_check(&p, a, "swiglu");
+	p.run = heads_run;
+	p.grad = heads_back;
+	fill_probe(&p, a, 92, 7, 0, 84);
+	probe_check(&p, a, "headnorm");
 	p.run = embed_run;
 	p.grad = embed_back;
 	fill_probe(&p, a, 35, 21, 0, 28);
@@ -256,6 +272,8 @@ test_rows(struct arena *a)
 	id[2] = -1;
 	fill_probe(&p, a, 28, 0, 0, 4);
 	probe_check(&p, a, "classify");
+	p.cap = 1.5;
+	probe_check(&p, a, "classify, capped");
 	id[2] = 3;
 	p.C = 12;
 	p.run = rope_run;
@@ -267,20 +285,44 @@ test_rows(struct arena *a)
 			    (i + 1)));
 		}
 	fill_probe(&p, a, 48, 0, 0, 48);
+	p.turned = 6;
 	probe_check(&p, a, "rope");
+	p.turned = 4;
+	probe_check(&p, a, "rope of a part");
 }
 
 static void
-test_attend(struct arena *a, size_t H, size_t G)
+test_acts(struct arena *a)
+{
+	static const char *const names[] = { "gelu", "exact gelu", "silu",
+	    "relu" };
+	struct probe p = { .R = 4, .C = 7 };
+
+	for (p.act = ACT_GELU; p.act <= ACT_RELU; p.act++) {
+		p.run = act_run;
+		p.grad = act_back;
+		fill_probe(&p, a, 28, 0, 0, 28);
+		probe_check(&p, a, names[p.act]);
+		p.run = glu_run;
+		p.grad = glu_back;
+		fill_probe(&p, a, 56, 0, 0, 28);
+		probe_check(&p, a, "and as a gate");
+	}
+}
+
+static void
+test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap)
 {
 	struct probe p = { .run = attend_run, .grad = attend_back };
 	size_t B = 2, T = 5, D = 3, R = B * T;
-	char name[64];
+	char name[80];
 
-	p.heads = (struct kernel_heads){ B, T, H, G, D, H * D, G * D, G * D };
+	p.heads = (struct kernel_heads){ B, T, H, G, D, H * D, G * D, G * D,
+	    window, cap == 0 ? 0 : 0.8, cap };
 	p.keep = some(a, 50, B * T * H);
 	fill_probe(&p, a, R * H * D, R * G * D, R * G * D, R * H * D);
-	snprintf(name, sizeof(name), "attend %zu/%zu heads", H, G);
+	snprintf(name, sizeof(name), "attend %zu/%zu heads, window %zu, cap "
+	    "%g", H, G, window, cap);
 	probe_check(&p, a, name);
 }
 
@@ -338,8 +380,11 @@ main(void)
 
 	k = kernels();
 	test_rows(a);
-	test_attend(a, 2, 2);
-	test_attend(a, 4, 2);
+	test_acts(a);
+	test_attend(a, 2, 2, 0, 0);
+	test_attend(a, 4, 2, 0, 0);
+	test_attend(a, 4, 2, 3, 0);
+	test_attend(a, 2, 1, 2, 1.5);
 	test_decoder(a, FAMILY_GPT2, true);
 	test_decoder(a, FAMILY_LLAMA, true);
 	test_decoder(a, FAMILY_LLAMA, false);

@@ -164,37 +164,73 @@ test_norms(const struct both *b)
 }
 
 static void
+test_act(const struct both *b, size_t s, enum kernel_act a, struct pair x,
+    struct pair dy)
+{
+	static const char *const names[] = { "gelu", "exact gelu", "silu",
+	    "relu" };
+	size_t R = sizes[s][0], F = sizes[s][1];
+	struct pair y = none(R * F), dx = none(R * F), glu = none(R * F);
+	struct pair dglu = none(2 * R * F), big = some(5, 9);
+
+	for (size_t i = 0; i < 9; i++)		/* where e^x ends */
+		big.v[0][i] = big.v[1][i] = (real)i * 25 - 100;
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->act(b->dev[i], y.v[i], x.v[i], R * F, a);
+		b->k[i]->act_grad(b->dev[i], dx.v[i], dy.v[i], x.v[i], R * F,
+		    a);
+		b->k[i]->glu(b->dev[i], glu.v[i], x.v[i], R, F, a);
+		b->k[i]->glu_grad(b->dev[i], dglu.v[i], dy.v[i], x.v[i], R, F,
+		    a);
+		b->k[i]->act(b->dev[i], big.v[i], big.v[i], 9, a);
+	}
+	tap(worst(y) < NEAR && worst(dx) < NEAR && worst(glu) < NEAR &&
+	    worst(dglu) < NEAR && worst(big) < NEAR, "%s %s, shape %zu: alone "
+	    "%.1e, gradient %.1e, as a gate %.1e, its gradient %.1e, at the "
+	    "ends %.1e", b->isa, names[a], s, worst(y), worst(dx), worst(glu),
+	    worst(dglu), worst(big));
+}
+
+static void
+test_heads(const struct both *b)
+{
+	enum { R = 37, H = 3, D = 13, YS = 50, XS = 61 };
+	struct pair x = some(1, R * XS), w = some(2, D), dy = some(3, R * YS);
+	struct pair y = some(4, R * YS), keep = none(R * H);
+	struct pair dx = some(5, R * XS), dw = some(6, D);
+
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->headnorm(b->dev[i], y.v[i], YS, keep.v[i], x.v[i],
+		    XS, w.v[i], R, H, D, 1e-6);
+		b->k[i]->headnorm_grad(b->dev[i], dx.v[i], dw.v[i], dy.v[i],
+		    YS, x.v[i], XS, w.v[i], keep.v[i], R, H, D);
+		b->k[i]->headnorm(b->dev[i], x.v[i], XS, keep.v[i], x.v[i],
+		    XS, w.v[i], R, H, D, 1e-6);
+	}
+	same(b, "headnorm", 0, y);
+	same(b, "headnorm in place", 0, x);
+	same(b, "headnorm dx", 0, dx);
+	same(b, "headnorm dw", 0, dw);
+}
+
+static void
 test_acts(const struct both *b)
 {
 	for (size_t s = 0; s < BASE_COUNT(sizes); s++) {
 		size_t R = sizes[s][0], F = sizes[s][1];
 		struct pair x = some(1, 2 * R * F), dy = some(2, R * F);
-		struct pair y = none(R * F), dx = none(2 * R * F);
 		struct pair bias = some(3, F), db = some(4, F);
-		struct pair big = some(5, 9);
+		struct pair top = some(5, R * F);
 
-		for (size_t i = 0; i < 9; i++)	/* where e^x ends */
-			big.v[0][i] = big.v[1][i] = (real)i * 25 - 100;
+		for (enum kernel_act a = ACT_GELU; a <= ACT_RELU; a++)
+			test_act(b, s, a, x, dy);
 		for (int i = 0; i < 2; i++) {
-			b->k[i]->swiglu(b->dev[i], y.v[i], x.v[i], R, F);
-			b->k[i]->swiglu_grad(b->dev[i], dx.v[i], dy.v[i],
-			    x.v[i], R, F);
-			b->k[i]->gelu(b->dev[i], big.v[i], big.v[i], 9);
-		}
-		same(b, "swiglu", s, y);
-		same(b, "swiglu dx", s, dx);
-		same(b, "gelu at the ends", s, big);
-		for (int i = 0; i < 2; i++) {
-			b->k[i]->gelu(b->dev[i], y.v[i], x.v[i], R * F);
-			b->k[i]->gelu_grad(b->dev[i], dx.v[i], dy.v[i],
-			    x.v[i], R * F);
+			b->k[i]->softcap(b->dev[i], top.v[i], R * F, 1.5);
 			b->k[i]->bias_grad(b->dev[i], db.v[i], dy.v[i], R, F);
 			b->k[i]->bias(b->dev[i], dy.v[i], bias.v[i], R, F);
 			b->k[i]->add(b->dev[i], dy.v[i], x.v[i], R * F);
 		}
-		dx.n = R * F;
-		same(b, "gelu", s, y);
-		same(b, "gelu dx", s, dx);
+		same(b, "softcap", s, top);
 		same(b, "bias_grad", s, db);
 		same(b, "bias and add", s, dy);
 	}
@@ -207,6 +243,7 @@ test_tables(const struct both *b, size_t R, size_t V)
 	struct pair t = some(1, V * C), p = some(2, R * C), y = none(R * C);
 	struct pair dt = some(3, V * C), dp = some(4, R * C);
 	struct pair x = some(5, R * V), loss = none(R), m = some(6, V * C);
+	struct pair capped = some(5, R * V);
 	struct pair v = some(7, V * C);
 	struct kernel_adamw o = { 1e-2, 0.9, 0.95, 1e-8, 0.1, 0.7, 3 };
 	int32_t *id = arena_array(arena, R, sizeof(*id));
@@ -231,9 +268,14 @@ test_tables(const struct both *b, size_t R, size_t V)
 	id[3] = -1;
 	for (int i = 0; i < 2; i++)
 		b->k[i]->classify(b->dev[i], loss.v[i], x.v[i], id, R, V,
-		    0.25);
+		    0.25, 0);
 	same(b, "classify loss", V, loss);
 	same(b, "classify gradient", V, x);
+	for (int i = 0; i < 2; i++)
+		b->k[i]->classify(b->dev[i], loss.v[i], capped.v[i], id, R, V,
+		    0.25, 1.3);
+	same(b, "classify capped, loss", V, loss);
+	same(b, "classify capped, gradient", V, capped);
 	for (int i = 0; i < 2; i++) {
 		b->k[i]->adamw(b->dev[i], t.v[i], dt.v[i], m.v[i], v.v[i],
 		    V * C, &o);
@@ -251,9 +293,14 @@ static void
 test_attend(const struct both *b)
 {
 	static const struct kernel_heads shapes[] = {
-		{ 1, 1, 1, 1, 1, 1, 1, 1 }, { 2, 7, 4, 2, 5, 40, 40, 40 },
-		{ 1, 130, 2, 1, 16, 64, 64, 64 },
-		{ 3, 65, 3, 3, 9, 81, 81, 81 },
+		{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0 },
+		{ 2, 7, 4, 2, 5, 40, 40, 40, 0, 0, 0 },
+		{ 1, 130, 2, 1, 16, 64, 64, 64, 0, 0, 0 },
+		{ 3, 65, 3, 3, 9, 81, 81, 81, 0, 0, 0 },
+		{ 2, 150, 2, 1, 8, 32, 32, 32, 2, 0.3, 0 },
+		{ 1, 150, 4, 2, 7, 56, 56, 56, 20, 0, 0 },
+		{ 1, 140, 2, 2, 16, 96, 96, 96, 100, 0.7, 2 },
+		{ 2, 9, 2, 1, 3, 12, 12, 12, 200, 0, 1.5 },
 	};
 
 	for (size_t s = 0; s < BASE_COUNT(shapes); s++) {
@@ -280,9 +327,11 @@ test_attend(const struct both *b)
 }
 
 static void
-test_cache(const struct both *b)
+test_cache(const struct both *b, size_t window, double scale, double cap)
 {
 	enum { H = 6, G = 3, D = 11, PLACES = 300, ROWS = 560, WIDE = 132 };
+	struct kernel_heads heads = { .H = H, .G = G, .D = D, .q = WIDE,
+	    .window = window, .scale = scale, .cap = cap };
 	struct pair x = some(1, ROWS * WIDE), y = none(ROWS * H * D);
 	struct pair cache = none(2 * PLACES * 2 * G * D);
 	struct pair table = some(2, PLACES * D * 2);
@@ -295,24 +344,25 @@ test_cache(const struct both *b)
 	}
 	for (int i = 0; i < 2; i++) {
 		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
-		    H, 10, 0);
+		    H, D, 10, 0);
 		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
-		    H, 10, 1);
+		    H, D, 6, 1);
 		b->k[i]->store(b->dev[i], cache.v[i], x.v[i] + 66,
 		    x.v[i] + 99, slot, pos, ROWS, WIDE, G * D, PLACES);
 		b->k[i]->look(b->dev[i], y.v[i], x.v[i], cache.v[i], slot,
-		    pos, ROWS, WIDE, H, G, D, PLACES);
+		    pos, ROWS, &heads, PLACES);
 	}
-	same(b, "rope there and back", 0, x);
-	same(b, "store", 0, cache);
-	same(b, "look", 0, y);
+	same(b, "rope there and back", window, x);
+	same(b, "store", window, cache);
+	same(b, "look", window, y);
 	for (int r = 0; r < ROWS; r++) {
 		b->k[1]->look(b->dev[1], y.v[0], x.v[1] + r * WIDE,
-		    cache.v[1], slot + r, pos + r, 1, WIDE, H, G, D, PLACES);
+		    cache.v[1], slot + r, pos + r, 1, &heads, PLACES);
 		apart += memcmp(y.v[0], y.v[1] + r * H * D, H * D *
 		    sizeof(real)) != 0;
 	}
-	tap(apart == 0, "%s look: a row alone has the same bytes", b->isa);
+	tap(apart == 0, "%s look, window %zu: a row alone has the same bytes",
+	    b->isa, window);
 }
 
 static void
@@ -395,7 +445,10 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	test_tables(&b, 37, 29);
 	test_tables(&b, 530, 700);
 	test_attend(&b);
-	test_cache(&b);
+	test_cache(&b, 0, 0, 0);
+	test_cache(&b, 5, 0.2, 0);
+	test_cache(&b, 17, 0, 1.5);
+	test_heads(&b);
 	test_adapt(&b);
 	test_frozen(&b);
 	for (int i = 0; i < 2; i++)
@@ -418,7 +471,11 @@ main(void)
 	}
 #endif
 #if defined(CUDA_EMU) && !defined(__SANITIZE_ADDRESS__)
-	test_device(cuda_emulated(), "cuda, emulated", 1);
+	struct kernels emulated = *cuda_emulated();
+
+	emulated.gemm_part = ref->gemm_part;	/* other operations' tests
+						 * lie behind one with it */
+	test_device(&emulated, "cuda, emulated", 1);
 #else
 	printf("ok %d - # SKIP the CUDA kernels: no C++ compiler, or the "
 	    "sanitizer, which does not know their stacks\n", ++tap_cases);

@@ -11,11 +11,12 @@
 static const char *const op_names[] = {
 	"alloc", "release", "put", "get", "fill", "gemm", "bias", "bias_grad",
 	"add", "embed", "embed_grad", "layernorm", "layernorm_grad",
-	"rmsnorm", "rmsnorm_grad", "rope", "attend", "attend_grad", "gelu",
-	"gelu_grad", "swiglu", "swiglu_grad", "classify", "adamw", "sumsq",
+	"rmsnorm", "rmsnorm_grad", "headnorm", "headnorm_grad", "rope",
+	"attend", "attend_grad", "act", "act_grad", "glu", "glu_grad",
+	"classify", "adamw", "sumsq",
 	"gemm_part", "mix", "dropout", "dora_norm", "dora_turn",
 	"dora_turn_grad",
-	"packed_size", "pack", "product", "store", "look",
+	"packed_size", "pack", "product", "store", "look", "softcap",
 };
 
 #define FIRST_OP	offsetof(struct kernels, alloc)

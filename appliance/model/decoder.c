@@ -271,7 +271,8 @@ heads_of(const struct decoder *d)
 	const struct shape *m = &d->w->shape;
 	size_t n = d->w->qkv_rows;
 
-	return (struct kernel_heads){ d->B, d->T, m->H, m->G, m->D, n, n, n };
+	return (struct kernel_heads){ d->B, d->T, m->H, m->G, m->D, n, n, n,
+	    0, 0, 0 };
 }
 
 /* rope - turn queries and keys, or their gradients back */
@@ -283,7 +284,7 @@ rope(const struct decoder *d, real *qkv, int back)
 	(void)C;
 	if (m->family == FAMILY_LLAMA)
 		k->rope(dev, qkv, d->rope, d->pos, R, d->w->qkv_rows,
-		    m->H + m->G, m->D, back);
+		    m->H + m->G, m->D, m->D, back);
 }
 
 static void
@@ -311,9 +312,9 @@ layer_forward(const struct decoder *d, size_t i)
 	linear_forward(d->device, &l->to_up, &d->work,
 	    l->up, l->norm2, R);
 	if (m->family == FAMILY_GPT2)
-		k->gelu(dev, l->act, l->up, R * m->F);
+		k->act(dev, l->act, l->up, R * m->F, ACT_GELU);
 	else
-		k->swiglu(dev, l->act, l->up, R, m->F);
+		k->glu(dev, l->act, l->up, R, m->F, ACT_SILU);
 	linear_forward(d->device, &l->to_down, &d->work,
 	    next, l->act, R);
 	k->add(dev, next, l->mid, R * C);
@@ -335,9 +336,10 @@ layer_backward(const struct decoder *d, size_t i)
 	linear_backward(d->device, &l->to_down, &d->work,
 	    d->dact, d->dx, l->act, R);
 	if (m->family == FAMILY_GPT2)
-		k->gelu_grad(dev, d->dup, d->dact, l->up, R * m->F);
+		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F,
+		    ACT_GELU);
 	else
-		k->swiglu_grad(dev, d->dup, d->dact, l->up, R, m->F);
+		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, ACT_SILU);
 	linear_backward(d->device, &l->to_up, &d->work,
 	    d->dn, d->dup, l->norm2, R);
 	norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2, w->norm2,
@@ -369,7 +371,7 @@ head(const struct decoder *d, double scale)
 		linear_forward(d->device, &d->to_head, &d->work, d->logits,
 		    d->norm + r * C, n);
 		k->classify(dev, d->loss + r, d->logits, d->target + r, n,
-		    m->V, scale);
+		    m->V, scale, 0);
 		if (scale != 0)
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);

@@ -194,24 +194,26 @@ layer_run(struct predict *p, const struct predict_layer *l, size_t n)
 	const struct shape *m = &p->w->shape;
 	void *dev = p->device->dev;
 	size_t q = m->H * m->D, kv = m->G * m->D, wide = p->w->qkv_rows;
+	struct kernel_heads heads = { .H = m->H, .G = m->G, .D = m->D,
+	    .q = wide };
 
 	norm(p, p->n, p->x, l->norm1, l->norm1_b, n);
 	linear(p, p->qkv, p->n, l->qkv, l->qkv_b, n, wide, m->C);
 	if (m->family == FAMILY_LLAMA)
 		k->rope(dev, p->qkv, p->rope, p->pos, n, wide, m->H + m->G,
-		    m->D, 0);
+		    m->D, m->D, 0);
 	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, p->slot, p->pos,
 	    n, wide, kv, p->places);
-	k->look(dev, p->att, p->qkv, l->cache, p->slot, p->pos, n, wide, m->H,
-	    m->G, m->D, p->places);
+	k->look(dev, p->att, p->qkv, l->cache, p->slot, p->pos, n, &heads,
+	    p->places);
 	linear(p, p->n, p->att, l->out, l->out_b, n, m->C, q);
 	k->add(dev, p->x, p->n, n * m->C);
 	norm(p, p->n, p->x, l->norm2, l->norm2_b, n);
 	linear(p, p->up, p->n, l->up, l->up_b, n, p->w->up_rows, m->C);
 	if (m->family == FAMILY_GPT2)
-		k->gelu(dev, p->act, p->up, n * m->F);
+		k->act(dev, p->act, p->up, n * m->F, ACT_GELU);
 	else
-		k->swiglu(dev, p->act, p->up, n, m->F);
+		k->glu(dev, p->act, p->up, n, m->F, ACT_SILU);
 	linear(p, p->n, p->act, l->down, l->down_b, n, m->C, m->F);
 	k->add(dev, p->x, p->n, n * m->C);
 }
@@ -260,6 +262,6 @@ predict_loss(struct predict *p, const struct predict_rows *r,
 		return;
 	k->put(dev, p->target, target, r->nwant * sizeof(*target));
 	k->classify(dev, p->loss, p->logits, p->target, r->nwant,
-	    p->w->shape.V, 0);
+	    p->w->shape.V, 0, 0);
 	k->get(dev, loss, p->loss, r->nwant * sizeof(*loss));
 }

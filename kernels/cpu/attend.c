@@ -5,7 +5,8 @@
  * matrix (after Dao et al. 2022, FlashAttention: only each row's log-sum is
  * kept, and the backward pass makes the scores anew).  A task is a sequence's
  * key/value head with the query heads that share it, so that no two tasks add
- * to the same gradient.
+ * to the same gradient.  With a window a block begins at the first key that its
+ * first query sees.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
@@ -21,11 +22,12 @@ struct attend_call {
 	const real *q, *k, *v, *dy, *yy, *sums;
 };
 
-/* one head's block: queries first to first + n, keys up to the last of them */
+/* one head's block: queries first to first + n, keys from low to the last of
+ * them */
 struct block {
 	const struct attend_call *c;
-	const real *q, *k, *v;		/* the sequence's first row */
-	size_t h, first, n, keys;
+	const real *q, *k, *v;		/* first row: of all, then of low */
+	size_t h, first, n, low, keys;
 	size_t out;			/* where its result begins in y */
 	size_t sum;			/* index of the first row's lse */
 	float scale;
@@ -38,35 +40,73 @@ block_of(struct block *k, const struct attend_call *c, size_t b, size_t g,
 	const struct kernel_heads *s = c->s;
 
 	*k = (struct block){ .c = c, .h = h, .first = first };
+	k->low = s->window != 0 && first + 1 > s->window ?
+	    first + 1 - s->window : 0;
 	k->q = c->q + b * s->T * s->q + h * s->D;
-	k->k = c->k + b * s->T * s->k + g * s->D;
-	k->v = c->v + b * s->T * s->v + g * s->D;
+	k->k = c->k + (b * s->T + k->low) * s->k + g * s->D;
+	k->v = c->v + (b * s->T + k->low) * s->v + g * s->D;
 	k->n = s->T - first < QUERIES ? s->T - first : QUERIES;
-	k->keys = first + k->n;
+	k->keys = first + k->n - k->low;
 	k->out = ((b * s->T + first) * s->H + h) * s->D;
 	k->sum = (b * s->H + h) * s->T + first;
-	k->scale = 1 / sqrtf((float)s->D);
+	k->scale = s->scale != 0 ? (float)s->scale : 1 / sqrtf((float)s->D);
 }
 
-/* block_scores - p[n][keys] = scale q k^T */
+/* block_cap - capped scores, and their slopes if asked for */
 static void
-block_scores(const struct block *k, real *p)
+block_cap(const struct block *k, real *p, real *slope)
+{
+	float cap = (float)k->c->s->cap;
+	size_t n = k->n * k->keys, i;
+	vec t;
+	float u;
+
+	for (i = 0; i + LANES <= n; i += LANES) {
+		t = vtanh(load(p + i) / splat(cap));
+		save(p + i, splat(cap) * t);
+		if (slope != NULL)
+			save(slope + i, splat(1) - t * t);
+	}
+	for (; i < n; i++) {
+		u = tanhf(p[i] / cap);
+		p[i] = cap * u;
+		if (slope != NULL)
+			slope[i] = 1 - u * u;
+	}
+}
+
+/* block_scores - p[n][keys] = scale q k^T, capped */
+static void
+block_scores(const struct block *k, real *p, real *slope)
 {
 	const struct kernel_heads *s = k->c->s;
 
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)k->n,
 	    (int)k->keys, (int)s->D, k->scale, k->q + k->first * s->q,
 	    (int)s->q, k->k, (int)s->k, 0, p, (int)k->keys);
+	if (s->cap != 0)
+		block_cap(k, p, slope);
 }
 
-/* row_exp - p[i] = e^(p[i] - sub) for i < n, 0 to the row's end; their sum */
+/* row_seen - the keys, from low on, that query i of the block sees */
+static void
+row_seen(const struct block *k, size_t i, size_t *from, size_t *to)
+{
+	size_t window = k->c->s->window;
+
+	*to = k->first + i + 1 - k->low;
+	*from = window != 0 && *to > window ? *to - window : 0;
+}
+
+/* row_exp - p[i] = e^(p[i] - sub) for from <= i < n, else 0; their sum */
 static float
-row_exp(real *p, size_t n, size_t end, float sub)
+row_exp(real *p, size_t from, size_t n, size_t end, float sub)
 {
 	vec sum = splat(0), e;
 	float total;
-	size_t i = 0;
+	size_t i = from;
 
+	memset(p, 0, from * sizeof(*p));
 	for (; i + LANES <= n; i += LANES) {
 		e = vexp(load(p + i) - splat(sub));
 		save(p + i, e);
@@ -86,16 +126,18 @@ block_forward(const struct block *k, real *p)
 {
 	const struct kernel_heads *s = k->c->s;
 	float inverse[QUERIES];
+	size_t from, n;
 
-	block_scores(k, p);
+	block_scores(k, p, NULL);
 	for (size_t i = 0; i < k->n; i++) {
 		real *row = p + i * k->keys;
-		size_t n = k->first + i + 1;
-		float max = row[0], sum;
+		float max, sum;
 
-		for (size_t j = 1; j < n; j++)
+		row_seen(k, i, &from, &n);
+		max = row[from];
+		for (size_t j = from + 1; j < n; j++)
 			max = row[j] > max ? row[j] : max;
-		sum = row_exp(row, n, k->keys, max);
+		sum = row_exp(row, from, n, k->keys, max);
 		k->c->lse[k->sum + i] = max + logf(sum);
 		inverse[i] = 1 / sum;
 	}
@@ -134,27 +176,30 @@ OP(attend)(void *dev, real *y, real *lse, const real *q, const real *k,
 	    QUERIES * s->T * sizeof(real));
 }
 
-/* block_slopes - p becomes the scores' gradient, given dp = dy v^T */
+/* block_slopes - p becomes the products' gradient, given dp = dy v^T */
 static void
-block_slopes(const struct block *k, real *p, const real *dp)
+block_slopes(const struct block *k, real *p, const real *dp, const real *slope)
 {
 	const struct kernel_heads *s = k->c->s;
+	size_t from, n, j;
 
 	for (size_t i = 0; i < k->n; i++) {
 		const real *dy = k->c->dy + k->out + i * s->H * s->D;
 		const real *y = k->c->yy + k->out + i * s->H * s->D;
 		real *row = p + i * k->keys;
 		const real *drow = dp + i * k->keys;
-		size_t n = k->first + i + 1, j = 0;
 		float mean = 0;
 
+		row_seen(k, i, &from, &n);
 		for (size_t d = 0; d < s->D; d++)
 			mean += dy[d] * y[d];
-		for (; j + LANES <= n; j += LANES)
+		for (j = from; j + LANES <= n; j += LANES)
 			save(row + j, load(row + j) * (load(drow + j) -
 			    splat(mean)));
 		for (; j < n; j++)
 			row[j] *= drow[j] - mean;
+		for (j = from; s->cap != 0 && j < n; j++)
+			row[j] *= slope[i * k->keys + j];
 	}
 }
 
@@ -164,18 +209,24 @@ block_backward(const struct block *k, real *p, real *dp, real *dq, real *dk,
 {
 	const struct kernel_heads *s = k->c->s;
 	const real *dy = k->c->dy + k->out;
+	real *slope = dp + QUERIES * s->T;
 	int n = (int)k->n, keys = (int)k->keys, D = (int)s->D;
 	int wide = (int)(s->H * s->D);
+	size_t from, to;
 
-	block_scores(k, p);
-	for (size_t i = 0; i < k->n; i++)
-		row_exp(p + i * k->keys, k->first + i + 1, k->keys,
+	dk += k->low * s->k;
+	dv += k->low * s->v;
+	block_scores(k, p, slope);
+	for (size_t i = 0; i < k->n; i++) {
+		row_seen(k, i, &from, &to);
+		row_exp(p + i * k->keys, from, to, k->keys,
 		    k->c->sums[k->sum + i]);
+	}
 	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, D, n, 1, p,
 	    keys, dy, wide, 1, dv, (int)s->v);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, keys, D, 1, dy,
 	    wide, k->v, (int)s->v, 0, dp, keys);
-	block_slopes(k, p, dp);
+	block_slopes(k, p, dp, slope);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, D, keys,
 	    k->scale, p, keys, k->k, (int)s->k, 0, dq + k->first * s->q,
 	    (int)s->q);
@@ -217,5 +268,5 @@ OP(attend_grad)(void *dev, real *dq, real *dk, real *dv, const real *dy,
 	    .dy = dy, .yy = y, .sums = lse, .q = q, .k = k, .v = v };
 
 	pool_run(cpu->pool, attend_back, &c, s->B * s->G,
-	    2 * QUERIES * s->T * sizeof(real));
+	    (s->cap != 0 ? 3 : 2) * QUERIES * s->T * sizeof(real));
 }

@@ -66,15 +66,24 @@ void OP(rmsnorm)(void *, real *y, real *keep, const real *x, const real *w,
     size_t R, size_t C, double eps);
 void OP(rmsnorm_grad)(void *, real *dx, real *dw, const real *dy,
     const real *x, const real *w, const real *keep, size_t R, size_t C);
+void OP(headnorm)(void *, real *y, size_t ystride, real *keep, const real *x,
+    size_t xstride, const real *w, size_t R, size_t heads, size_t D,
+    double eps);
+void OP(headnorm_grad)(void *, real *dx, real *dw, const real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, size_t R, size_t heads, size_t D);
 void OP(rope)(void *, real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back);
-void OP(gelu)(void *, real *y, const real *x, size_t n);
-void OP(gelu_grad)(void *, real *dx, const real *dy, const real *x, size_t n);
-void OP(swiglu)(void *, real *y, const real *x, size_t R, size_t F);
-void OP(swiglu_grad)(void *, real *dx, const real *dy, const real *x, size_t R,
-    size_t F);
+    size_t stride, size_t heads, size_t D, size_t N, int back);
+void OP(act)(void *, real *y, const real *x, size_t n, enum kernel_act);
+void OP(act_grad)(void *, real *dx, const real *dy, const real *x, size_t n,
+    enum kernel_act);
+void OP(glu)(void *, real *y, const real *x, size_t R, size_t F,
+    enum kernel_act);
+void OP(glu_grad)(void *, real *dx, const real *dy, const real *x, size_t R,
+    size_t F, enum kernel_act);
+void OP(softcap)(void *, real *y, size_t n, double cap);
 void OP(classify)(void *, real *loss, real *logits, const int32_t *target,
-    size_t R, size_t V, double scale);
+    size_t R, size_t V, double scale, double cap);
 void OP(attend)(void *, real *y, real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
 void OP(attend_grad)(void *, real *dq, real *dk, real *dv, const real *dy,
@@ -88,8 +97,8 @@ void OP(store)(void *, real *cache, const real *k, const real *v,
     const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
     size_t width, size_t places);
 void OP(look)(void *, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
-    size_t G, size_t D, size_t places);
+    const int32_t *slot, const int32_t *pos, size_t R,
+    const struct kernel_heads *, size_t places);
 #endif
 
 #endif

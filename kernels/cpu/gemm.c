@@ -72,7 +72,7 @@ struct classify_call {
 	real *loss, *logits;
 	const int32_t *target;
 	size_t R, V, tasks;
-	float scale;
+	float scale, cap;
 };
 
 /* row_max - of a row */
@@ -96,6 +96,37 @@ row_max(const real *x, size_t n)
 	return max;
 }
 
+/* row_cap - a row becomes cap * tanh(x / cap) */
+static void
+row_cap(real *x, size_t n, float cap)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		save(x + i, splat(cap) * vtanh(load(x + i) / splat(cap)));
+	for (; i < n; i++)
+		x[i] = cap * tanhf(x[i] / cap);
+}
+
+/* row_slopes - a row's gradient, times the cap's slope if there is one */
+static void
+row_slopes(const struct classify_call *k, real *x, int32_t t, float lse)
+{
+	float c = k->cap == 0 ? 0 : 1 / (k->cap * k->cap);
+	float keep = x[t];
+	size_t i;
+
+	for (i = 0; i + LANES <= k->V; i += LANES) {
+		vec y = load(x + i);
+
+		save(x + i, splat(k->scale) * vexp(y - splat(lse)) *
+		    (splat(1) - splat(c) * y * y));
+	}
+	for (; i < k->V; i++)
+		x[i] = k->scale * expf(x[i] - lse) * (1 - c * x[i] * x[i]);
+	x[t] = k->scale * (expf(keep - lse) - 1) * (1 - c * keep * keep);
+}
+
 static void
 classify_task(void *arg, size_t task, void *scratch)
 {
@@ -106,9 +137,12 @@ classify_task(void *arg, size_t task, void *scratch)
 	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
 		real *x = k->logits + r * V;
 		int32_t t = k->target[r];
-		float max = row_max(x, V), lse, keep;
+		float max, lse;
 		double sum = 0;
 
+		if (k->cap != 0)
+			row_cap(x, V, k->cap);
+		max = row_max(x, V);
 		for (i = 0; i + LANES <= V; i += LANES)
 			sum += (double)vsum(vexp(load(x + i) - splat(max)));
 		for (; i < V; i++)
@@ -117,24 +151,21 @@ classify_task(void *arg, size_t task, void *scratch)
 		k->loss[r] = t < 0 ? 0 : lse - x[t];
 		if (k->scale == 0)
 			continue;
-		keep = t < 0 ? 0 : x[t];
-		for (i = 0; i + LANES <= V; i += LANES)
-			save(x + i, t < 0 ? splat(0) : splat(k->scale) *
-			    vexp(load(x + i) - splat(lse)));
-		for (; i < V; i++)
-			x[i] = t < 0 ? 0 : k->scale * expf(x[i] - lse);
-		if (t >= 0)
-			x[t] = k->scale * (expf(keep - lse) - 1);
+		if (t < 0)
+			memset(x, 0, V * sizeof(*x));
+		else
+			row_slopes(k, x, t, lse);
 	}
 }
 
 void
 OP(classify)(void *dev, real *loss, real *logits, const int32_t *target,
-    size_t R, size_t V, double scale)
+    size_t R, size_t V, double scale, double cap)
 {
 	struct cpu *c = dev;
 	struct classify_call k = { .loss = loss, .logits = logits,
-	    .target = target, .R = R, .V = V, .scale = (float)scale };
+	    .target = target, .R = R, .V = V, .scale = (float)scale,
+	    .cap = (float)cap };
 
 	k.tasks = tasks_for(dev, R, V * 8);
 	pool_run(c->pool, classify_task, &k, k.tasks, 0);

@@ -191,7 +191,8 @@ struct look_call {
 	real *y;
 	const real *q, *cache;
 	const int32_t *slot, *pos;
-	size_t stride, H, G, D, places;
+	const struct kernel_heads *s;
+	size_t places;
 };
 
 /* look_dot - one query against one key */
@@ -234,41 +235,54 @@ look_values(real *y, const real *p, const real *v, size_t n, size_t D,
 }
 
 static void
+look_cap(real *p, size_t n, float cap)
+{
+	for (size_t j = 0; j < n; j += LANES)	/* scratch has room */
+		save(p + j, splat(cap) * vtanh(load(p + j) / splat(cap)));
+}
+
+static void
 look_task(void *arg, size_t task, void *scratch)
 {
 	const struct look_call *c = arg;
-	size_t r = task / c->H, h = task % c->H, width = c->G * c->D;
-	size_t n = (size_t)c->pos[r] + 1;
+	const struct kernel_heads *s = c->s;
+	size_t r = task / s->H, h = task % s->H, width = s->G * s->D;
+	size_t n = (size_t)c->pos[r] + 1, from;
 	const real *past = c->cache + (size_t)c->slot[r] * c->places * 2 *
-	    width + h / (c->H / c->G) * c->D;
-	const real *q = c->q + r * c->stride + h * c->D;
-	float scale = 1 / sqrtf((float)c->D), max = -HUGE_VALF, sum = 0;
+	    width + h / (s->H / s->G) * s->D;
+	const real *q = c->q + r * s->q + h * s->D;
+	float scale = s->scale != 0 ? (float)s->scale :
+	    1 / sqrtf((float)s->D), max = -HUGE_VALF, sum = 0;
 	real *p = scratch;
 
-	for (size_t j = 0; j < n; j++) {
-		p[j] = scale * look_dot(q, past + j * 2 * width, c->D);
+	from = s->window != 0 && n > s->window ? n - s->window : 0;
+	past += from * 2 * width;
+	n -= from;
+	for (size_t j = 0; j < n; j++)
+		p[j] = scale * look_dot(q, past + j * 2 * width, s->D);
+	if (s->cap != 0)
+		look_cap(p, n, (float)s->cap);
+	for (size_t j = 0; j < n; j++)
 		max = p[j] > max ? p[j] : max;
-	}
 	for (size_t j = 0; j < n; j += LANES)	/* scratch has room */
 		save(p + j, vexp(load(p + j) - splat(max)));
 	for (size_t j = 0; j < n; j++)
 		sum += p[j];
 	for (size_t j = 0; j < n; j++)
 		p[j] /= sum;
-	look_values(c->y + (r * c->H + h) * c->D, p, past + width, n, c->D,
+	look_values(c->y + (r * s->H + h) * s->D, p, past + width, n, s->D,
 	    2 * width);
 }
 
 void
 OP(look)(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
-    size_t G, size_t D, size_t places)
+    const int32_t *slot, const int32_t *pos, size_t R,
+    const struct kernel_heads *s, size_t places)
 {
 	struct cpu *cpu = dev;
 	struct look_call c = { .y = y, .q = q, .cache = cache, .slot = slot,
-	    .pos = pos, .stride = stride, .H = H, .G = G, .D = D,
-	    .places = places };
+	    .pos = pos, .s = s, .places = places };
 
-	pool_run(cpu->pool, look_task, &c, R * H,
+	pool_run(cpu->pool, look_task, &c, R * s->H,
 	    (places + LANES) * sizeof(real));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on rows: norms, positions, activations.  Rows are shared out among
- * threads; gradients of parameters are sums over all rows, so there columns are
- * shared out, and the sum's order does not depend on the number of threads.
+ * Operations on rows: norms, positions.  Rows are shared out among threads;
+ * gradients of parameters are sums over all rows, so there columns are shared
+ * out, and the sum's order does not depend on the number of threads.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
@@ -13,7 +13,7 @@ struct row_call {
 	real *y, *keep, *mean, *dw, *db;
 	const real *x, *w, *b, *dy, *table, *kept, *means;
 	const int32_t *pos;
-	size_t R, C, stride, heads, tasks;
+	size_t R, C, stride, ystride, heads, turned, tasks;
 	double eps;
 	bool layer;			/* layernorm, not rmsnorm */
 	int back;
@@ -179,16 +179,96 @@ OP(rmsnorm_grad)(void *dev, real *dx, real *dw, const real *dy, const real *x,
 		row_run(dev, norm_params, &k, C, R);
 }
 
+/* heads_task - a row's heads are rows of their own, apart from other rows' */
+static void
+heads_task(void *arg, size_t task, void *scratch)
+{
+	const struct row_call *k = arg;
+	struct row_call one = { .w = k->w, .C = k->C, .R = k->heads,
+	    .tasks = 1, .eps = k->eps };
+	size_t r, to;
+
+	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
+		one.y = k->y + r * k->ystride;
+		one.x = k->x + r * k->stride;
+		one.keep = k->keep + r * k->heads;
+		norm_task(&one, 0, scratch);
+	}
+}
+
+static void
+heads_back(void *arg, size_t task, void *scratch)
+{
+	const struct row_call *k = arg;
+	struct row_call one = { .w = k->w, .C = k->C, .R = k->heads,
+	    .tasks = 1 };
+	size_t r, to;
+
+	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
+		one.y = k->y + r * k->stride;
+		one.x = k->x + r * k->stride;
+		one.dy = k->dy + r * k->ystride;
+		one.kept = k->kept + r * k->heads;
+		memset(one.y, 0, k->heads * k->C * sizeof(*one.y));
+		norm_back(&one, 0, scratch);
+	}
+}
+
+static void
+heads_params(void *arg, size_t task, void *scratch)
+{
+	const struct row_call *k = arg;
+	size_t from, to;
+
+	(void)scratch;
+	part(k->C, k->tasks, task, &from, &to);
+	for (size_t r = 0; r < k->R; r++)
+		for (size_t h = 0; h < k->heads; h++) {
+			const real *x = k->x + r * k->stride + h * k->C;
+			const real *dy = k->dy + r * k->ystride + h * k->C;
+			float s = k->kept[r * k->heads + h];
+
+			for (size_t i = from; i < to; i++)
+				k->dw[i] += dy[i] * x[i] * s;
+		}
+}
+
+void
+OP(headnorm)(void *dev, real *y, size_t ystride, real *keep, const real *x,
+    size_t xstride, const real *w, size_t R, size_t heads, size_t D,
+    double eps)
+{
+	struct row_call k = { .y = y, .ystride = ystride, .keep = keep,
+	    .x = x, .stride = xstride, .w = w, .R = R, .heads = heads, .C = D,
+	    .eps = eps };
+
+	row_run(dev, heads_task, &k, R, heads * D);
+}
+
+void
+OP(headnorm_grad)(void *dev, real *dx, real *dw, const real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, size_t R, size_t heads, size_t D)
+{
+	struct row_call k = { .y = dx, .dw = dw, .dy = dy, .ystride = ystride,
+	    .x = x, .stride = xstride, .w = w, .kept = keep, .R = R,
+	    .heads = heads, .C = D };
+
+	row_run(dev, heads_back, &k, R, heads * D);
+	if (dw != NULL)
+		row_run(dev, heads_params, &k, D, R * heads);
+}
+
 static void
 rope_task(void *arg, size_t task, void *scratch)
 {
 	const struct row_call *k = arg;
-	size_t r, to, half = k->C / 2;
+	size_t r, to, half = k->turned / 2;
 	float sign = k->back ? -1 : 1;
 
 	(void)scratch;
 	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
-		const real *co = k->table + (size_t)k->pos[r] * k->C;
+		const real *co = k->table + (size_t)k->pos[r] * k->turned;
 		const real *si = co + half;
 
 		for (size_t h = 0; h < k->heads; h++) {
@@ -207,145 +287,11 @@ rope_task(void *arg, size_t task, void *scratch)
 
 void
 OP(rope)(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back)
+    size_t stride, size_t heads, size_t D, size_t N, int back)
 {
 	struct row_call k = { .y = x, .table = table, .pos = pos, .R = R,
-	    .stride = stride, .heads = heads, .C = D, .back = back };
+	    .stride = stride, .heads = heads, .C = D, .turned = N,
+	    .back = back };
 
 	row_run(dev, rope_task, &k, R, heads * D);
-}
-
-#define GELU_A	0.79788456080286535588f	/* sqrt(2/pi) */
-#define GELU_B	0.044715f
-
-/* vtanh - 1 - 2 / (e^2u + 1), u kept where that is not 1 */
-static inline vec
-vtanh(vec u)
-{
-	return splat(1) - splat(2) / (vexp(u + u) + splat(1));
-}
-
-static inline vec
-gelu_of(vec x)
-{
-	vec t = vtanh(splat(GELU_A) * (x + splat(GELU_B) * x * x * x));
-
-	return splat(.5f) * x * (splat(1) + t);
-}
-
-static inline vec
-gelu_slope(vec x)
-{
-	vec t = vtanh(splat(GELU_A) * (x + splat(GELU_B) * x * x * x));
-
-	return splat(.5f) * (splat(1) + t) + splat(.5f) * x * (splat(1) - t *
-	    t) * splat(GELU_A) * (splat(1) + splat(3 * GELU_B) * x * x);
-}
-
-/* tail_in, tail_out - the last few numbers of a run as one vector */
-static inline vec
-tail_in(const real *p, size_t n)
-{
-	real v[LANES] = { 0 };
-
-	memcpy(v, p, n * sizeof(*p));
-	return load(v);
-}
-
-static inline void
-tail_out(real *p, vec x, size_t n)
-{
-	real v[LANES];
-
-	save(v, x);
-	memcpy(p, v, n * sizeof(*p));
-}
-
-static void
-gelu_task(void *arg, size_t task, void *scratch)
-{
-	const struct row_call *k = arg;
-	size_t i, to;
-
-	(void)scratch;
-	for (part(k->R, k->tasks, task, &i, &to); i + LANES <= to; i += LANES) {
-		vec x = load(k->x + i);
-
-		save(k->y + i, k->dy == NULL ? gelu_of(x) :
-		    load(k->dy + i) * gelu_slope(x));
-	}
-	if (i < to) {
-		vec x = tail_in(k->x + i, to - i);
-
-		tail_out(k->y + i, k->dy == NULL ? gelu_of(x) :
-		    tail_in(k->dy + i, to - i) * gelu_slope(x), to - i);
-	}
-}
-
-void
-OP(gelu)(void *dev, real *y, const real *x, size_t n)
-{
-	struct row_call k = { .y = y, .x = x, .R = n };
-
-	row_run(dev, gelu_task, &k, n, 8);
-}
-
-void
-OP(gelu_grad)(void *dev, real *dx, const real *dy, const real *x, size_t n)
-{
-	struct row_call k = { .y = dx, .x = x, .dy = dy, .R = n };
-
-	row_run(dev, gelu_task, &k, n, 16);
-}
-
-/* swiglu_part - lanes of one row: forward, or both gradients */
-static inline void
-swiglu_part(const struct row_call *k, size_t r, size_t i, size_t n)
-{
-	size_t F = k->C;
-	const real *x = k->x + r * 2 * F + i;
-	vec g = n == LANES ? load(x) : tail_in(x, n);
-	vec u = n == LANES ? load(x + F) : tail_in(x + F, n);
-	vec s = splat(1) / (splat(1) + vexp(-g)), d;
-
-	if (k->dy == NULL) {
-		tail_out(k->y + r * F + i, g * s * u, n);
-		return;
-	}
-	d = tail_in(k->dy + r * F + i, n);
-	tail_out(k->y + r * 2 * F + i, d * u * s * (splat(1) + g * (splat(1) -
-	    s)), n);
-	tail_out(k->y + r * 2 * F + F + i, d * g * s, n);
-}
-
-static void
-swiglu_task(void *arg, size_t task, void *scratch)
-{
-	const struct row_call *k = arg;
-	size_t r, to, i;
-
-	(void)scratch;
-	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
-		for (i = 0; i + LANES <= k->C; i += LANES)
-			swiglu_part(k, r, i, LANES);
-		if (i < k->C)
-			swiglu_part(k, r, i, k->C - i);
-	}
-}
-
-void
-OP(swiglu)(void *dev, real *y, const real *x, size_t R, size_t F)
-{
-	struct row_call k = { .y = y, .x = x, .R = R, .C = F };
-
-	row_run(dev, swiglu_task, &k, R, 8 * F);
-}
-
-void
-OP(swiglu_grad)(void *dev, real *dx, const real *dy, const real *x, size_t R,
-    size_t F)
-{
-	struct row_call k = { .y = dx, .x = x, .dy = dy, .R = R, .C = F };
-
-	row_run(dev, swiglu_task, &k, R, 16 * F);
 }

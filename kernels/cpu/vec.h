@@ -71,4 +71,11 @@ vexp(vec x)
 	return (vec)((ivec)p & ~low);
 }
 
+/* vtanh - 1 - 2 / (e^2u + 1), u kept where that is not 1 */
+static inline vec
+vtanh(vec u)
+{
+	return splat(1) - splat(2) / (vexp(u + u) + splat(1));
+}
+
 #endif

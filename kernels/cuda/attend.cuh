@@ -33,6 +33,39 @@ load_rows(float *to, size_t wide, const real *from, size_t stride,
 	}
 }
 
+/* score_of - a scaled product with the cap on it; score_slope - by the product
+ * before it was scaled */
+static __device__ inline float
+score_of(const struct kernel_heads *s, float dot)
+{
+	float x = dot * (float)s->scale, cap = (float)s->cap;
+
+	return cap == 0 ? x : cap * tanhf(x / cap);
+}
+
+static __device__ inline float
+score_slope(const struct kernel_heads *s, float score)
+{
+	float x = s->cap == 0 ? 0 : score / (float)s->cap;
+
+	return (float)s->scale * (1 - x * x);
+}
+
+/* sees - does the query at place t see the key at place j */
+static __device__ inline bool
+sees(const struct kernel_heads *s, size_t t, size_t j)
+{
+	return j <= t && (s->window == 0 || t - j < s->window);
+}
+
+/* first_tile - the first tile of keys that a query at place t sees */
+static __device__ inline size_t
+first_tile(const struct kernel_heads *s, size_t t)
+{
+	return s->window == 0 || t < s->window ? 0 :
+	    (t + 1 - s->window) / TILE * TILE;
+}
+
 /* dot_rows - of two rows in shared memory */
 static __device__ inline float
 dot_rows(const float *a, const float *b, size_t D)
@@ -84,7 +117,12 @@ static __device__ inline void
 query_keys(struct query *q, float score, const float *values, size_t D)
 {
 	float most = fmaxf(q->max, warp_max(score));
-	float w = expf(score - most), less = expf(q->max - most);
+	float w, less;
+
+	if (most == -INFINITY)		/* nothing in sight yet */
+		return;
+	w = expf(score - most);
+	less = expf(q->max - most);
 
 	q->sum = q->sum * less + warp_sum(w);
 	q->max = most;
@@ -102,7 +140,7 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 	DYNAMIC(shared);
 	size_t D = s.D, T = s.T, h = blockIdx.y, b = blockIdx.z;
 	float *keys = shared, *values = keys + TILE * (D + 1);
-	float *queries = values + TILE * D, scale = 1 / sqrtf((float)D);
+	float *queries = values + TILE * D;
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * QUERIES;
 	size_t own = first + warp * QUERIES;
@@ -119,7 +157,8 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 			at[i].y[c] = 0;
 	}
 	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * QUERIES, T, D);
-	for (size_t base = 0; base < T && base <= last; base += TILE) {
+	for (size_t base = first_tile(&s, first); base < T && base <= last;
+	    base += TILE) {
 		__syncthreads();
 		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
 		load_rows(values, D, v, s.v, base, TILE, T, D);
@@ -130,9 +169,10 @@ UNROLL
 
 			if (t < base || t >= T)
 				continue;	/* all lanes alike */
-			query_keys(&at[i], base + lane > t ? -INFINITY :
-			    scale * dot_rows(queries + (t - first) * D,
-			    keys + lane * (D + 1), D), values, D);
+			query_keys(&at[i], !sees(&s, t, base + lane) ?
+			    -INFINITY : score_of(&s, dot_rows(queries +
+			    (t - first) * D, keys + lane * (D + 1), D)),
+			    values, D);
 		}
 	}
 UNROLL
@@ -149,18 +189,30 @@ UNROLL
 	}
 }
 
+/* heads_for - with its scale in place */
+static struct kernel_heads
+heads_for(const struct kernel_heads *s)
+{
+	struct kernel_heads own = *s;
+
+	if (own.scale == 0)
+		own.scale = 1 / sqrt((double)own.D);
+	return own;
+}
+
 static void
 cuda_attend(void *dev, real *y, real *lse, const real *q, const real *k,
-    const real *v, const struct kernel_heads *s)
+    const real *v, const struct kernel_heads *heads)
 {
 	struct cuda *c = (struct cuda *)dev;
+	struct kernel_heads s = heads_for(heads);
 	size_t rows = ATTEND_WARPS * QUERIES;
-	size_t shared = (TILE * (2 * s->D + 1) + rows * s->D) * sizeof(float);
+	size_t shared = (TILE * (2 * s.D + 1) + rows * s.D) * sizeof(float);
 
-	if (s->B * s->T * s->H * s->D > 0)
-		LAUNCH(c, dim3((unsigned)((s->T + rows - 1) / rows),
-		    (unsigned)s->H, (unsigned)s->B), ATTEND_THREADS, shared,
-		    attend_rows, y, lse, q, k, v, *s);
+	if (s.B * s.T * s.H * s.D > 0)
+		LAUNCH(c, dim3((unsigned)((s.T + rows - 1) / rows),
+		    (unsigned)s.H, (unsigned)s.B), ATTEND_THREADS, shared,
+		    attend_rows, y, lse, q, k, v, s);
 }
 
 /* attend_means - mean[B,H,T] of dy times y, which every score's slope needs */
@@ -191,7 +243,7 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 	float *keys = shared, *values = keys + TILE * (D + 1);
 	float *queries = values + TILE * (D + 1);
 	float *slopes = queries + ATTEND_WARPS * OWN * D;
-	float scale = 1 / sqrtf((float)D), acc[OWN][SLICES];
+	float acc[OWN][SLICES];
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
 	size_t last = first + ATTEND_WARPS * OWN - 1;
@@ -207,7 +259,8 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * OWN, T, D);
 	load_rows(slopes, D, dy + (b * T * s.H + h) * D, s.H * D, first,
 	    ATTEND_WARPS * OWN, T, D);
-	for (size_t base = 0; base < T && base <= last; base += TILE) {
+	for (size_t base = first_tile(&s, first); base < T && base <= last;
+	    base += TILE) {
 		__syncthreads();
 		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
 		load_rows(values, D + 1, v, s.v, base, TILE, T, D);
@@ -215,15 +268,17 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 UNROLL
 		for (size_t i = 0; i < OWN; i++) {
 			size_t row = warp * OWN + i, t = first + row;
-			float ds = 0;
+			float ds = 0, x;
 
 			if (t < base || t >= T)
 				continue;
-			if (base + lane <= t)
-				ds = scale * expf(scale * dot_rows(queries +
-				    row * D, keys + lane * (D + 1), D) -
-				    lse[t]) * (dot_rows(slopes + row * D,
-				    values + lane * (D + 1), D) - mean[t]);
+			if (sees(&s, t, base + lane)) {
+				x = score_of(&s, dot_rows(queries + row * D,
+				    keys + lane * (D + 1), D));
+				ds = score_slope(&s, x) * expf(x - lse[t]) *
+				    (dot_rows(slopes + row * D, values +
+				    lane * (D + 1), D) - mean[t]);
+			}
 			add_rows(acc[i], ds, keys, D + 1, D);
 		}
 	}
@@ -246,9 +301,11 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	float *queries = shared, *slopes = queries + TILE * (D + 1);
 	float *keys = slopes + TILE * (D + 1);
 	float *values = keys + ATTEND_WARPS * OWN * D;
-	float scale = 1 / sqrtf((float)D), ak[OWN][SLICES], av[OWN][SLICES];
+	float ak[OWN][SLICES], av[OWN][SLICES];
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
+	size_t last = first + ATTEND_WARPS * OWN - 1, end = s.window == 0 ||
+	    last + s.window > T ? T : last + s.window;
 
 	for (int i = 0; i < OWN; i++)
 		for (int c = 0; c < SLICES; c++)
@@ -258,7 +315,7 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	load_rows(values, D, v + b * T * s.v + g * D, s.v, first,
 	    ATTEND_WARPS * OWN, T, D);
 	for (size_t h = g * per; h < (g + 1) * per; h++)
-		for (size_t base = first / TILE * TILE; base < T;
+		for (size_t base = first / TILE * TILE; base < end;
 		    base += TILE) {
 			size_t t = base + lane;
 			size_t at = (b * s.H + h) * T + t;
@@ -272,15 +329,16 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 UNROLL
 			for (size_t i = 0; i < OWN; i++) {
 				size_t row = warp * OWN + i;
-				float p = 0, ds = 0;
+				float p = 0, ds = 0, x;
 
-				if (t < T && t >= first + row) {
-					p = expf(scale * dot_rows(queries +
+				if (t < T && sees(&s, t, first + row)) {
+					x = score_of(&s, dot_rows(queries +
 					    lane * (D + 1), keys + row * D,
-					    D) - lse[at]);
-					ds = scale * p * (dot_rows(slopes +
-					    lane * (D + 1), values + row * D,
-					    D) - mean[at]);
+					    D));
+					p = expf(x - lse[at]);
+					ds = score_slope(&s, x) * p *
+					    (dot_rows(slopes + lane * (D + 1),
+					    values + row * D, D) - mean[at]);
 				}
 				add_rows(av[i], p, slopes, D + 1, D);
 				add_rows(ak[i], ds, queries, D + 1, D);
@@ -321,7 +379,7 @@ cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
     const real *v, const struct kernel_heads *all)
 {
 	size_t T = all->T, most = WORK_BYTES / sizeof(float) / (T * all->H);
-	struct kernel_heads s = *all;
+	struct kernel_heads s = heads_for(all);
 
 	for (size_t b = 0; b < all->B; b += s.B) {
 		size_t r = b * T, wide = all->H * all->D;

@@ -133,8 +133,9 @@ cuda_get(void *dev, void *host, const void *from, size_t bytes)
 
 /* Row-major c = op(a) op(b) is column-major c' = op(b)' op(a)' */
 static void
-cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
-    double alpha, const real *a, const real *b, double beta, real *out)
+cuda_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, size_t lda, const real *b, size_t ldb,
+    double beta, real *out, size_t ldc)
 {
 	struct cuda *c = (struct cuda *)dev;
 	real one = (real)alpha, keep = (real)beta;
@@ -144,11 +145,19 @@ cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 		return;
 	rc = cublasSgemm_64(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N,
 	    ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)N, (int64_t)M,
-	    (int64_t)K, &one, b, (int64_t)(tb ? K : N), a,
-	    (int64_t)(ta ? M : K), &keep, out, (int64_t)N);
+	    (int64_t)K, &one, b, (int64_t)ldb, a, (int64_t)lda, &keep, out,
+	    (int64_t)ldc);
 	if (rc != CUBLAS_STATUS_SUCCESS)
 		msg_fatal(75, "GPU %d: cannot start 'gemm': %s", c->number,
 		    cublasGetStatusString(rc));
+}
+
+static void
+cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
+    double alpha, const real *a, const real *b, double beta, real *out)
+{
+	cuda_gemm_part(dev, ta, tb, M, N, K, alpha, a, ta ? M : K, b,
+	    tb ? K : N, beta, out, N);
 }
 
 static struct kernels
@@ -167,6 +176,7 @@ table(void)
 	k.put = cuda_put;
 	k.get = cuda_get;
 	k.gemm = cuda_gemm;
+	k.gemm_part = cuda_gemm_part;
 	table_fill(&k);
 	return k;
 }

@@ -142,25 +142,27 @@ struct look_part {
  * share out the channels of the values */
 static __device__ inline void
 look_keys(struct look_part *p, const real *q, const real *past, size_t n,
-    size_t width, size_t D, float scale)
+    size_t width, const struct kernel_heads *s)
 {
+	size_t D = s->D, from = first_tile(s, n - 1);
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 	float acc[LOOK_D / WARP], max = -INFINITY, sum = 0;
 
 	for (size_t i = 0; i < LOOK_D / WARP; i++)
 		acc[i] = 0;
-	for (size_t base = warp * WARP; base < n; base += LOOK_WARPS * WARP) {
+	for (size_t base = from + warp * WARP; base < n;
+	    base += LOOK_WARPS * WARP) {
 		const real *key = past + (base + lane) * 2 * width;
-		float s = -INFINITY, w, most;
+		float x = -INFINITY, w, most;
 
-		if (base + lane < n) {
-			s = 0;
+		if (sees(s, n - 1, base + lane)) {
+			x = 0;
 			for (size_t d = 0; d < D; d++)
-				s = fmaf(q[d], key[d], s);
-			s *= scale;
+				x = fmaf(q[d], key[d], x);
+			x = score_of(s, x);
 		}
-		most = fmaxf(max, warp_max(s));
-		w = expf(s - most);
+		most = fmaxf(max, warp_max(x));
+		w = expf(x - most);
 		sum = sum * expf(max - most) + warp_sum(w);
 		for (size_t i = 0; i < LOOK_D / WARP; i++)
 			acc[i] *= expf(max - most);
@@ -184,17 +186,16 @@ look_keys(struct look_part *p, const real *q, const real *past, size_t n,
 /* look_rows - a block takes one head of one row */
 __global__ static void
 look_rows(real *y, const real *q, const real *cache, const int32_t *slot,
-    const int32_t *pos, size_t stride, size_t H, size_t G, size_t D,
-    size_t places)
+    const int32_t *pos, struct kernel_heads s, size_t places)
 {
 	__shared__ struct look_part part[LOOK_WARPS];
-	size_t r = blockIdx.x, h = blockIdx.y, width = G * D;
+	size_t r = blockIdx.x, h = blockIdx.y, D = s.D, width = s.G * D;
 	const real *past = cache + (size_t)slot[r] * places * 2 * width +
-	    h / (H / G) * D;
+	    h / (s.H / s.G) * D;
 	float max = -INFINITY, sum = 0;
 
-	look_keys(part, q + r * stride + h * D, past, (size_t)pos[r] + 1,
-	    width, D, 1 / sqrtf((float)D));
+	look_keys(part, q + r * s.q + h * D, past, (size_t)pos[r] + 1, width,
+	    &s);
 	__syncthreads();
 	for (int w = 0; w < LOOK_WARPS; w++)
 		max = fmaxf(max, part[w].max);
@@ -205,19 +206,19 @@ look_rows(real *y, const real *q, const real *cache, const int32_t *slot,
 
 		for (int w = 0; w < LOOK_WARPS; w++)
 			all += part[w].y[d] * expf(part[w].max - max);
-		y[(r * H + h) * D + d] = all / sum;
+		y[(r * s.H + h) * D + d] = all / sum;
 	}
 }
 
 static void
 cuda_look(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
-    size_t G, size_t D, size_t places)
+    const int32_t *slot, const int32_t *pos, size_t R,
+    const struct kernel_heads *heads, size_t places)
 {
 	struct cuda *c = (struct cuda *)dev;
+	struct kernel_heads s = heads_for(heads);
 
-	if (R * H * D > 0)
-		LAUNCH(c, dim3((unsigned)R, (unsigned)H), LOOK_WARPS * WARP, 0,
-		    look_rows, y, q, cache, slot, pos, stride, H, G, D,
-		    places);
+	if (R * s.H * s.D > 0)
+		LAUNCH(c, dim3((unsigned)R, (unsigned)s.H), LOOK_WARPS * WARP,
+		    0, look_rows, y, q, cache, slot, pos, s, places);
 }

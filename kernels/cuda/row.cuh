@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows and columns: biases, norms, positions, activations, steps */
+/* Rows and columns: biases, norms, positions, steps */
 #include "kernels/cuda/grid.cuh"
 
 /* rows whose gradients one block adds up before all blocks' are added */
@@ -93,19 +93,25 @@ cuda_add(void *dev, real *y, const real *x, size_t n)
 		LAUNCH(c, blocks_for(n), THREADS, 0, add_all, y, x, n);
 }
 
+/* rows of a norm: row i is head i % heads of line i / heads; lines of x and y
+ * lie this far apart */
+struct norm_lines {
+	size_t rows, C, heads, x, y;
+};
+
 /* norm_rows - a warp takes a row; mean NULL: RMSNorm */
 __global__ static void
 norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
-    const real *b, size_t R, size_t C, float eps)
+    const real *b, struct norm_lines n, float eps)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
-	size_t lane = threadIdx.x % WARP;
+	size_t lane = threadIdx.x % WARP, C = n.C;
 	float mu = 0, sq = 0, s;
 
-	if (r >= R)
+	if (r >= n.rows)
 		return;
-	x += r * C;
-	y += r * C;
+	x += r / n.heads * n.x + r % n.heads * C;
+	y += r / n.heads * n.y + r % n.heads * C;
 	if (mean != NULL) {
 		for (size_t c = lane; c < C; c += WARP)
 			mu += x[c];
@@ -123,20 +129,21 @@ norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
 	}
 }
 
-/* norm_inputs - dx += the gradient of a row's input; a warp takes a row */
+/* norm_inputs - dx, laid out as x, gets the gradient of a row's input, or that
+ * is added to it; dy is laid out as y */
 __global__ static void
 norm_inputs(real *dx, const real *dy, const real *x, const real *w,
-    const real *mean, const real *keep, size_t R, size_t C)
+    const real *mean, const real *keep, struct norm_lines n, bool add)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
-	size_t lane = threadIdx.x % WARP;
+	size_t lane = threadIdx.x % WARP, C = n.C;
 	float mu, s, one = 0, two = 0;
 
-	if (r >= R)
+	if (r >= n.rows)
 		return;
-	x += r * C;
-	dy += r * C;
-	dx += r * C;
+	x += r / n.heads * n.x + r % n.heads * C;
+	dx += r / n.heads * n.x + r % n.heads * C;
+	dy += r / n.heads * n.y + r % n.heads * C;
 	mu = mean == NULL ? 0 : mean[r];
 	s = keep[r];
 	for (size_t c = lane; c < C; c += WARP) {
@@ -147,76 +154,99 @@ norm_inputs(real *dx, const real *dy, const real *x, const real *w,
 	}
 	one = mean == NULL ? 0 : warp_sum(one) / (float)C;
 	two = warp_sum(two) / (float)C;
-	for (size_t c = lane; c < C; c += WARP)
-		dx[c] += s * (dy[c] * w[c] - one - (x[c] - mu) * s * two);
+	for (size_t c = lane; c < C; c += WARP) {
+		float d = s * (dy[c] * w[c] - one - (x[c] - mu) * s * two);
+
+		dx[c] = add ? dx[c] + d : d;
+	}
 }
 
 /* norm_parts - sums for dw and, behind them, db over a chunk of rows */
 __global__ static void
 norm_parts(float *parts, const real *dy, const real *x, const real *mean,
-    const real *keep, size_t R, size_t C)
+    const real *keep, struct norm_lines n)
 {
-	size_t per = (R + gridDim.y - 1) / gridDim.y;
-	size_t from = per * blockIdx.y, to = from + per < R ? from + per : R;
-	float *at = parts + (size_t)blockIdx.y * 2 * C;
+	size_t per = (n.rows + gridDim.y - 1) / gridDim.y;
+	size_t from = per * blockIdx.y;
+	size_t to = from + per < n.rows ? from + per : n.rows;
+	float *at = parts + (size_t)blockIdx.y * 2 * n.C;
 
-	EACH(c, C) {
+	EACH(c, n.C) {
 		float dw = 0, db = 0;
 
 		for (size_t r = from; r < to; r++) {
 			float mu = mean == NULL ? 0 : mean[r];
+			size_t line = r / n.heads, in = r % n.heads * n.C + c;
+			float g = dy[line * n.y + in];
 
-			dw += dy[r * C + c] * (x[r * C + c] - mu) * keep[r];
-			db += dy[r * C + c];
+			dw += g * (x[line * n.x + in] - mu) * keep[r];
+			db += g;
 		}
 		at[c] = dw;
-		at[C + c] = db;
+		at[n.C + c] = db;
 	}
 }
 
-/* pairs_add - what norm_parts left, to dw and, if it is given, to db */
+/* pairs_add - what norm_parts left, to dw and to db, each if it is given */
 __global__ static void
 pairs_add(real *dw, real *db, const float *parts, size_t chunks, size_t C)
 {
 	EACH(i, 2 * C) {
+		real *to = i < C ? dw : db;
 		float all = 0;
 
+		if (to == NULL)
+			continue;
 		for (size_t k = 0; k < chunks; k++)
 			all += parts[k * 2 * C + i];
-		if (i < C)
-			dw[i] += all;
-		else if (db != NULL)
-			db[i - C] += all;
+		to[i % C] += all;
 	}
 }
 
-/* norm_grad - both norms' gradients; mean and db NULL: RMSNorm's */
+static void
+norm(struct cuda *c, real *y, real *mean, real *keep, const real *x,
+    const real *w, const real *b, struct norm_lines n, double eps)
+{
+	if (n.rows * n.C > 0)
+		LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
+		    norm_rows, y, mean, keep, x, w, b, n, (float)eps);
+}
+
+/* norm_grad - mean and db NULL: RMSNorm's; add: to dx */
 static void
 norm_grad(struct cuda *c, real *dx, real *dw, real *db, const real *dy,
     const real *x, const real *w, const real *mean, const real *keep,
-    size_t R, size_t C)
+    struct norm_lines n, bool add)
 {
-	size_t chunks = chunks_for(R, 2 * C);
+	size_t chunks = chunks_for(n.rows, 2 * n.C);
 
-	if (R * C == 0)
+	if (n.rows * n.C == 0)
 		return;
-	LAUNCH(c, dim3(blocks_for(C), (unsigned)chunks), THREADS, 0,
-	    norm_parts, c->work, dy, x, mean, keep, R, C);
-	LAUNCH(c, blocks_for(2 * C), THREADS, 0, pairs_add, dw, db, c->work,
-	    chunks, C);
-	LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
-	    norm_inputs, dx, dy, x, w, mean, keep, R, C);
+	if (dw != NULL || db != NULL) {
+		LAUNCH(c, dim3(blocks_for(n.C), (unsigned)chunks), THREADS, 0,
+		    norm_parts, c->work, dy, x, mean, keep, n);
+		LAUNCH(c, blocks_for(2 * n.C), THREADS, 0, pairs_add, dw, db,
+		    c->work, chunks, n.C);
+	}
+	LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
+	    norm_inputs, dx, dy, x, w, mean, keep, n, add);
+}
+
+/* whole_rows - of C channels without gaps */
+static struct norm_lines
+whole_rows(size_t R, size_t C)
+{
+	struct norm_lines n = { R, C, 1, C, C };
+
+	return n;
 }
 
 static void
 cuda_layernorm(void *dev, real *y, real *mean, real *keep, const real *x,
     const real *w, const real *b, size_t R, size_t C, double eps)
 {
-	struct cuda *c = (struct cuda *)dev;
-
-	if (R * C > 0)
-		LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
-		    norm_rows, y, mean, keep, x, w, b, R, C, (float)eps);
+	norm((struct cuda *)dev, y, mean, keep, x, w, b, whole_rows(R, C),
+	    eps);
 }
 
 static void
@@ -224,41 +254,58 @@ cuda_layernorm_grad(void *dev, real *dx, real *dw, real *db, const real *dy,
     const real *x, const real *w, const real *mean, const real *keep,
     size_t R, size_t C)
 {
-	norm_grad((struct cuda *)dev, dx, dw, db, dy, x, w, mean, keep, R, C);
+	norm_grad((struct cuda *)dev, dx, dw, db, dy, x, w, mean, keep,
+	    whole_rows(R, C), true);
 }
 
 static void
 cuda_rmsnorm(void *dev, real *y, real *keep, const real *x, const real *w,
     size_t R, size_t C, double eps)
 {
-	struct cuda *c = (struct cuda *)dev;
-	real *mean = NULL;
-	const real *b = NULL;
-
-	if (R * C > 0)
-		LAUNCH(c, (unsigned)((R + WARPS - 1) / WARPS), THREADS, 0,
-		    norm_rows, y, mean, keep, x, w, b, R, C, (float)eps);
+	norm((struct cuda *)dev, y, NULL, keep, x, w, NULL, whole_rows(R, C),
+	    eps);
 }
 
 static void
 cuda_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy,
     const real *x, const real *w, const real *keep, size_t R, size_t C)
 {
-	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep, R,
-	    C);
+	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep,
+	    whole_rows(R, C), true);
+}
+
+static void
+cuda_headnorm(void *dev, real *y, size_t ystride, real *keep, const real *x,
+    size_t xstride, const real *w, size_t R, size_t heads, size_t D,
+    double eps)
+{
+	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
+
+	norm((struct cuda *)dev, y, NULL, keep, x, w, NULL, n, eps);
+}
+
+static void
+cuda_headnorm_grad(void *dev, real *dx, real *dw, const real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, size_t R, size_t heads, size_t D)
+{
+	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
+
+	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep, n,
+	    false);
 }
 
 __global__ static void
 rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back)
+    size_t stride, size_t heads, size_t D, size_t N, int back)
 {
-	size_t half = D / 2;
+	size_t half = N / 2;
 
 	EACH(i, R * heads * half) {
 		size_t r = i / (heads * half), h = i / half % heads;
 		size_t d = i % half;
 		real *p = x + r * stride + h * D + d;
-		const real *t = table + (size_t)pos[r] * D + d;
+		const real *t = table + (size_t)pos[r] * N + d;
 		float a = p[0], b = p[half], co = t[0], si = t[half];
 
 		si = back ? -si : si;
@@ -269,102 +316,13 @@ rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
 
 static void
 cuda_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back)
+    size_t stride, size_t heads, size_t D, size_t N, int back)
 {
 	struct cuda *c = (struct cuda *)dev;
 
-	if (R * heads * D > 0)
-		LAUNCH(c, blocks_for(R * heads * (D / 2)), THREADS, 0,
-		    rope_pairs, x, table, pos, R, stride, heads, D, back);
-}
-
-#define GELU_A	0.79788456080286535588f	/* sqrt(2/pi) */
-#define GELU_B	0.044715f
-
-__global__ static void
-gelu_all(real *y, const real *x, size_t n)
-{
-	EACH(i, n) {
-		float v = x[i];
-
-		y[i] = 0.5f * v * (1 + tanhf(GELU_A * (v + GELU_B * v * v *
-		    v)));
-	}
-}
-
-static void
-cuda_gelu(void *dev, real *y, const real *x, size_t n)
-{
-	struct cuda *c = (struct cuda *)dev;
-
-	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, gelu_all, y, x, n);
-}
-
-__global__ static void
-gelu_slopes(real *dx, const real *dy, const real *x, size_t n)
-{
-	EACH(i, n) {
-		float v = x[i];
-		float t = tanhf(GELU_A * (v + GELU_B * v * v * v));
-
-		dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * v * (1 - t * t) *
-		    GELU_A * (1 + 3 * GELU_B * v * v));
-	}
-}
-
-static void
-cuda_gelu_grad(void *dev, real *dx, const real *dy, const real *x, size_t n)
-{
-	struct cuda *c = (struct cuda *)dev;
-
-	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, gelu_slopes, dx, dy, x,
-		    n);
-}
-
-__global__ static void
-swiglu_all(real *y, const real *x, size_t R, size_t F)
-{
-	EACH(i, R * F) {
-		const real *at = x + i / F * 2 * F + i % F;
-
-		y[i] = at[0] / (1 + expf(-at[0])) * at[F];
-	}
-}
-
-static void
-cuda_swiglu(void *dev, real *y, const real *x, size_t R, size_t F)
-{
-	struct cuda *c = (struct cuda *)dev;
-
-	if (R * F > 0)
-		LAUNCH(c, blocks_for(R * F), THREADS, 0, swiglu_all, y, x, R,
-		    F);
-}
-
-__global__ static void
-swiglu_slopes(real *dx, const real *dy, const real *x, size_t R, size_t F)
-{
-	EACH(i, R * F) {
-		size_t at = i / F * 2 * F + i % F;
-		float g = x[at], u = x[at + F], d = dy[i];
-		float s = 1 / (1 + expf(-g));
-
-		dx[at] = d * u * s * (1 + g * (1 - s));
-		dx[at + F] = d * g * s;
-	}
-}
-
-static void
-cuda_swiglu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
-    size_t F)
-{
-	struct cuda *c = (struct cuda *)dev;
-
-	if (R * F > 0)
-		LAUNCH(c, blocks_for(R * F), THREADS, 0, swiglu_slopes, dx,
-		    dy, x, R, F);
+	if (R * heads * (N / 2) > 0)
+		LAUNCH(c, blocks_for(R * heads * (N / 2)), THREADS, 0,
+		    rope_pairs, x, table, pos, R, stride, heads, D, N, back);
 }
 
 /* what AdamW's step needs, made on the host in double */

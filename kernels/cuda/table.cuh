@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations that are kernels of ours; the others are cuda.cu's */
+#include "kernels/cuda/act.cuh"
 #include "kernels/cuda/attend.cuh"
 #include "kernels/cuda/infer.cuh"
 #include "kernels/cuda/row.cuh"
@@ -35,16 +36,24 @@ table_fill(struct kernels *k)
 	k->layernorm_grad = cuda_layernorm_grad;
 	k->rmsnorm = cuda_rmsnorm;
 	k->rmsnorm_grad = cuda_rmsnorm_grad;
+	k->headnorm = cuda_headnorm;
+	k->headnorm_grad = cuda_headnorm_grad;
 	k->rope = cuda_rope;
 	k->attend = cuda_attend;
 	k->attend_grad = cuda_attend_grad;
-	k->gelu = cuda_gelu;
-	k->gelu_grad = cuda_gelu_grad;
-	k->swiglu = cuda_swiglu;
-	k->swiglu_grad = cuda_swiglu_grad;
+	k->act = cuda_act;
+	k->act_grad = cuda_act_grad;
+	k->glu = cuda_glu;
+	k->glu_grad = cuda_glu_grad;
 	k->classify = cuda_classify;
 	k->adamw = cuda_adamw;
 	k->sumsq = cuda_sumsq;
+	k->mix = cuda_mix;
+	k->dropout = cuda_dropout;
+	k->dora_norm = cuda_dora_norm;
+	k->dora_turn = cuda_dora_turn;
+	k->dora_turn_grad = cuda_dora_turn_grad;
+	k->softcap = cuda_softcap;
 	k->packed_size = cuda_packed_size;
 	k->pack = cuda_pack;
 	k->product = cuda_product;

@@ -70,17 +70,26 @@ cuda_embed_grad(void *dev, real *dtoken, real *dplace, const real *dy,
 
 	if (R * C == 0)
 		return;
-	LAUNCH(c, (unsigned)R, THREADS, 0, embed_sums, dtoken, dy, id, R, C);
+	if (dtoken != NULL)
+		LAUNCH(c, (unsigned)R, THREADS, 0, embed_sums, dtoken, dy, id,
+		    R, C);
 	if (dplace != NULL)
 		LAUNCH(c, (unsigned)R, THREADS, 0, embed_sums, dplace, dy, pos,
 		    R, C);
+}
+
+/* capped - cap * tanh(x / cap), or x */
+static __device__ inline float
+capped(float x, float cap)
+{
+	return cap == 0 ? x : cap * tanhf(x / cap);
 }
 
 /* classify_rows - a block takes a row: its largest logit and the sum of the
  * exponentials in one pass, then its gradient in place */
 __global__ static void
 classify_rows(real *loss, real *logits, const int32_t *target, size_t V,
-    float scale)
+    float scale, float cap)
 {
 	__shared__ float part[WARPS];
 	real *x = logits + (size_t)blockIdx.x * V;
@@ -88,7 +97,7 @@ classify_rows(real *loss, real *logits, const int32_t *target, size_t V,
 	float max = -INFINITY, sum = 0, most, lse;
 
 	for (size_t i = threadIdx.x; i < V; i += THREADS) {
-		float v = x[i];
+		float v = capped(x[i], cap);
 
 		if (v > max) {
 			sum = sum * expf(max - v) + 1;
@@ -100,24 +109,29 @@ classify_rows(real *loss, real *logits, const int32_t *target, size_t V,
 	sum = max == -INFINITY ? 0 : sum * expf(max - most);
 	lse = most + logf(block_sum(sum, part));
 	if (threadIdx.x == 0)
-		loss[blockIdx.x] = want < 0 ? 0 : lse - x[want];
-	if (scale == 0)
-		return;
+		loss[blockIdx.x] = want < 0 ? 0 : lse - capped(x[want], cap);
 	__syncthreads();		/* thread 0 has read x[want] */
-	for (size_t i = threadIdx.x; i < V; i += THREADS)
-		x[i] = want < 0 ? 0 : scale * (expf(x[i] - lse) -
-		    (i == (size_t)want ? 1.0f : 0.0f));
+	for (size_t i = threadIdx.x; i < V && (scale != 0 || cap != 0);
+	    i += THREADS) {
+		float v = capped(x[i], cap);
+		float slope = cap == 0 ? 1 : 1 - v / cap * (v / cap);
+
+		if (scale != 0)
+			v = want < 0 ? 0 : scale * slope * (expf(v - lse) -
+			    (i == (size_t)want ? 1.0f : 0.0f));
+		x[i] = v;
+	}
 }
 
 static void
 cuda_classify(void *dev, real *loss, real *logits, const int32_t *target,
-    size_t R, size_t V, double scale)
+    size_t R, size_t V, double scale, double cap)
 {
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * V > 0)
 		LAUNCH(c, (unsigned)R, THREADS, 0, classify_rows, loss, logits,
-		    target, V, (float)scale);
+		    target, V, (float)scale, (float)cap);
 }
 
 #define SUM_BLOCKS	1024

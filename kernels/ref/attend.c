@@ -15,49 +15,62 @@ dot(const real *a, const real *b, size_t n)
 	return sum;
 }
 
-/* row_of - query head h of row r, and the key or value head that it shares */
-static const real *
-row_of(const real *x, size_t r, size_t stride, size_t h, size_t D)
+/* score - of a query and a key, with scale and cap */
+static double
+score(const struct kernel_heads *s, const real *q, const real *k)
 {
-	return x + r * stride + h * D;
+	double x = dot(q, k, s->D) * (s->scale != 0 ? s->scale :
+	    1 / sqrt((double)s->D));
+
+	return s->cap == 0 ? x : s->cap * tanh(x / s->cap);
+}
+
+/* first_seen - the earliest place that a query at place t sees */
+static size_t
+first_seen(const struct kernel_heads *s, size_t t)
+{
+	return s->window == 0 || t < s->window ? 0 : t + 1 - s->window;
+}
+
+/* look_one - y[D] for one query over keys and values of places from to t */
+static double
+look_one(const struct kernel_heads *s, real *y, const real *q, const real *k,
+    size_t kstride, const real *v, size_t vstride, size_t t)
+{
+	size_t from = first_seen(s, t);
+	double max = -HUGE_VAL, sum = 0, w, acc;
+
+	for (size_t j = from; j <= t; j++) {
+		w = score(s, q, k + j * kstride);
+		max = w > max ? w : max;
+	}
+	for (size_t j = from; j <= t; j++)
+		sum += exp(score(s, q, k + j * kstride) - max);
+	for (size_t d = 0; d < s->D; d++) {
+		acc = 0;
+		for (size_t j = from; j <= t; j++)
+			acc += exp(score(s, q, k + j * kstride) - max) *
+			    (double)v[j * vstride + d];
+		y[d] = (real)(acc / sum);
+	}
+	return max + log(sum);
 }
 
 void
 ref_attend(void *dev, real *y, real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *s)
 {
-	size_t D = s->D, per = s->H / s->G, rows = s->B * s->T;
-	double scale = 1 / sqrt((double)D);
+	size_t D = s->D, per = s->H / s->G;
 
 	(void)dev;
-	for (size_t r = 0; r < rows; r++)
-		for (size_t h = 0; h < s->H; h++) {
-			size_t first = r - r % s->T;
-			const real *qr = row_of(q, r, s->q, h, D);
-			real *yr = y + (r * s->H + h) * D;
-			double max = -HUGE_VAL, sum = 0, w;
-
-			for (size_t j = first; j <= r; j++) {
-				w = scale * dot(qr, row_of(k, j, s->k,
-				    h / per, D), D);
-				max = w > max ? w : max;
-			}
-			for (size_t j = first; j <= r; j++)
-				sum += exp(scale * dot(qr, row_of(k, j, s->k,
-				    h / per, D), D) - max);
-			lse[((r / s->T) * s->H + h) * s->T + r % s->T] =
-			    (real)(max + log(sum));
-			for (size_t d = 0; d < D; d++) {
-				double acc = 0;
-
-				for (size_t j = first; j <= r; j++)
-					acc += exp(scale * dot(qr, row_of(k,
-					    j, s->k, h / per, D), D) - max) /
-					    sum * (double)row_of(v, j, s->v,
-					    h / per, D)[d];
-				yr[d] = (real)acc;
-			}
-		}
+	for (size_t b = 0; b < s->B; b++, q += s->T * s->q, k += s->T * s->k,
+	    v += s->T * s->v, y += s->T * s->H * D)
+		for (size_t t = 0; t < s->T; t++)
+			for (size_t h = 0; h < s->H; h++)
+				lse[(b * s->H + h) * s->T + t] =
+				    (real)look_one(s, y + (t * s->H + h) * D,
+				    q + t * s->q + h * D, k + h / per * D,
+				    s->k, v + h / per * D, s->v, t);
 }
 
 /* zero_rows - the gradients' rows, which may be parts of wider ones */
@@ -68,13 +81,21 @@ zero_rows(real *x, size_t rows, size_t stride, size_t width)
 		memset(x + r * stride, 0, width * sizeof(*x));
 }
 
+/* score_grad - the slope of a score by the scaled dot product */
+static double
+score_grad(const struct kernel_heads *s, double x)
+{
+	double slope = s->scale != 0 ? s->scale : 1 / sqrt((double)s->D);
+
+	return s->cap == 0 ? slope : slope * (1 - x / s->cap * (x / s->cap));
+}
+
 void
 ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
     const real *y, const real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *s)
 {
 	size_t D = s->D, per = s->H / s->G, rows = s->B * s->T;
-	double scale = 1 / sqrt((double)D);
 
 	(void)dev;
 	zero_rows(dq, rows, s->q, s->H * D);
@@ -83,17 +104,20 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 	for (size_t r = 0; r < rows; r++)
 		for (size_t h = 0; h < s->H; h++) {
 			const real *g = dy + (r * s->H + h) * D;
-			const real *qr = row_of(q, r, s->q, h, D);
+			const real *qr = q + r * s->q + h * D;
+			size_t t = r % s->T, at = h / per * D;
 			double total = (double)lse[((r / s->T) * s->H + h) *
-			    s->T + r % s->T];
+			    s->T + t];
 			double mean = dot(g, y + (r * s->H + h) * D, D);
 
-			for (size_t j = r - r % s->T; j <= r; j++) {
-				size_t at = h / per * D;
+			for (size_t j = r - t + first_seen(s, t); j <= r;
+			    j++) {
 				const real *kj = k + j * s->k + at;
 				const real *vj = v + j * s->v + at;
-				double p = exp(scale * dot(qr, kj, D) - total);
-				double ds = scale * p * (dot(g, vj, D) - mean);
+				double x = score(s, qr, kj);
+				double p = exp(x - total);
+				double ds = score_grad(s, x) * p *
+				    (dot(g, vj, D) - mean);
 
 				for (size_t d = 0; d < D; d++) {
 					dv[j * s->v + at + d] +=
@@ -124,36 +148,19 @@ ref_store(void *dev, real *cache, const real *k, const real *v,
 
 void
 ref_look(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
-    size_t G, size_t D, size_t places)
+    const int32_t *slot, const int32_t *pos, size_t R,
+    const struct kernel_heads *s, size_t places)
 {
-	size_t width = G * D;
-	double scale = 1 / sqrt((double)D);
+	size_t width = s->G * s->D;
 
 	(void)dev;
 	for (size_t r = 0; r < R; r++)
-		for (size_t h = 0; h < H; h++) {
+		for (size_t h = 0; h < s->H; h++) {
 			const real *past = cache + (size_t)slot[r] * places *
-			    2 * width + h / (H / G) * D;
-			const real *qr = q + r * stride + h * D;
-			size_t n = (size_t)pos[r] + 1;
-			double max = -HUGE_VAL, sum = 0, w, acc;
+			    2 * width + h / (s->H / s->G) * s->D;
 
-			for (size_t j = 0; j < n; j++) {
-				w = scale * dot(qr, past + j * 2 * width, D);
-				max = w > max ? w : max;
-			}
-			for (size_t j = 0; j < n; j++)
-				sum += exp(scale * dot(qr, past + j * 2 *
-				    width, D) - max);
-			for (size_t d = 0; d < D; d++) {
-				acc = 0;
-				for (size_t j = 0; j < n; j++)
-					acc += exp(scale * dot(qr, past + j *
-					    2 * width, D) - max) *
-					    (double)past[j * 2 * width +
-					    width + d];
-				y[(r * H + h) * D + d] = (real)(acc / sum);
-			}
+			look_one(s, y + (r * s->H + h) * s->D, q + r * s->q +
+			    h * s->D, past, 2 * width, past + width,
+			    2 * width, (size_t)pos[r]);
 		}
 }

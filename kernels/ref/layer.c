@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Norms, positions, activations: kernel.h in plain loops */
+/* Norms and positions: kernel.h in plain loops */
 #include "appliance/base/base.h"
 #include "kernels/ref/ref.h"
 
@@ -103,83 +103,51 @@ ref_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
 }
 
 void
+ref_headnorm(void *dev, real *y, size_t ystride, real *keep, const real *x,
+    size_t xstride, const real *w, size_t R, size_t heads, size_t D,
+    double eps)
+{
+	for (size_t r = 0; r < R; r++)
+		for (size_t h = 0; h < heads; h++)
+			ref_rmsnorm(dev, y + r * ystride + h * D,
+			    keep + r * heads + h, x + r * xstride + h * D, w,
+			    1, D, eps);
+}
+
+void
+ref_headnorm_grad(void *dev, real *dx, real *dw, const real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, size_t R, size_t heads, size_t D)
+{
+	for (size_t r = 0; r < R; r++)
+		for (size_t h = 0; h < heads; h++) {
+			real *d = dx + r * xstride + h * D;
+
+			memset(d, 0, D * sizeof(*d));
+			ref_rmsnorm_grad(dev, d, dw, dy + r * ystride + h * D,
+			    x + r * xstride + h * D, w, keep + r * heads + h,
+			    1, D);
+		}
+}
+
+void
 ref_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back)
+    size_t stride, size_t heads, size_t D, size_t N, int back)
 {
 	(void)dev;
 	for (size_t r = 0; r < R; r++)
 		for (size_t h = 0; h < heads; h++) {
 			real *p = x + r * stride + h * D;
-			const real *t = table + (size_t)pos[r] * D;
+			const real *t = table + (size_t)pos[r] * N;
 
-			for (size_t i = 0; i < D / 2; i++) {
+			for (size_t i = 0; i < N / 2; i++) {
 				double co = (double)t[i], a = (double)p[i];
-				double b = (double)p[i + D / 2];
-				double si = (double)t[i + D / 2];
+				double b = (double)p[i + N / 2];
+				double si = (double)t[i + N / 2];
 
 				si = back ? -si : si;
 				p[i] = (real)(a * co - b * si);
-				p[i + D / 2] = (real)(b * co + a * si);
+				p[i + N / 2] = (real)(b * co + a * si);
 			}
-		}
-}
-
-#define GELU_A	0.79788456080286535588	/* sqrt(2/pi) */
-#define GELU_B	0.044715
-
-void
-ref_gelu(void *dev, real *y, const real *x, size_t n)
-{
-	(void)dev;
-	for (size_t i = 0; i < n; i++) {
-		double v = (double)x[i];
-
-		y[i] = (real)(0.5 * v * (1 + tanh(GELU_A * (v + GELU_B * v *
-		    v * v))));
-	}
-}
-
-void
-ref_gelu_grad(void *dev, real *dx, const real *dy, const real *x, size_t n)
-{
-	(void)dev;
-	for (size_t i = 0; i < n; i++) {
-		double v = (double)x[i];
-		double t = tanh(GELU_A * (v + GELU_B * v * v * v));
-		double slope = 0.5 * (1 + t) + 0.5 * v * (1 - t * t) *
-		    GELU_A * (1 + 3 * GELU_B * v * v);
-
-		dx[i] = (real)((double)dy[i] * slope);
-	}
-}
-
-void
-ref_swiglu(void *dev, real *y, const real *x, size_t R, size_t F)
-{
-	(void)dev;
-	for (size_t r = 0; r < R; r++)
-		for (size_t f = 0; f < F; f++) {
-			double g = (double)x[r * 2 * F + f];
-
-			y[r * F + f] = (real)(g / (1 + exp(-g)) *
-			    (double)x[r * 2 * F + F + f]);
-		}
-}
-
-void
-ref_swiglu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
-    size_t F)
-{
-	(void)dev;
-	for (size_t r = 0; r < R; r++)
-		for (size_t f = 0; f < F; f++) {
-			double g = (double)x[r * 2 * F + f];
-			double u = (double)x[r * 2 * F + F + f];
-			double d = (double)dy[r * F + f];
-			double s = 1 / (1 + exp(-g));
-
-			dx[r * 2 * F + f] = (real)(d * u * s *
-			    (1 + g * (1 - s)));
-			dx[r * 2 * F + F + f] = (real)(d * g * s);
 		}
 }

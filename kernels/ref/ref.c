@@ -105,6 +105,14 @@ ref_add(void *dev, real *y, const real *x, size_t n)
 }
 
 static void
+ref_softcap(void *dev, real *y, size_t n, double cap)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		y[i] = (real)(cap * tanh((double)y[i] / cap));
+}
+
+static void
 ref_embed(void *dev, real *y, const real *token, const real *place,
     const int32_t *id, const int32_t *pos, size_t R, size_t C)
 {
@@ -134,13 +142,14 @@ ref_embed_grad(void *dev, real *dtoken, real *dplace, const real *dy,
 
 static void
 ref_classify(void *dev, real *loss, real *logits, const int32_t *target,
-    size_t R, size_t V, double scale)
+    size_t R, size_t V, double scale, double cap)
 {
-	(void)dev;
 	for (size_t r = 0; r < R; r++) {
 		real *x = logits + r * V;
-		double max = -HUGE_VAL, sum = 0, lse;
+		double max = -HUGE_VAL, sum = 0, lse, slope;
 
+		if (cap != 0)
+			ref_softcap(dev, x, V, cap);
 		for (size_t i = 0; i < V; i++)
 			max = (double)x[i] > max ? (double)x[i] : max;
 		for (size_t i = 0; i < V; i++)
@@ -148,10 +157,13 @@ ref_classify(void *dev, real *loss, real *logits, const int32_t *target,
 		lse = max + log(sum);
 		loss[r] = target[r] < 0 ? 0 :
 		    (real)(lse - (double)x[target[r]]);
-		for (size_t i = 0; scale != 0 && i < V; i++)
-			x[i] = target[r] < 0 ? 0 : (real)(scale *
+		for (size_t i = 0; scale != 0 && i < V; i++) {
+			slope = cap == 0 ? 1 : 1 - (double)x[i] / cap *
+			    ((double)x[i] / cap);
+			x[i] = target[r] < 0 ? 0 : (real)(scale * slope *
 			    (exp((double)x[i] - lse) -
 			    (i == (size_t)target[r])));
+		}
 	}
 }
 
@@ -215,16 +227,18 @@ static const struct kernels ref_kernels = {
 	.bias_grad = ref_bias_grad, .add = ref_add, .embed = ref_embed,
 	.embed_grad = ref_embed_grad, .layernorm = ref_layernorm,
 	.layernorm_grad = ref_layernorm_grad, .rmsnorm = ref_rmsnorm,
-	.rmsnorm_grad = ref_rmsnorm_grad, .rope = ref_rope,
+	.rmsnorm_grad = ref_rmsnorm_grad, .headnorm = ref_headnorm,
+	.headnorm_grad = ref_headnorm_grad, .rope = ref_rope,
 	.attend = ref_attend, .attend_grad = ref_attend_grad,
-	.gelu = ref_gelu, .gelu_grad = ref_gelu_grad, .swiglu = ref_swiglu,
-	.swiglu_grad = ref_swiglu_grad, .classify = ref_classify,
+	.act = ref_act, .act_grad = ref_act_grad, .glu = ref_glu,
+	.glu_grad = ref_glu_grad, .classify = ref_classify,
 	.adamw = ref_adamw, .sumsq = ref_sumsq,
 	.packed_size = ref_packed_size, .pack = ref_pack,
 	.product = ref_product, .store = ref_store, .look = ref_look,
 	.gemm_part = ref_gemm_part, .mix = ref_mix, .dropout = ref_dropout,
 	.dora_norm = ref_dora_norm, .dora_turn = ref_dora_turn,
 	.dora_turn_grad = ref_dora_turn_grad,
+	.softcap = ref_softcap,
 };
 
 KERNELS

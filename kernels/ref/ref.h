@@ -16,13 +16,21 @@ void ref_rmsnorm(void *, real *y, real *keep, const real *x, const real *w,
     size_t R, size_t C, double eps);
 void ref_rmsnorm_grad(void *, real *dx, real *dw, const real *dy,
     const real *x, const real *w, const real *keep, size_t R, size_t C);
+void ref_headnorm(void *, real *y, size_t ystride, real *keep, const real *x,
+    size_t xstride, const real *w, size_t R, size_t heads, size_t D,
+    double eps);
+void ref_headnorm_grad(void *, real *dx, real *dw, const real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, size_t R, size_t heads, size_t D);
 void ref_rope(void *, real *x, const real *table, const int32_t *pos, size_t R,
-    size_t stride, size_t heads, size_t D, int back);
-void ref_gelu(void *, real *y, const real *x, size_t n);
-void ref_gelu_grad(void *, real *dx, const real *dy, const real *x, size_t n);
-void ref_swiglu(void *, real *y, const real *x, size_t R, size_t F);
-void ref_swiglu_grad(void *, real *dx, const real *dy, const real *x, size_t R,
-    size_t F);
+    size_t stride, size_t heads, size_t D, size_t N, int back);
+void ref_act(void *, real *y, const real *x, size_t n, enum kernel_act);
+void ref_act_grad(void *, real *dx, const real *dy, const real *x, size_t n,
+    enum kernel_act);
+void ref_glu(void *, real *y, const real *x, size_t R, size_t F,
+    enum kernel_act);
+void ref_glu_grad(void *, real *dx, const real *dy, const real *x, size_t R,
+    size_t F, enum kernel_act);
 void ref_attend(void *, real *y, real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
 void ref_attend_grad(void *, real *dq, real *dk, real *dv, const real *dy,
@@ -32,8 +40,8 @@ void ref_store(void *, real *cache, const real *k, const real *v,
     const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
     size_t width, size_t places);
 void ref_look(void *, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride, size_t H,
-    size_t G, size_t D, size_t places);
+    const int32_t *slot, const int32_t *pos, size_t R,
+    const struct kernel_heads *, size_t places);
 void ref_gemm_part(void *, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, size_t lda, const real *b, size_t ldb,
     double beta, real *c, size_t ldc);

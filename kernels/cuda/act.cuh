@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activations, alone and as gates; capped numbers; dropout */
+#include "kernels/cuda/grid.cuh"
+#include "kernels/drop.h"
+
+#define GELU_A		0.79788456080286535588f	/* sqrt(2/pi) */
+#define GELU_B		0.044715f
+#define ROOT_HALF	0.70710678118654752440f
+#define DENSITY		0.39894228040143267794f	/* 1/sqrt(2 pi) */
+
+static __device__ inline float
+act_of(float v, enum kernel_act kind)
+{
+	switch (kind) {
+	case ACT_GELU:
+		return 0.5f * v * (1 + tanhf(GELU_A * (v + GELU_B * v * v *
+		    v)));
+	case ACT_GELU_ERF:
+		return 0.5f * v * (1 + erff(v * ROOT_HALF));
+	case ACT_SILU:
+		return v / (1 + expf(-v));
+	default:
+		return v > 0 ? v : 0;
+	}
+}
+
+static __device__ inline float
+act_slope(float v, enum kernel_act kind)
+{
+	float t;
+
+	switch (kind) {
+	case ACT_GELU:
+		t = tanhf(GELU_A * (v + GELU_B * v * v * v));
+		return 0.5f * (1 + t) + 0.5f * v * (1 - t * t) * GELU_A *
+		    (1 + 3 * GELU_B * v * v);
+	case ACT_GELU_ERF:
+		return 0.5f * (1 + erff(v * ROOT_HALF)) + v * DENSITY *
+		    expf(-0.5f * v * v);
+	case ACT_SILU:
+		t = 1 / (1 + expf(-v));
+		return t * (1 + v * (1 - t));
+	default:
+		return v > 0 ? 1 : 0;
+	}
+}
+
+__global__ static void
+act_all(real *y, const real *x, size_t n, enum kernel_act kind)
+{
+	EACH(i, n)
+		y[i] = act_of(x[i], kind);
+}
+
+static void
+cuda_act(void *dev, real *y, const real *x, size_t n, enum kernel_act kind)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, act_all, y, x, n, kind);
+}
+
+__global__ static void
+act_slopes(real *dx, const real *dy, const real *x, size_t n,
+    enum kernel_act kind)
+{
+	EACH(i, n)
+		dx[i] = dy[i] * act_slope(x[i], kind);
+}
+
+static void
+cuda_act_grad(void *dev, real *dx, const real *dy, const real *x, size_t n,
+    enum kernel_act kind)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, act_slopes, dx, dy, x, n,
+		    kind);
+}
+
+__global__ static void
+glu_all(real *y, const real *x, size_t R, size_t F, enum kernel_act kind)
+{
+	EACH(i, R * F) {
+		const real *at = x + i / F * 2 * F + i % F;
+
+		y[i] = act_of(at[0], kind) * at[F];
+	}
+}
+
+static void
+cuda_glu(void *dev, real *y, const real *x, size_t R, size_t F,
+    enum kernel_act kind)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_all, y, x, R, F,
+		    kind);
+}
+
+__global__ static void
+glu_slopes(real *dx, const real *dy, const real *x, size_t R, size_t F,
+    enum kernel_act kind)
+{
+	EACH(i, R * F) {
+		size_t at = i / F * 2 * F + i % F;
+		float g = x[at], u = x[at + F], d = dy[i];
+
+		dx[at] = d * u * act_slope(g, kind);
+		dx[at + F] = d * act_of(g, kind);
+	}
+}
+
+static void
+cuda_glu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
+    size_t F, enum kernel_act kind)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_slopes, dx, dy, x,
+		    R, F, kind);
+}
+
+__global__ static void
+softcap_all(real *y, size_t n, float cap)
+{
+	EACH(i, n)
+		y[i] = cap * tanhf(y[i] / cap);
+}
+
+static void
+cuda_softcap(void *dev, real *y, size_t n, double cap)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, softcap_all, y, n,
+		    (float)cap);
+}
+
+__global__ static void
+mix_all(real *y, float s, const real *x, float t, size_t n)
+{
+	EACH(i, n)
+		y[i] = (s == 0 ? 0 : s * y[i]) + t * x[i];
+}
+
+static void
+cuda_mix(void *dev, real *y, double s, const real *x, double t, size_t n)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, mix_all, y, (float)s, x,
+		    (float)t, n);
+}
+
+__global__ static void
+dropout_all(real *y, const real *x, size_t n, uint32_t below, float more,
+    uint64_t key, int add)
+{
+	EACH(i, n) {
+		float kept = drop_draw(key, i) < below ? 0 : x[i] * more;
+
+		y[i] = add ? y[i] + kept : kept;
+	}
+}
+
+static void
+cuda_dropout(void *dev, real *y, const real *x, size_t n, double p,
+    uint64_t key, int add)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, dropout_all, y, x, n,
+		    drop_below(p), (float)(p < 1 ? 1 / (1 - p) : 0), key, add);
+}
+
+/* dora_lengths - a warp takes a row of w + scale b a */
+__global__ static void
+dora_lengths(real *norm, const real *w, const real *a, const real *b,
+    float scale, size_t N, size_t K, size_t r)
+{
+	size_t n = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
+	size_t lane = threadIdx.x % WARP;
+	float sum = 0;
+
+	if (n >= N)
+		return;
+	for (size_t k = lane; k < K; k += WARP) {
+		float x = 0;
+
+		for (size_t j = 0; j < r; j++)
+			x = fmaf(b[n * r + j], a[j * K + k], x);
+		x = w[n * K + k] + scale * x;
+		sum += x * x;
+	}
+	sum = warp_sum(sum);
+	if (lane == 0)
+		norm[n] = sqrtf(sum);
+}
+
+static void
+cuda_dora_norm(void *dev, real *norm, const real *w, const real *a,
+    const real *b, double scale, size_t N, size_t K, size_t r)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (N > 0)
+		LAUNCH(c, (unsigned)((N + WARPS - 1) / WARPS), THREADS, 0,
+		    dora_lengths, norm, w, a, b, (float)scale, N, K, r);
+}
+
+__global__ static void
+dora_turns(real *y, size_t ldy, real *keep, const real *m, const real *norm,
+    size_t R, size_t N)
+{
+	EACH(i, R * N) {
+		size_t r = i / N, n = i % N;
+		float x = y[r * ldy + n];
+
+		if (keep != NULL)
+			keep[i] = x;
+		y[r * ldy + n] = x * m[n] / norm[n];
+	}
+}
+
+static void
+cuda_dora_turn(void *dev, real *y, size_t ldy, real *keep, const real *m,
+    const real *norm, size_t R, size_t N)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * N > 0)
+		LAUNCH(c, blocks_for(R * N), THREADS, 0, dora_turns, y, ldy,
+		    keep, m, norm, R, N);
+}
+
+__global__ static void
+dora_sums(real *dm, const real *dy, size_t ldy, const real *keep,
+    const real *norm, size_t R, size_t N)
+{
+	EACH(n, N) {
+		float sum = 0;
+
+		for (size_t r = 0; r < R; r++)
+			sum += dy[r * ldy + n] * keep[r * N + n];
+		dm[n] += sum / norm[n];
+	}
+}
+
+static void
+cuda_dora_turn_grad(void *dev, real *dm, const real *dy, size_t ldy,
+    const real *keep, const real *norm, size_t R, size_t N)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * N > 0)
+		LAUNCH(c, blocks_for(N), THREADS, 0, dora_sums, dm, dy, ldy,
+		    keep, norm, R, N);
+}
