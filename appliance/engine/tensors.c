@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/base/msg.h"
 #include "appliance/base/words.h"
 #include "appliance/engine/tensors.h"
 #include "appliance/text/json.h"
@@ -10,22 +11,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* every dtype of the format; form -1: is not computed, only copied */
 static const struct {
 	const char *name;
-	enum tensor_type type;
+	int form;
 	unsigned bits;
 } dtypes[] = {
-	{ "F32", TENSOR_F32, 32 }, { "F16", TENSOR_F16, 16 },
-	{ "BF16", TENSOR_BF16, 16 }, { "F64", TENSOR_F64, 64 },
-	{ "I64", TENSOR_I64, 64 }, { "I32", TENSOR_I32, 32 },
-	{ "U8", TENSOR_U8, 8 }, { "I8", TENSOR_OTHER, 8 },
-	{ "BOOL", TENSOR_OTHER, 8 }, { "I16", TENSOR_OTHER, 16 },
-	{ "U16", TENSOR_OTHER, 16 }, { "U32", TENSOR_OTHER, 32 },
-	{ "U64", TENSOR_OTHER, 64 }, { "C64", TENSOR_OTHER, 64 },
-	{ "F8_E4M3", TENSOR_OTHER, 8 }, { "F8_E5M2", TENSOR_OTHER, 8 },
-	{ "F8_E8M0", TENSOR_OTHER, 8 }, { "F8_E4M3FNUZ", TENSOR_OTHER, 8 },
-	{ "F8_E5M2FNUZ", TENSOR_OTHER, 8 }, { "F4", TENSOR_OTHER, 4 },
-	{ "F6_E2M3", TENSOR_OTHER, 6 }, { "F6_E3M2", TENSOR_OTHER, 6 },
+	{ "F32", GGUF_FORM_F32, 32 }, { "F16", GGUF_FORM_F16, 16 },
+	{ "BF16", GGUF_FORM_BF16, 16 }, { "F64", GGUF_FORM_F64, 64 },
+	{ "I64", -1, 64 }, { "I32", -1, 32 }, { "U8", -1, 8 },
+	{ "I8", -1, 8 }, { "BOOL", -1, 8 }, { "I16", -1, 16 },
+	{ "U16", -1, 16 }, { "U32", -1, 32 }, { "U64", -1, 64 },
+	{ "C64", -1, 64 }, { "F8_E4M3", -1, 8 }, { "F8_E5M2", -1, 8 },
+	{ "F8_E8M0", -1, 8 }, { "F8_E4M3FNUZ", -1, 8 },
+	{ "F8_E5M2FNUZ", -1, 8 }, { "F4", -1, 4 }, { "F6_E2M3", -1, 6 },
+	{ "F6_E3M2", -1, 6 },
 };
 
 /* tensor_numbers - a JSON array of at most max whole numbers from 0 on */
@@ -49,7 +49,8 @@ tensor_numbers(struct view raw, uint64_t *out, size_t max, unsigned *n)
 
 /* tensor_dtype - name, size of an element */
 static int
-tensor_dtype(struct arena *a, struct view raw, struct tensor *t)
+tensor_dtype(struct arena *a, struct view raw, struct tensor *t,
+    unsigned *bits)
 {
 	struct view name;
 
@@ -57,8 +58,9 @@ tensor_dtype(struct arena *a, struct view raw, struct tensor *t)
 		return -1;
 	for (size_t i = 0; i < BASE_COUNT(dtypes); i++)
 		if (view_is(name, dtypes[i].name)) {
-			t->type = dtypes[i].type;
-			t->bits = dtypes[i].bits;
+			t->form = dtypes[i].form < 0 ? NULL :
+			    quant_form((unsigned)dtypes[i].form);
+			*bits = dtypes[i].bits;
 			t->dtype = dtypes[i].name;
 			return 0;
 		}
@@ -71,15 +73,15 @@ tensor_entry(struct arena *a, struct view key, struct view value,
     struct tensor *t, struct err *e)
 {
 	struct view name, dtype, shape, offsets;
-	uint64_t at[2], bits;
-	unsigned n;
+	uint64_t at[2], all;
+	unsigned n, bits;
 
 	if (!json_string(a, key, &name) || memchr(name.p, 0, name.n) != NULL)
 		return err_set(e, FATE_REJECT, "a tensor's name is no text");
 	t->name = arena_strn(a, name.p, name.n);
 	t->fd = -1;
 	if (!json_get(value, "dtype", &dtype) ||
-	    tensor_dtype(a, dtype, t) == -1)
+	    tensor_dtype(a, dtype, t, &bits) == -1)
 		return err_set(e, FATE_REJECT, "tensor '%.100s' has no dtype "
 		    "that is known", t->name);
 	if (!json_get(value, "shape", &shape) ||
@@ -98,8 +100,8 @@ tensor_entry(struct arena *a, struct view key, struct view value,
 		if (__builtin_mul_overflow(t->count, t->shape[i], &t->count))
 			return err_set(e, FATE_REJECT, "tensor '%.100s' is "
 			    "too large", t->name);
-	if (__builtin_mul_overflow(t->count, (uint64_t)t->bits, &bits) ||
-	    bits % 8 != 0 || bits / 8 != t->to - t->from)
+	if (__builtin_mul_overflow(t->count, (uint64_t)bits, &all) ||
+	    all % 8 != 0 || all / 8 != t->to - t->from)
 		return err_set(e, FATE_REJECT, "tensor '%.100s' has %llu bytes "
 		    "where its shape says otherwise", t->name,
 		    (unsigned long long)(t->to - t->from));
@@ -288,8 +290,7 @@ tensors_shards(struct arena *a, int at, struct view index, struct tensors *t,
 		if ((i == 0 || strcmp(file[i - 1], file[i]) != 0) &&
 		    tensors_join(a, at, file[i], t, e) == -1)
 			return -1;
-	if (t->n > 1)
-		qsort(t->v, t->n, sizeof(*t->v), by_name);
+	tensors_sort(t);
 	return 0;
 }
 
@@ -319,110 +320,52 @@ tensors_find(const struct tensors *t, const char *name)
 	    bsearch(&key, t->v, t->n, sizeof(*t->v), by_name);
 }
 
-const char *
-tensor_shape(struct arena *a, const struct tensor *t)
+/* dtype_of - how the format spells it */
+static const char *
+dtype_of(const struct quant *form)
 {
-	const char *s = "[";
-
-	for (unsigned i = 0; i < t->ndims; i++)
-		s = arena_printf(a, "%s%s%llu", s, i > 0 ? "," : "",
-		    (unsigned long long)t->shape[i]);
-	return arena_printf(a, "%s]", s);
-}
-
-/* half - IEEE 754 binary16 to binary32 */
-static float
-half(uint16_t h)
-{
-	uint32_t sign = (uint32_t)(h & 0x8000) << 16, x;
-	uint32_t exp = h >> 10 & 31, frac = h & 1023;
-	float f;
-
-	if (exp == 0) {			/* zero and subnormal numbers */
-		f = (float)frac / 16777216.f;
-		return sign != 0 ? -f : f;
-	}
-	x = sign | (exp == 31 ? 255 : exp + 112) << 23 | frac << 13;
-	memcpy(&f, &x, sizeof(f));
-	return f;
-}
-
-/* tensor_float - element i of raw bytes */
-static float
-tensor_float(enum tensor_type type, const unsigned char *p, size_t i)
-{
-	uint16_t h;
-	uint32_t x;
-	float f;
-	double d;
-
-	switch (type) {
-	case TENSOR_F16:
-		memcpy(&h, p + 2 * i, 2);
-		return half(h);
-	case TENSOR_BF16:
-		memcpy(&h, p + 2 * i, 2);
-		x = (uint32_t)h << 16;
-		memcpy(&f, &x, 4);
-		return f;
-	case TENSOR_F64:
-		memcpy(&d, p + 8 * i, 8);
-		return (float)d;
-	default:
-		memcpy(&f, p + 4 * i, 4);
-		return f;
-	}
-}
-
-int
-tensor_read(const struct tensor *t, float *out, struct err *e)
-{
-	unsigned char raw[65536];
-	size_t size = t->bits / 8, n;
-	uint64_t at = 0, all = t->to - t->from;
-	ssize_t got;
-
-	if (t->type > TENSOR_F64)
-		return err_set(e, FATE_REJECT, "tensor '%.100s' is of dtype "
-		    "%s: F32, F16, BF16 and F64 are read", t->name, t->dtype);
-	while (at < all) {
-		n = all - at < sizeof(raw) ? (size_t)(all - at) : sizeof(raw);
-		got = pread(t->fd, raw, n, (off_t)(t->data + t->from + at));
-		got = got <= 0 ? 0 : got - got % (ssize_t)size;
-		if (got == 0)
-			return err_set(e, FATE_REJECT, "tensor '%.100s' "
-			    "cannot be read: the file is cut short", t->name);
-		for (size_t i = 0; i < (size_t)got / size; i++)
-			*out++ = tensor_float(t->type, raw, i);
-		at += (uint64_t)got;
-	}
-	return 0;
+	for (size_t i = 0; i < BASE_COUNT(dtypes); i++)
+		if (dtypes[i].form == (int)form->form)
+			return dtypes[i].name;
+	panic("safetensors has no %s", form->name);
 }
 
 void
 tensors_print(struct buf *b, const struct tensor_out *t, size_t n,
     struct view metadata)
 {
-	uint64_t at = 0, count;
+	uint64_t at = 0, bytes;
 
 	buf_str(b, "{\"__metadata__\":");
 	buf_view(b, metadata);
 	for (size_t i = 0; i < n; i++) {
+		const struct quant *form = t[i].form != NULL ? t[i].form :
+		    quant_form(GGUF_FORM_F32);
+
 		buf_char(b, ',');
 		buf_json_str(b, t[i].name);
-		buf_str(b, ":{\"dtype\":\"F32\",\"shape\":[");
-		count = 1;
+		buf_printf(b, ":{\"dtype\":\"%s\",\"shape\":[",
+		    t[i].dtype != NULL ? t[i].dtype : dtype_of(form));
+		bytes = form->bytes;
 		for (unsigned k = 0; k < t[i].ndims; k++) {
 			buf_printf(b, "%s%llu", k > 0 ? "," : "",
 			    (unsigned long long)t[i].shape[k]);
-			count *= t[i].shape[k];
+			bytes *= t[i].shape[k];
 		}
+		if (t[i].dtype != NULL)
+			bytes = t[i].bytes;
 		buf_printf(b, "],\"data_offsets\":[%llu,%llu]}",
-		    (unsigned long long)at,
-		    (unsigned long long)(at + 4 * count));
-		at += 4 * count;
+		    (unsigned long long)at, (unsigned long long)(at + bytes));
+		at += bytes;
 	}
 	buf_char(b, '}');
 	while (b->n % 8 != 0)
 		buf_char(b, ' ');
+}
+
+void
+tensors_sort(struct tensors *t)
+{
+	if (t->n > 1)
+		qsort(t->v, t->n, sizeof(*t->v), by_name);
 }

@@ -46,6 +46,20 @@ stage_version(struct stage *s, const char *text, enum kind kind,
 	return 0;
 }
 
+/* open_place - a directory; a model may be one file */
+static int
+open_place(const char *path, enum kind kind, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (kind != KIND_MODEL || stat(path, &st) == -1 ||
+	    !S_ISREG(st.st_mode))
+		return file_dir(AT_FDCWD, path, e);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd == -1 ? err_errno(e, "cannot open '%s'", path) : fd;
+}
+
 int
 stage_files(struct stage *s, const char *text, enum kind kind, struct err *e)
 {
@@ -53,7 +67,7 @@ stage_files(struct stage *s, const char *text, enum kind kind, struct err *e)
 	struct ref ref;
 
 	if (!stage_named(text))
-		return file_dir(AT_FDCWD, text, e);
+		return open_place(text, kind, e);
 	if (stage_version(s, text, kind, &v, &ref, e) == -1)
 		return -1;
 	return artefact_open(stage_store(s), &v, e);

@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/model/model.h"
+#include "appliance/model/source.h"
 
 #define CONFIG_MAX	((size_t)1 << 20)
 
@@ -14,37 +15,41 @@ model_drop(void *arg)
 	m->run = NULL;
 }
 
-int
-model_open(struct arena *a, int dir, struct model *m, struct err *e)
+/* open_tokenizer - which must be the model's */
+static int
+open_tokenizer(struct arena *a, const struct source *s, struct model *m,
+    struct err *e)
 {
-	struct view config;
+	if (s->tokenizer_name == NULL)
+		return err_set(e, FATE_REJECT, "the model has no tokenizer: "
+		    "no tokenizer.json, no tokenizer.bin, no keys of GGUF");
+	m->tokenizer_name = s->tokenizer_name;
+	m->tokenizer_file = s->tokenizer_file;
+	m->tokenizer_config = s->tokenizer_config;
+	m->tokenizer = tokenizer_open(a, m->tokenizer_file, e);
+	if (m->tokenizer == NULL)
+		return err_prefix(e, "%s: ", m->tokenizer_name);
+	if (m->tokenizer->size > m->w.shape.V)
+		return err_set(e, FATE_REJECT, "the tokenizer has %u tokens, "
+		    "the model %zu", m->tokenizer->size, m->w.shape.V);
+	return 0;
+}
+
+int
+model_open(struct arena *a, int at, struct model *m, struct err *e)
+{
 	struct shape shape;
-	struct tensors tensors;
+	struct source s;
 
 	memset(m, 0, sizeof(*m));
-	if (file_read(a, dir, "config.json", CONFIG_MAX, &config, e) == -1 ||
-	    shape_parse(config, &shape, e) == -1 ||
-	    tensors_model(a, dir, &tensors, e) == -1)
+	if (source_open(a, at, &s, &shape, e) == -1)
 		return -1;
 	weights_layout(a, &shape, &m->w);
 	m->run = mem_alloc(m->w.all * sizeof(*m->run));
 	arena_defer(a, model_drop, m);
-	if (weights_read(a, &m->w, &tensors, m->run, e) == -1)
+	if (weights_read(a, &m->w, &s.tensors, m->run, e) == -1)
 		return -1;
-	m->tokenizer_name = tokenizer_find(dir);
-	if (m->tokenizer_name == NULL)
-		return err_set(e, FATE_REJECT, "the model has no "
-		    "tokenizer.json and no tokenizer.bin");
-	if (file_read(a, dir, m->tokenizer_name, TOKENIZER_MAX,
-	    &m->tokenizer_file, e) == -1)
-		return -1;
-	m->tokenizer = tokenizer_open(a, m->tokenizer_file, e);
-	if (m->tokenizer == NULL)
-		return err_prefix(e, "%s: ", m->tokenizer_name);
-	if (m->tokenizer->size > shape.V)
-		return err_set(e, FATE_REJECT, "the tokenizer has %u tokens, "
-		    "the model %zu", m->tokenizer->size, shape.V);
-	return 0;
+	return open_tokenizer(a, &s, m, e);
 }
 
 int
@@ -56,7 +61,9 @@ model_write(struct arena *a, const struct model *m, int dir, struct err *e)
 	if (file_replace(dir, "config.json", buf_get(b), 0640, true,
 	    e) == -1 || file_replace(dir, m->tokenizer_name,
 	    m->tokenizer_file, 0640, true, e) == -1 ||
-	    weights_write(a, &m->w, m->run, dir, e) == -1)
+	    (m->tokenizer_config.n > 0 && file_replace(dir,
+	    "tokenizer_config.json", m->tokenizer_config, 0640, true,
+	    e) == -1) || weights_write(a, &m->w, m->run, dir, e) == -1)
 		return -1;
 	file_sync(dir, "the model's directory");
 	return 0;

@@ -6,9 +6,9 @@
 #include "appliance/text/tokenizer.h"
 
 /*
- * model.h - a model's directory as it arrives and leaves: config.json,
- * model.safetensors (or shards with their index), and the tokenizer's file
- * (tokenizer.h).  Read to the host's memory as one run.
+ * model.h - a model as it arrives (source.h: a directory, a GGUF file) and as
+ * it leaves: config.json, model.safetensors, the tokenizer's file (tokenizer.h)
+ * and tokenizer_config.json.  Read to the host's memory as one run.
  */
 
 struct model {
@@ -17,15 +17,17 @@ struct model {
 	struct tokenizer *tokenizer;
 	const char *tokenizer_name;	/* of its file */
 	struct view tokenizer_file;
+	struct view tokenizer_config;	/* or empty */
 };
 
-/* model_open - every damaged, missing or unknown thing is told by name */
-int model_open(struct arena *, int dir, struct model *, struct err *);
+/* model_open - at: a directory or a file; every damaged, missing or unknown
+ * thing is told by name */
+int model_open(struct arena *, int at, struct model *, struct err *);
 
 /* model_drop - the parameters are elsewhere now */
 void model_drop(void *model);
 
-/* model_write - the three files, flushed */
+/* model_write - the files, flushed */
 int model_write(struct arena *, const struct model *, int dir, struct err *);
 
 /* model_stops - does this token end a text */

@@ -310,6 +310,30 @@ weights_read(struct arena *a, const struct weights *w,
 	return rc;
 }
 
+int
+weights_check(struct arena *a, const struct weights *w,
+    const struct tensors *t, size_t *extra, const char **first, struct err *e)
+{
+	bool old = tensors_find(t, "transformer.wte.weight") != NULL, named;
+	struct pieces p;
+
+	*extra = 0;
+	pieces_of(a, w, w->shape.family == FAMILY_GPT2 && old ?
+	    "transformer." : "", &p);
+	for (size_t i = 0; i < p.n; i++)
+		if (piece_fits(a, &p.v[i], tensors_find(t, p.v[i].name),
+		    e) == -1)
+			return -1;
+	for (size_t i = 0; i < t->n; i++) {
+		named = false;
+		for (size_t k = 0; k < p.n && !named; k++)
+			named = strcmp(p.v[k].name, t->v[i].name) == 0;
+		if (!named && ++*extra == 1)
+			*first = t->v[i].name;
+	}
+	return 0;
+}
+
 /* write_piece - one tensor's data */
 static int
 write_piece(int fd, const struct piece *p, const real *run, float *flat)

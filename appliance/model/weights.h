@@ -58,6 +58,11 @@ void weights_init(const struct weights *, uint64_t seed, real *run);
 int weights_read(struct arena *, const struct weights *,
     const struct tensors *, real *run, struct err *);
 
+/* weights_check - what weights_read would refuse; extra: how many tensors are
+ * none of the model's, and the first of them */
+int weights_check(struct arena *, const struct weights *,
+    const struct tensors *, size_t *extra, const char **first, struct err *);
+
 /* weights_write - model.safetensors below a directory, flushed */
 int weights_write(struct arena *, const struct weights *, const real *run,
     int at, struct err *);

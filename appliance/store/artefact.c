@@ -83,6 +83,24 @@ artefact_files(struct arena *a, int from, int to, struct version *v,
 }
 
 int
+artefact_file(struct arena *a, int from, int to, const char *name,
+    struct version *v, struct err *e)
+{
+	char hex[HASH_HEX + 1];
+	struct hash h;
+
+	v->bytes = 0;
+	if (copy_hash(from, to, name, &h, &v->bytes, e) == -1)
+		return -1;
+	hash_hex(h, hex);
+	v->pack = arena_array(a, 1, sizeof(*v->pack));
+	v->pack[0] = arena_printf(a, "%s %s", hex, name);
+	v->npacks = 1;
+	v->records = 1;
+	return 0;
+}
+
+int
 artefact_make(const struct store *s, enum store_kind kind, struct err *e)
 {
 	const char *place = artefact_place(kind);

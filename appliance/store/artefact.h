@@ -18,6 +18,10 @@ const char *artefact_place(enum store_kind);
 int artefact_files(struct arena *, int from, int to, struct version *,
     struct err *);
 
+/* artefact_file - the same of one file alone */
+int artefact_file(struct arena *, int from, int to, const char *name,
+    struct version *, struct err *);
+
 /* artefact_take - a finished directory `from` of a work directory becomes
  * PLACE/id and the version's path; done before: the one that is there */
 int artefact_take(struct store *, int work, const char *from, const char *id,

@@ -44,12 +44,14 @@ int64_t bpe_find(const struct bpe *, const char *);
 /*
  * Patterns: gpt2; llama3, which is also cl100k as Hugging Face's files have it;
  * cl100k as tiktoken has it; qwen2; o200k; tekken.  bpe_pattern_of knows them
- * by their regular expressions, bpe_pattern by name; else NULL.
+ * by their regular expressions, bpe_pattern by name; else NULL.  bpe_regex: how
+ * Hugging Face's files spell it; NULL: they do not.
  */
 struct bpe_pattern;
 
 const struct bpe_pattern *bpe_pattern(const char *name);
 const struct bpe_pattern *bpe_pattern_of(struct view regex);
+const char *bpe_regex(const struct bpe_pattern *);
 
 /* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
 size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);

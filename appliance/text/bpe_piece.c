@@ -67,6 +67,12 @@ bpe_pattern_of(struct view regex)
 	return NULL;
 }
 
+const char *
+bpe_regex(const struct bpe_pattern *p)
+{
+	return p->regex;
+}
+
 /* kind_at - the character at p: LETTER, UTF8_NUMBER, UTF8_SPACE, 0 */
 static unsigned
 kind_at(const char *p, size_t *n)

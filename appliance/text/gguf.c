@@ -437,13 +437,15 @@ int
 gguf_open(struct arena *a, int at, const char *path, struct gguf *g,
     struct err *e)
 {
-	int fd = openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = path == NULL ? fcntl(at, F_DUPFD_CLOEXEC, 0) :
+	    openat(at, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd == -1)
-		return err_errno(e, "cannot open '%s'", path);
+		return err_errno(e, "cannot open '%s'", path == NULL ?
+		    "the file" : path);
 	arena_defer(a, gguf_close, (void *)(intptr_t)fd);
 	if (gguf_head(a, fd, g, e) == -1)
-		return err_prefix(e, "'%s': ", path);
+		return path == NULL ? -1 : err_prefix(e, "'%s': ", path);
 	g->fd = fd;
 	return 0;
 }

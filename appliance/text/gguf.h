@@ -69,7 +69,8 @@ struct gguf {
 int gguf_parse(struct arena *, struct view head, uint64_t size, struct gguf *,
     struct err *);
 
-/* gguf_open - a file below a directory; closed with the arena */
+/* gguf_open - a file below a directory, or `at` itself if path is NULL; closed
+ * with the arena */
 int gguf_open(struct arena *, int at, const char *path, struct gguf *,
     struct err *);
 

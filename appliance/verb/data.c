@@ -266,6 +266,12 @@ data_main(struct verb_call *c, struct err *e)
 	const char *act = c->argc > 0 ? c->argv[0] : "list";
 	bool models = strcmp(c->argv[-1], "models") == 0;
 
+	if (strcmp(act, "convert") == 0 && models)
+		return models_convert(c, e);
+	if (strcmp(act, "inspect") == 0 && models)
+		return models_inspect(c, e);
+	if (verb_store(c, e) == -1)
+		return -1;
 	if (strcmp(act, "list") == 0)
 		return data_list(c, models, e);
 	if (strcmp(act, "show") == 0)

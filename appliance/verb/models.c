@@ -3,6 +3,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/base/id.h"
+#include "appliance/model/source.h"
 #include "appliance/store/artefact.h"
 #include "appliance/text/tokenizer.h"
 #include "appliance/verb/verb.h"
@@ -19,7 +20,7 @@ struct import_conf {
 
 static const struct opt import_opts[] = {
 	OPT_PATH_IN(struct import_conf, dir, NULL, OPT_POSITIONAL | OPT_NEEDED,
-	    "directory of the model"),
+	    "directory of the model, or a .gguf file"),
 	OPT_TEXT(struct import_conf, name, NULL, OPT_POSITIONAL | OPT_NEEDED,
 	    "the model that gets a new version"),
 	OPT_BOOL(struct import_conf, reference, "no", 0,
@@ -27,9 +28,29 @@ static const struct opt import_opts[] = {
 	OPT_DONE
 };
 
-/* import_copy - into models/.ID, then renamed to models/ID */
+/* import_check - a file must be a model's before it is copied */
 static int
-import_copy(struct verb_call *c, int from, struct version *v, struct err *e)
+import_check(struct verb_call *c, int dir, const char *name, struct err *e)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+	struct source s;
+
+	if (fd == -1)
+		return err_errno(e, "cannot read '%s'", name);
+	rc = source_open(c->arena, fd, &s, NULL, e);
+	close(fd);
+	if (rc == -1)
+		return err_prefix(e, "'%s': ", name);
+	return s.kind == SOURCE_GGUF ? 0 : err_set(e, FATE_REJECT, "'%s' is "
+	    "no .gguf file: quern models convert makes a directory of it",
+	    name);
+}
+
+/* import_copy - into models/.ID, then renamed to models/ID; name NULL: every
+ * file of the directory */
+static int
+import_copy(struct verb_call *c, int from, const char *name,
+    struct version *v, struct err *e)
 {
 	int models = artefact_make(c->store, STORE_MODEL, e), to, rc;
 	char id[ID_LEN + 1];
@@ -43,7 +64,9 @@ import_copy(struct verb_call *c, int from, struct version *v, struct err *e)
 	if (mkdirat(models, tmp, 0750) == -1)
 		return err_errno(e, "cannot make a directory for the model");
 	to = file_dir(models, tmp, e);
-	rc = to == -1 ? -1 : artefact_files(c->arena, from, to, v, e);
+	rc = to == -1 ? -1 : name == NULL ?
+	    artefact_files(c->arena, from, to, v, e) :
+	    artefact_file(c->arena, from, to, name, v, e);
 	if (rc == 0) {
 		file_sync(to, tmp);
 		rc = file_rename(models, tmp, models, id, e);
@@ -63,31 +86,35 @@ int
 models_import(struct verb_call *c, struct err *e)
 {
 	struct version v = { .kind = STORE_MODEL };
-	struct word *w = arena_array(c->arena, (size_t)c->argc, sizeof(*w));
 	struct import_conf conf = { .dir = NULL };
-	char whole[PATH_MAX];
+	char whole[PATH_MAX], *name = NULL;
+	struct stat st;
 	int from, rc;
 
-	for (int i = 1; i < c->argc; i++)
-		w[i - 1] = (struct word){ c->argv[i], 1, (unsigned)i, false };
-	if (opt_defaults(import_opts, &conf, c->arena, e) == -1 ||
-	    opt_words(import_opts, &conf, c->arena, w, (size_t)c->argc - 1,
-	    e) == -1) {
-		e->fate = FATE_USAGE;
+	if (verb_words(c, import_opts, &conf, e) == -1)
 		return -1;
-	}
 	if (!name_valid(conf.name, strlen(conf.name)))
 		return err_set(e, FATE_USAGE, "'%s' is no name", conf.name);
-	if (realpath(conf.dir, whole) == NULL)
+	if (realpath(conf.dir, whole) == NULL || stat(whole, &st) == -1)
 		return err_errno(e, "cannot read '%s'", conf.dir);
-	from = file_dir(AT_FDCWD, whole, e);
+	if (!S_ISDIR(st.st_mode)) {
+		if (conf.reference)
+			return err_set(e, FATE_USAGE, "reference=yes: '%s' is "
+			    "no directory", conf.dir);
+		name = strrchr(whole, '/');
+		*name++ = '\0';
+	}
+	from = file_dir(AT_FDCWD, whole[0] == '\0' ? "/" : whole, e);
 	if (from == -1)
 		return -1;
 	v.name = conf.name;
 	v.created = time(NULL);
 	v.path = whole;
-	rc = conf.reference ? artefact_files(c->arena, from, -1, &v, e) :
-	    import_copy(c, from, &v, e);
+	if (name != NULL && import_check(c, from, name, e) == -1)
+		rc = -1;
+	else
+		rc = conf.reference ? artefact_files(c->arena, from, -1, &v,
+		    e) : import_copy(c, from, name, &v, e);
 	close(from);
 	if (rc == -1 || store_publish(c->store, &v, true, e) == -1)
 		return -1;
@@ -120,23 +147,67 @@ export_all(struct verb_call *c, const struct version *v, int to,
 	return rc;
 }
 
+struct export_conf {
+	const char *ref, *to, *dtype;
+	int64_t max_shard;
+};
+
+static const struct opt export_opts[] = {
+	OPT_TEXT(struct export_conf, ref, NULL, OPT_POSITIONAL | OPT_NEEDED,
+	    "a version of a model, tokenizer or index"),
+	OPT_PATH_OUT(struct export_conf, to, NULL, OPT_POSITIONAL | OPT_NEEDED,
+	    "a directory that is made, or a .gguf or .bin file"),
+	OPT_TEXT(struct export_conf, dtype, NULL, 0,
+	    "numbers of a model: f32, f16, bf16, q8_0, q4_0, q4_k"),
+	OPT_SIZE(struct export_conf, max_shard, "0", 0, 1e18, 0,
+	    "most bytes of one file of weights; 0: one file"),
+	OPT_DONE
+};
+
+/* export_converts - has a model to be written anew */
+static bool
+export_converts(const struct export_conf *conf)
+{
+	return conf->dtype != NULL || conf->max_shard > 0 ||
+	    verb_ends(conf->to, ".gguf") || verb_ends(conf->to, ".bin");
+}
+
+/* export_anew - a model in another format or other numbers */
+static int
+export_anew(struct verb_call *c, const struct export_conf *conf,
+    struct err *e)
+{
+	struct source s;
+	int at = verb_model(c, conf->ref, e), rc;
+
+	if (at == -1)
+		return -1;
+	rc = source_open(c->arena, at, &s, NULL, e) == -1 ?
+	    err_prefix(e, "'%s': ", conf->ref) :
+	    verb_convert(c, &s, at, conf->to, conf->dtype, conf->max_shard, e);
+	close(at);
+	return rc;
+}
+
 int
 models_export(struct verb_call *c, struct err *e)
 {
+	struct export_conf conf = { .ref = NULL };
 	struct version v;
 	const char *split;
 	int to, rc;
 
-	if (c->argc != 3)
-		return err_set(e, FATE_USAGE, "%s", "");
-	if (verb_version(c, c->argv[1], &v, &split, e) == -1)
+	if (verb_words(c, export_opts, &conf, e) == -1 ||
+	    verb_version(c, conf.ref, &v, &split, e) == -1)
 		return -1;
 	if (v.kind == STORE_DATASET)
 		return err_set(e, FATE_REJECT, "'%s' is a dataset: quern data "
-		    "export", c->argv[1]);
-	if (mkdir(c->argv[2], 0777) == -1)
-		return err_errno(e, "cannot make '%s'", c->argv[2]);
-	to = file_dir(AT_FDCWD, c->argv[2], e);
+		    "export", conf.ref);
+	if (v.kind == STORE_MODEL && export_converts(&conf))
+		return export_anew(c, &conf, e);
+	if (mkdir(conf.to, 0777) == -1)
+		return err_errno(e, "cannot make '%s'", conf.to);
+	to = file_dir(AT_FDCWD, conf.to, e);
 	if (to == -1)
 		return -1;
 	rc = v.kind == STORE_TOKENIZER ? export_one(c, &v, to, e) :

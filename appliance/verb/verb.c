@@ -7,15 +7,17 @@ static const struct {
 	const char *name;
 	int (*main)(struct verb_call *, struct err *);
 	const char *args, *help;
-	bool store;
+	bool store;			/* is always opened */
 } table[] = {
 	{ "data", data_main, "list [NAME] | show REF | diff REF REF | "
 	    "export REF | rm NAME@VERSION | tag REF TAG",
-	    "datasets and their versions", true },
+	    "datasets and their versions", false },
 	{ "models", data_main, "list [NAME] | show REF | "
-	    "import DIR NAME [reference=yes] | export REF DIR | "
-	    "rm NAME@VERSION",
-	    "models and their versions", true },
+	    "import PATH NAME [reference=yes] | "
+	    "export REF TO [dtype=...] [max_shard=N] | "
+	    "convert MODEL TO [dtype=...] [max_shard=N] [tokenizer=FILE] | "
+	    "inspect MODEL [tensors=yes] [numbers=no] | rm NAME@VERSION",
+	    "models, their versions and their formats", false },
 	{ "runs", runs_main, "list [JOB] | show JOB | export [JOB] | rm JOB",
 	    "pipelines that used the store, and what they made", true },
 	{ "why", why_main, "ID", "what became of a record, and for what reason",
@@ -80,6 +82,30 @@ verb_version(struct verb_call *c, const char *text, struct version *v,
 }
 
 int
+verb_store(struct verb_call *c, struct err *e)
+{
+	if (c->store != NULL)
+		return 0;
+	c->store = store_open(c->arena, c->conf.store, false, e);
+	return c->store == NULL ? -1 : store_seals(c->store, &c->conf.seal, e);
+}
+
+int
+verb_words(struct verb_call *c, const struct opt *opts, void *conf,
+    struct err *e)
+{
+	struct word *w = arena_array(c->arena, (size_t)c->argc, sizeof(*w));
+
+	for (int i = 1; i < c->argc; i++)
+		w[i - 1] = (struct word){ c->argv[i], 1, (unsigned)i, false };
+	if (opt_defaults(opts, conf, c->arena, e) == 0 &&
+	    opt_words(opts, conf, c->arena, w, (size_t)c->argc - 1, e) == 0)
+		return 0;
+	e->fate = FATE_USAGE;
+	return -1;
+}
+
+int
 verb_main(int argc, char **argv, struct err *e)
 {
 	struct verb_call c = { .arena = arena_new() };
@@ -96,12 +122,8 @@ verb_main(int argc, char **argv, struct err *e)
 	c.argv = argv + 1;
 	if (conf_load(&c.conf, c.arena, NULL, e) == -1)
 		return -1;
-	if (table[i].store) {
-		c.store = store_open(c.arena, c.conf.store, false, e);
-		if (c.store == NULL ||
-		    store_seals(c.store, &c.conf.seal, e) == -1)
-			return -1;
-	}
+	if (table[i].store && verb_store(&c, e) == -1)
+		return -1;
 	rc = table[i].main(&c, e);
 	if (rc == -1 && e->fate == FATE_USAGE && e->text[0] == '\0')
 		err_set(e, FATE_USAGE, "usage: quern %s %s", table[i].name,

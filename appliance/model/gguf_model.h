@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_GGUF_MODEL_H
+#define MODEL_GGUF_MODEL_H
+
+#include "appliance/engine/tensors.h"
+#include "appliance/text/gguf.h"
+
+/*
+ * gguf_model.h - a GGUF file as a model's directory: config.json, tensors by
+ * Hugging Face's names and shapes, the tokenizer's file; and the other way.
+ * Rows of Llama's queries and keys are put into the order that each side turns
+ * them in; Gemma's norms lose or gain their 1; GPT-2's matrices are turned.
+ */
+
+/* gguf_config - config.json as Hugging Face would have it */
+int gguf_config(struct arena *, const struct gguf *, struct view *config,
+    struct err *);
+
+/* gguf_tensors - the file's tensors under their other names */
+int gguf_tensors(struct arena *, const struct gguf *, struct tensors *,
+    struct err *);
+
+/* gguf_tokenizer - the embedded vocabulary as files of its own: tokenizer.json
+ * or tokenizer.model, and tokenizer_config.json; name NULL: there is none */
+struct gguf_files {
+	const char *name;
+	struct view file, config;
+};
+
+int gguf_tokenizer(struct arena *, const struct gguf *, struct gguf_files *,
+    struct err *);
+
+/*
+ * gguf_keys - general.* and ARCH.* keys for a config.json, and how many; to be
+ * followed by those of gguf_words (tokenizer.*), which takes the bytes of
+ * tokenizer_config.json (or none) for the chat template.  gguf_named - tensors
+ * in the order of a file under GGUF's names; extra: one that no table names, or
+ * NULL.  A family or a vocabulary that cannot be said in GGUF is refused by
+ * name.
+ */
+int gguf_keys(struct arena *, struct view config, struct buf *, uint64_t *n,
+    struct err *);
+int gguf_words(struct arena *, struct view config, const char *tokenizer,
+    struct view file, struct view tokenizer_config, struct buf *, uint64_t *n,
+    struct err *);
+int gguf_named(struct arena *, struct view config, const struct tensors *,
+    struct tensors *out, const char **extra, struct err *);
+
+/* gguf_regex - the pattern of a tokenizer.ggml.pre; NULL: not known */
+const char *gguf_regex(struct view pre);
+
+/* the 1/f that Llama 3's rope_freqs.weight holds, D/2 of them */
+void gguf_llama3(double theta, size_t D, double factor, double low,
+    double high, double context, float *out);
+
+#endif

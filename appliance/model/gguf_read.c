@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/model/gguf_arch.h"
+#include "appliance/model/gguf_model.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define CONFIG_MAX	((size_t)1 << 20)
+#define ROPE_MAX	4096		/* numbers of a table of frequencies */
+
+/* what Llama 3 was trained with; the file has only the outcome */
+#define LLAMA3_LOW	1
+#define LLAMA3_HIGH	4
+#define LLAMA3_CONTEXT	8192
+
+struct maker {
+	struct arena *arena;
+	const struct gguf *g;
+	const struct gguf_arch *arch;
+	struct buf *b;
+	struct err *e;
+};
+
+/* put_float - the shortest decimal that is the same float */
+static void
+put_float(struct buf *b, double x)
+{
+	char text[32];
+
+	for (int digits = 1; digits <= 9; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, x);
+		if (strtof(text, NULL) == (float)x)
+			break;
+	}
+	buf_str(b, text);
+}
+
+/* arch_key - "ARCH.name" */
+static const char *
+arch_key(struct maker *m, const char *name)
+{
+	return arena_printf(m->arena, "%s.%s", m->arch->arch, name);
+}
+
+static const struct gguf_tensor *
+find_tensor(const struct gguf *g, const char *name)
+{
+	for (size_t i = 0; i < g->ntensors; i++)
+		if (strcmp(g->tensor[i].name, name) == 0)
+			return &g->tensor[i];
+	return NULL;
+}
+
+/* make_numbers - the table's keys, in its order */
+static int
+make_numbers(struct maker *m)
+{
+	const char *key;
+	double x;
+
+	for (const struct gguf_number *n = m->arch->number; n->key != NULL;
+	    n++) {
+		key = arch_key(m, n->key);
+		if (!gguf_number(m->g, key, &x)) {
+			if (gguf_find(m->g, key) != NULL)
+				return err_set(m->e, FATE_REJECT, "key '%s' "
+				    "is no single number", key);
+			if (n->needed)
+				return err_set(m->e, FATE_REJECT, "key '%s' "
+				    "is missing", key);
+			continue;
+		}
+		if (!isfinite(x) || (n->whole && (x < 0 || x > 1 << 30)))
+			return err_set(m->e, FATE_REJECT, "key '%s' is out "
+			    "of all proportion", key);
+		buf_printf(m->b, ",\n \"%s\": ", n->hf);
+		if (n->whole)
+			buf_printf(m->b, "%.0f", x);
+		else
+			put_float(m->b, x);
+	}
+	return 0;
+}
+
+void
+gguf_llama3(double theta, size_t D, double factor, double low, double high,
+    double context, float *out)
+{
+	double wave, smooth;
+
+	for (size_t i = 0; i < D / 2; i++) {
+		wave = 2 * M_PI * pow(theta, 2 * (double)i / (double)D);
+		smooth = (context / wave - low) / (high - low);
+		out[i] = (float)(wave < context / high ? 1 :
+		    wave > context / low ? factor :
+		    1 / ((1 - smooth) / factor + smooth));
+	}
+}
+
+/* table_read - a tensor of frequencies, as floats */
+static int
+table_read(struct maker *m, const char *name, float *out, size_t *n)
+{
+	const struct gguf_tensor *t = find_tensor(m->g, name);
+
+	*n = 0;
+	if (t == NULL)
+		return 0;
+	if (t->form != GGUF_FORM_F32 || t->count > ROPE_MAX)
+		return err_set(m->e, FATE_REJECT, "tensor '%s' is no short "
+		    "table of F32", name);
+	*n = (size_t)t->count;
+	return gguf_read(m->g, t, 0, out, (size_t)t->bytes, m->e);
+}
+
+/* make_llama3 - find the numbers that give the table in the file */
+static int
+make_llama3(struct maker *m, double theta, const float *table, size_t n)
+{
+	float want[ROPE_MAX], factor = 1;
+
+	for (size_t i = 0; i < n; i++)
+		factor = table[i] > factor ? table[i] : factor;
+	gguf_llama3(theta, 2 * n, factor, LLAMA3_LOW, LLAMA3_HIGH,
+	    LLAMA3_CONTEXT, want);
+	for (size_t i = 0; i < n; i++)
+		if (!(fabsf(want[i] - table[i]) <= 0.001f * table[i]))
+			return err_set(m->e, FATE_REJECT, "tensor "
+			    "'rope_freqs.weight' is not Llama 3's table for "
+			    "%d positions", LLAMA3_CONTEXT);
+	buf_str(m->b, ",\n \"rope_scaling\": {\"rope_type\": \"llama3\", "
+	    "\"factor\": ");
+	put_float(m->b, factor);
+	buf_printf(m->b, ", \"low_freq_factor\": %d, \"high_freq_factor\": "
+	    "%d, \"original_max_position_embeddings\": %d}", LLAMA3_LOW,
+	    LLAMA3_HIGH, LLAMA3_CONTEXT);
+	return 0;
+}
+
+/* make_list - "name": [numbers] */
+static void
+make_list(struct maker *m, const char *name, const float *v, size_t n)
+{
+	buf_printf(m->b, ", \"%s\": [", name);
+	for (size_t i = 0; i < n; i++) {
+		buf_str(m->b, i > 0 ? ", " : "");
+		put_float(m->b, v[i]);
+	}
+	buf_char(m->b, ']');
+}
+
+/* make_longrope - Phi-3's two tables; 1: there are none */
+static int
+make_longrope(struct maker *m)
+{
+	float table[ROPE_MAX];
+	double old;
+	size_t n;
+
+	if (table_read(m, "rope_factors_long.weight", table, &n) == -1)
+		return -1;
+	if (n == 0)
+		return 1;
+	if (gguf_number(m->g, arch_key(m, "rope.scaling."
+	    "original_context_length"), &old))
+		buf_printf(m->b, ",\n \"original_max_position_embeddings\": "
+		    "%.0f", old);
+	buf_str(m->b, ",\n \"rope_scaling\": {\"type\": \"longrope\"");
+	make_list(m, "long_factor", table, n);
+	if (table_read(m, "rope_factors_short.weight", table, &n) == -1)
+		return -1;
+	make_list(m, "short_factor", table, n);
+	buf_char(m->b, '}');
+	return 0;
+}
+
+/* make_scaling - rope.scaling.*: linear and yarn as Hugging Face spells them */
+static int
+make_scaling(struct maker *m)
+{
+	struct view type = { "none", 4 };
+	double factor = 1, old;
+
+	if (!gguf_text(m->g, arch_key(m, "rope.scaling.type"), &type) ||
+	    view_is(type, "none"))
+		return 0;
+	if (!view_is(type, "linear") && !view_is(type, "yarn"))
+		return err_set(m->e, FATE_REJECT, "rope scaling '%.*s' is not "
+		    "known", (int)(type.n < 40 ? type.n : 40), type.p);
+	gguf_number(m->g, arch_key(m, "rope.scaling.factor"), &factor);
+	buf_printf(m->b, ",\n \"rope_scaling\": {\"rope_type\": \"%.*s\", "
+	    "\"factor\": ", (int)type.n, type.p);
+	put_float(m->b, factor);
+	if (gguf_number(m->g, arch_key(m, "rope.scaling."
+	    "original_context_length"), &old))
+		buf_printf(m->b, ", \"original_max_position_embeddings\": "
+		    "%.0f", old);
+	buf_char(m->b, '}');
+	return 0;
+}
+
+static int
+make_rope(struct maker *m)
+{
+	float table[ROPE_MAX];
+	double theta = 10000;
+	size_t n;
+	int rc;
+
+	gguf_number(m->g, arch_key(m, "rope.freq_base"), &theta);
+	buf_str(m->b, ",\n \"rope_theta\": ");
+	put_float(m->b, theta);
+	if (table_read(m, "rope_freqs.weight", table, &n) == -1)
+		return -1;
+	if (n > 0)
+		return make_llama3(m, theta, table, n);
+	rc = make_longrope(m);
+	return rc == 1 ? make_scaling(m) : rc;
+}
+
+/* make_gemma - what llama.cpp knows by the number of layers alone */
+static void
+make_gemma(struct maker *m)
+{
+	double layers = 0, heads = 1, width = 0, scalar;
+
+	gguf_number(m->g, arch_key(m, "block_count"), &layers);
+	gguf_number(m->g, arch_key(m, "attention.head_count"), &heads);
+	gguf_number(m->g, arch_key(m, "embedding_length"), &width);
+	scalar = 256;
+	gguf_number(m->g, arch_key(m, "attention.key_length"), &scalar);
+	if (layers == (m->arch->arch[5] == '2' ? 46 : 62))
+		scalar = width / heads;
+	buf_printf(m->b, ",\n \"query_pre_attn_scalar\": %.0f", scalar);
+	if (m->arch->arch[5] == '3')
+		buf_str(m->b, ",\n \"rope_local_base_freq\": 10000, "
+		    "\"sliding_window_pattern\": 6");
+}
+
+/* make_ends - ids of the first and the last token, where words are tied */
+static int
+make_ends(struct maker *m)
+{
+	const struct gguf_tensor *t = find_tensor(m->g, "token_embd.weight");
+	int64_t id;
+
+	if (t == NULL || t->ndims != 2)
+		return err_set(m->e, FATE_REJECT, "tensor 'token_embd.weight' "
+		    "is missing");
+	buf_printf(m->b, ",\n \"vocab_size\": %llu",
+	    (unsigned long long)t->shape[1]);
+	if (gguf_whole(m->g, "tokenizer.ggml.bos_token_id", &id))
+		buf_printf(m->b, ",\n \"bos_token_id\": %lld", (long long)id);
+	if (gguf_whole(m->g, "tokenizer.ggml.eos_token_id", &id))
+		buf_printf(m->b, ",\n \"eos_token_id\": %lld", (long long)id);
+	buf_printf(m->b, ",\n \"tie_word_embeddings\": %s", find_tensor(m->g,
+	    "output.weight") == NULL ? "true" : "false");
+	if (strcmp(m->arch->model_type, "llama") == 0)
+		buf_printf(m->b, ",\n \"attention_bias\": %s, \"mlp_bias\": "
+		    "%s", find_tensor(m->g, "blk.0.attn_output.bias") == NULL ?
+		    "false" : "true", find_tensor(m->g, "blk.0.ffn_up.bias") ==
+		    NULL ? "false" : "true");
+	return 0;
+}
+
+/* find_arch - general.architecture; Mistral's is Llama's with a window */
+static const struct gguf_arch *
+find_arch(struct arena *a, const struct gguf *g, struct err *e)
+{
+	const struct gguf_arch *arch;
+	struct view name;
+	double window;
+
+	if (!gguf_text(g, "general.architecture", &name)) {
+		err_set(e, FATE_REJECT, "key 'general.architecture' is "
+		    "missing");
+		return NULL;
+	}
+	arch = gguf_arch(name);
+	if (arch == NULL)
+		err_set(e, FATE_REJECT, "architecture '%.*s' is not known: "
+		    "%s are", (int)(name.n < 60 ? name.n : 60), name.p,
+		    gguf_arch_names(a));
+	else if (gguf_number(g, "llama.attention.sliding_window", &window))
+		arch = gguf_arch_of(VIEW("mistral"));
+	return arch;
+}
+
+int
+gguf_config(struct arena *a, const struct gguf *g, struct view *config,
+    struct err *e)
+{
+	struct maker m = { a, g, find_arch(a, g, e), buf_new(a, CONFIG_MAX),
+	    e };
+
+	if (m.arch == NULL)
+		return -1;
+	buf_printf(m.b, "{\n \"architectures\": [\"%s\"],\n \"model_type\": "
+	    "\"%s\",\n %s", m.arch->class, m.arch->model_type, m.arch->fixed);
+	if (make_numbers(&m) == -1 || make_ends(&m) == -1)
+		return -1;
+	if (strncmp(m.arch->arch, "gpt2", 4) != 0 && make_rope(&m) == -1)
+		return -1;
+	if (strcmp(m.arch->arch, "gemma2") == 0 ||
+	    strcmp(m.arch->arch, "gemma3") == 0)
+		make_gemma(&m);
+	buf_str(m.b, "\n}\n");
+	*config = buf_get(m.b);
+	return 0;
+}
+
+/* take_tensor - shape the other way round, name and order of rows */
+static int
+take_tensor(struct arena *a, const struct gguf *g,
+    const struct gguf_arch *arch, const struct gguf_tensor *from,
+    const double heads[2], struct tensor *t, struct err *e)
+{
+	const struct gguf_name *n = gguf_name(a, arch, from->name, true,
+	    &t->name);
+	unsigned block, bytes, of;
+
+	if (n == NULL)
+		return err_set(e, FATE_REJECT, "tensor '%s' is none of "
+		    "architecture '%s' that is known", from->name,
+		    arch->arch);
+	t->form = quant_form(from->form);
+	t->dtype = gguf_form(from->form, &block, &bytes);
+	t->ndims = from->ndims;
+	for (unsigned i = 0; i < from->ndims; i++)
+		t->shape[i] = from->shape[from->ndims - 1 - i];
+	t->count = from->count;
+	t->from = from->at;
+	t->to = from->at + from->bytes;
+	t->fd = g->fd;
+	if (n->change == TENSOR_TURNED && t->ndims != 2)
+		return err_set(e, FATE_REJECT, "tensor '%s' is no matrix",
+		    from->name);
+	of = (unsigned)heads[n->keys];
+	if (n->change == TENSOR_HALVED && (t->ndims == 0 || of == 0 ||
+	    t->shape[0] % (2 * of) != 0))
+		return err_set(e, FATE_REJECT, "tensor '%s' cannot be shared "
+		    "by %u heads", from->name, of);
+	tensor_changed(t, n->change, of);
+	return 0;
+}
+
+/* is_table - of frequencies, which config.json tells */
+static bool
+is_table(const char *name)
+{
+	return strncmp(name, "rope_f", 6) == 0;
+}
+
+int
+gguf_tensors(struct arena *a, const struct gguf *g, struct tensors *t,
+    struct err *e)
+{
+	const struct gguf_arch *arch = find_arch(a, g, e);
+	double heads[2] = { 0, 0 };
+
+	if (arch == NULL)
+		return -1;
+	gguf_number(g, arena_printf(a, "%s.attention.head_count", arch->arch),
+	    &heads[0]);
+	heads[1] = heads[0];
+	gguf_number(g, arena_printf(a, "%s.attention.head_count_kv",
+	    arch->arch), &heads[1]);
+	if (!(heads[0] >= 0 && heads[0] < 65536 && heads[1] >= 0 &&
+	    heads[1] < 65536))
+		return err_set(e, FATE_REJECT, "the number of heads is out of "
+		    "all proportion");
+	*t = (struct tensors){ .metadata = { "", 0 } };
+	t->v = arena_array(a, g->ntensors, sizeof(*t->v));
+	for (size_t i = 0; i < g->ntensors; i++)
+		if (!is_table(g->tensor[i].name) && take_tensor(a, g, arch,
+		    &g->tensor[i], heads, &t->v[t->n++], e) == -1)
+			return -1;
+	tensors_sort(t);
+	return 0;
+}

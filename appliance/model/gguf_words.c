@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* a vocabulary's file as GGUF's keys */
+#include "appliance/base/base.h"
+#include "appliance/model/gguf_model.h"
+#include "appliance/text/bpe.h"
+#include "appliance/text/gguf_put.h"
+#include "appliance/text/json.h"
+
+#include <stdlib.h>
+
+enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
+
+/* GGUF's names of patterns, and ours; the first of each is written */
+static const struct {
+	const char *pre, *pattern;
+} patterns[] = {
+	{ "gpt-2", "gpt2" }, { "llama-bpe", "llama3" }, { "qwen2", "qwen2" },
+	{ "gpt-4o", "o200k" }, { "tekken", "tekken" }, { "llama3", "llama3" },
+	{ "llama-v3", "llama3" }, { "default", "gpt2" },
+};
+
+const char *
+gguf_regex(struct view pre)
+{
+	for (size_t i = 0; i < BASE_COUNT(patterns); i++)
+		if (view_is(pre, patterns[i].pre))
+			return bpe_regex(bpe_pattern(patterns[i].pattern));
+	return NULL;
+}
+
+struct word {
+	struct view text;
+	uint32_t type;
+	float score;
+};
+
+struct words {
+	struct arena *arena;
+	struct word *v;
+	size_t n;			/* the model's; the rest is unused */
+	struct err *e;
+};
+
+/* word_put - a token at its id */
+static int
+word_put(struct words *w, int64_t id, struct view text, uint32_t type)
+{
+	if (id < 0 || (uint64_t)id >= w->n)
+		return err_set(w->e, FATE_REJECT, "token %lld of the "
+		    "tokenizer is beyond the model's %zu: it is not the "
+		    "model's tokenizer", (long long)id, w->n);
+	w->v[id].text = text;
+	w->v[id].type = type;
+	return 0;
+}
+
+/* take_vocab - model.vocab of a tokenizer.json */
+static int
+take_vocab(struct words *w, struct view vocab)
+{
+	struct json_iter it;
+	struct view key, value, text;
+	int64_t id;
+
+	if (!json_open(&it, vocab, '{'))
+		return err_set(w->e, FATE_REJECT, "its vocab is no object");
+	while (json_member(&it, &key, &value)) {
+		if (!json_string(w->arena, key, &text) ||
+		    !json_integer(value, &id))
+			return err_set(w->e, FATE_REJECT, "its vocab has no "
+			    "ids");
+		if (word_put(w, id, text, NORMAL) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* take_added - added_tokens: special ones are control, others the users' */
+static int
+take_added(struct words *w, struct view root)
+{
+	struct json_iter it;
+	struct view list, one, raw, text;
+	bool special;
+	int64_t id;
+
+	if (!json_get(root, "added_tokens", &list) ||
+	    !json_open(&it, list, '['))
+		return 0;
+	while (json_element(&it, &one)) {
+		special = false;
+		if (!json_get(one, "id", &raw) || !json_integer(raw, &id) ||
+		    !json_get(one, "content", &raw) ||
+		    !json_string(w->arena, raw, &text))
+			return err_set(w->e, FATE_REJECT, "one of its "
+			    "added_tokens has no id and content");
+		if (json_get(one, "special", &raw))
+			json_bool(raw, &special);
+		if (word_put(w, id, text, special ? CONTROL : USER_DEFINED) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* put_merges - "a b" each, whichever way the file has them */
+static int
+put_merges(struct words *w, struct view model, struct buf *b)
+{
+	struct buf *all = buf_new(w->arena, GGUF_HEADER);
+	struct json_iter it, pair;
+	struct view list, one, text, left, right;
+	uint64_t n = 0;
+
+	if (!json_get(model, "merges", &list) || !json_open(&it, list, '['))
+		return err_set(w->e, FATE_REJECT, "it has no merges");
+	while (json_element(&it, &one)) {
+		n++;
+		if (json_string(w->arena, one, &text)) {
+			gguf_put_element(all, text);
+			continue;
+		}
+		if (!json_open(&pair, one, '[') ||
+		    !json_element(&pair, &left) ||
+		    !json_element(&pair, &right) ||
+		    !json_string(w->arena, left, &left) ||
+		    !json_string(w->arena, right, &right))
+			return err_set(w->e, FATE_REJECT, "a merge is no "
+			    "pair");
+		text = view_of(arena_printf(w->arena, "%.*s %.*s",
+		    (int)left.n, left.p, (int)right.n, right.p));
+		gguf_put_element(all, text);
+	}
+	gguf_put_array(b, "tokenizer.ggml.merges", GGUF_TEXT, n);
+	buf_view(b, buf_get(all));
+	return all->full ? err_set(w->e, FATE_REJECT, "it has too many "
+	    "merges") : 0;
+}
+
+/* find_regex - the pattern of a pre-tokenizer or of one in a Sequence */
+static bool
+find_regex(struct arena *a, struct view pre, struct view *regex)
+{
+	struct json_iter it;
+	struct view list, one, raw;
+
+	if (json_get(pre, "pattern", &raw) && json_get(raw, "Regex", &raw))
+		return json_string(a, raw, regex);
+	if (json_get(pre, "pretokenizers", &list) && json_open(&it, list, '['))
+		while (json_element(&it, &one))
+			if (find_regex(a, one, regex))
+				return true;
+	return false;
+}
+
+/* pre_of - GGUF's name for how a tokenizer.json cuts; NULL: it has none */
+static const char *
+pre_of(struct arena *a, struct view root)
+{
+	const struct bpe_pattern *p = bpe_pattern("gpt2");
+	struct view pre, regex;
+
+	if (json_get(root, "pre_tokenizer", &pre) && find_regex(a, pre, &regex))
+		p = bpe_pattern_of(regex);
+	for (size_t i = 0; p != NULL && i < BASE_COUNT(patterns); i++)
+		if (bpe_pattern(patterns[i].pattern) == p)
+			return patterns[i].pre;
+	return NULL;
+}
+
+/* put_words - tokens, types and, for SentencePiece's, scores */
+static void
+put_words(struct words *w, bool scores, struct buf *b)
+{
+	gguf_put_array(b, "tokenizer.ggml.tokens", GGUF_TEXT, w->n);
+	for (size_t i = 0; i < w->n; i++)
+		gguf_put_element(b, w->v[i].text);
+	gguf_put_array(b, "tokenizer.ggml.token_type", GGUF_I32, w->n);
+	for (size_t i = 0; i < w->n; i++)
+		gguf_put_word(b, &w->v[i].type);
+	if (!scores)
+		return;
+	gguf_put_array(b, "tokenizer.ggml.scores", GGUF_F32, w->n);
+	for (size_t i = 0; i < w->n; i++)
+		gguf_put_word(b, &w->v[i].score);
+}
+
+/* is_bytes - does a pre-tokenizer, or one in a Sequence, go by bytes */
+static bool
+is_bytes(struct view pre)
+{
+	struct json_iter it;
+	struct view list, one, type;
+
+	if (json_get(pre, "type", &type) && view_is(type, "\"ByteLevel\""))
+		return true;
+	if (json_get(pre, "pretokenizers", &list) && json_open(&it, list, '['))
+		while (json_element(&it, &one))
+			if (is_bytes(one))
+				return true;
+	return false;
+}
+
+/* words_json - byte-level BPE */
+static int
+words_json(struct words *w, struct view file, struct buf *b, uint64_t *n)
+{
+	struct view root, model, vocab, type, cut;
+	const char *pre;
+
+	if (json_value(file, &root, w->e) == -1)
+		return -1;
+	if (!json_get(root, "model", &model) ||
+	    !json_get(model, "vocab", &vocab) ||
+	    !json_get(model, "type", &type) || !view_is(type, "\"BPE\"") ||
+	    !json_get(root, "pre_tokenizer", &cut) || !is_bytes(cut))
+		return err_set(w->e, FATE_REJECT, "it is no byte-level BPE, "
+		    "which alone of tokenizer.json is written to GGUF");
+	pre = pre_of(w->arena, root);
+	if (pre == NULL)
+		return err_set(w->e, FATE_REJECT, "GGUF has no name for its "
+		    "pattern");
+	if (take_vocab(w, vocab) == -1 || take_added(w, root) == -1)
+		return -1;
+	gguf_put_text(b, "tokenizer.ggml.model", VIEW("gpt2"));
+	gguf_put_text(b, "tokenizer.ggml.pre", view_of(pre));
+	put_words(w, false, b);
+	*n += 5;
+	return put_merges(w, model, b);
+}
+
+/* put_ends - ids of first and last token, chat template, and whether texts
+ * begin with the first */
+static int
+put_ends(struct words *w, struct view config, struct view more, struct buf *b,
+    uint64_t *n)
+{
+	static const char *const ids[][2] = {
+		{ "bos_token_id", "tokenizer.ggml.bos_token_id" },
+		{ "eos_token_id", "tokenizer.ggml.eos_token_id" },
+		{ "pad_token_id", "tokenizer.ggml.padding_token_id" },
+	};
+	struct view root, raw, text;
+	struct json_iter it;
+	int64_t id;
+	bool add;
+
+	if (json_value(config, &root, w->e) == -1)
+		return -1;
+	for (size_t i = 0; i < BASE_COUNT(ids); i++) {
+		if (!json_get(root, ids[i][0], &raw))
+			continue;
+		if (json_open(&it, raw, '['))
+			json_element(&it, &raw);
+		if (!json_integer(raw, &id) || id < 0 || (size_t)id >= w->n)
+			continue;
+		gguf_put_u32(b, ids[i][1], (uint32_t)id);
+		++*n;
+	}
+	if (more.n == 0)
+		return 0;
+	if (json_value(more, &root, w->e) == -1)
+		return err_prefix(w->e, "tokenizer_config.json: ");
+	if (json_get(root, "add_bos_token", &raw) && json_bool(raw, &add)) {
+		gguf_put_bool(b, "tokenizer.ggml.add_bos_token", add);
+		++*n;
+	}
+	if (json_get(root, "chat_template", &raw) &&
+	    json_string(w->arena, raw, &text)) {
+		gguf_put_text(b, "tokenizer.chat_template", text);
+		++*n;
+	}
+	return 0;
+}
+
+int
+gguf_words(struct arena *a, struct view config, const char *tokenizer,
+    struct view file, struct view more, struct buf *b, uint64_t *n,
+    struct err *e)
+{
+	struct words w = { .arena = a, .e = e };
+	struct view root, raw;
+	int64_t V;
+
+	if (json_value(config, &root, e) == -1 ||
+	    !json_get(root, "vocab_size", &raw) || !json_integer(raw, &V) ||
+	    V < 1 || V > 1 << 24)
+		return err_set(e, FATE_REJECT, "config.json has no "
+		    "'vocab_size'");
+	w.n = (size_t)V;
+	w.v = arena_array(a, w.n, sizeof(*w.v));
+	for (size_t i = 0; i < w.n; i++)
+		w.v[i] = (struct word){ view_of(arena_printf(a, "[PAD%zu]",
+		    i)), UNUSED, 0 };
+	*n = 0;
+	if (strcmp(tokenizer, "tokenizer.json") == 0) {
+		if (words_json(&w, file, b, n) == -1)
+			return err_prefix(e, "tokenizer.json: ");
+	} else
+		return err_set(e, FATE_REJECT, "%s is not written to GGUF",
+		    tokenizer);
+	return put_ends(&w, config, more, b, n);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/model/gguf_model.h"
+#include "appliance/model/source.h"
+#include "appliance/text/tokenizer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIG_MAX	((size_t)1 << 20)
+#define WORDS_MAX	((size_t)64 << 20)	/* of tokenizer_config.json */
+
+static void
+source_close(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+/* takes - is it a model that is computed, if that is asked */
+static int
+takes(const struct source *s, struct shape *shape, struct err *e)
+{
+	return shape == NULL ? 0 : shape_parse(s->config, shape, e);
+}
+
+/* open_gguf - path NULL: at is the file */
+static int
+open_gguf(struct arena *a, int at, const char *path, struct source *s,
+    struct shape *shape, struct err *e)
+{
+	struct gguf_files f;
+
+	s->kind = SOURCE_GGUF;
+	if (gguf_open(a, at, path, &s->gguf, e) == -1 ||
+	    gguf_config(a, &s->gguf, &s->config, e) == -1 ||
+	    takes(s, shape, e) == -1 ||
+	    gguf_tensors(a, &s->gguf, &s->tensors, e) == -1 ||
+	    gguf_tokenizer(a, &s->gguf, &f, e) == -1)
+		return -1;
+	s->tokenizer_name = f.name;
+	s->tokenizer_file = f.file;
+	s->tokenizer_config = f.config;
+	return 0;
+}
+
+/* open_file - by its first bytes */
+static int
+open_file(struct arena *a, int at, uint64_t size, struct source *s,
+    struct shape *shape, struct err *e)
+{
+	char head[512] = "";
+	int fd;
+	ssize_t n = pread(at, head, sizeof(head), 0);
+
+	if (n == -1)
+		return err_errno(e, "cannot read the file");
+	if (gguf_is((struct view){ head, (size_t)n }))
+		return open_gguf(a, at, NULL, s, shape, e);
+	fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
+	if (fd == -1)
+		return err_errno(e, "cannot keep the file open");
+	arena_defer(a, source_close, (void *)(intptr_t)fd);
+	return llama2c_open(a, fd, (struct view){ head, (size_t)n }, size, s,
+	    e) == -1 ? -1 : takes(s, shape, e);
+}
+
+/* only_gguf - the one .gguf file of a directory without config.json */
+static const char *
+only_gguf(struct arena *a, int dir)
+{
+	const char *found = NULL;
+	struct err e;
+	char **name;
+	size_t n, len;
+
+	if (file_exists(dir, "config.json") ||
+	    file_list(a, dir, ".", &name, &n, &e) == -1)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		len = strlen(name[i]);
+		if (len < 5 || strcmp(name[i] + len - 5, ".gguf") != 0)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = name[i];
+	}
+	return found;
+}
+
+static int
+open_directory(struct arena *a, int dir, struct source *s,
+    struct shape *shape, struct err *e)
+{
+	const char *gguf = only_gguf(a, dir);
+
+	if (gguf != NULL)
+		return open_gguf(a, dir, gguf, s, shape, e);
+	if (file_read(a, dir, "config.json", CONFIG_MAX, &s->config, e) == -1 ||
+	    takes(s, shape, e) == -1 ||
+	    tensors_model(a, dir, &s->tensors, e) == -1)
+		return -1;
+	s->tokenizer_name = tokenizer_find(dir);
+	if (s->tokenizer_name != NULL && file_read(a, dir, s->tokenizer_name,
+	    TOKENIZER_MAX, &s->tokenizer_file, e) == -1)
+		return -1;
+	return file_exists(dir, "tokenizer_config.json") ?
+	    file_read(a, dir, "tokenizer_config.json", WORDS_MAX,
+	    &s->tokenizer_config, e) : 0;
+}
+
+int
+source_open(struct arena *a, int at, struct source *s, struct shape *shape,
+    struct err *e)
+{
+	struct stat st;
+
+	*s = (struct source){ .kind = SOURCE_DIRECTORY };
+	if (fstat(at, &st) == -1)
+		return err_errno(e, "cannot look at the model");
+	if (S_ISDIR(st.st_mode))
+		return open_directory(a, at, s, shape, e);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, FATE_REJECT, "it is neither a directory nor "
+		    "a regular file");
+	return open_file(a, at, (uint64_t)st.st_size, s, shape, e);
+}

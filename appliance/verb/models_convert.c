@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* models convert: from one format and one kind of numbers to another */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/model/convert.h"
+#include "appliance/store/artefact.h"
+#include "appliance/text/tokenizer.h"
+#include "appliance/verb/verb.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct convert_conf {
+	const char *model, *to, *dtype, *tokenizer;
+	int64_t max_shard;
+};
+
+static const struct opt convert_opts[] = {
+	OPT_TEXT(struct convert_conf, model, NULL, OPT_POSITIONAL | OPT_NEEDED,
+	    "a directory, a .gguf file, a .bin file of llama2.c, or a "
+	    "version in the store"),
+	OPT_PATH_OUT(struct convert_conf, to, NULL, OPT_POSITIONAL |
+	    OPT_NEEDED, "a directory that is made, or a .gguf or .bin file"),
+	OPT_TEXT(struct convert_conf, dtype, NULL, 0,
+	    "f32, f16, bf16, q8_0, q4_0 or q4_k; unset: without loss"),
+	OPT_SIZE(struct convert_conf, max_shard, "0", 0, 1e18, 0,
+	    "most bytes of one file of weights; 0: one file"),
+	OPT_PATH_IN(struct convert_conf, tokenizer, NULL, 0,
+	    "file of a tokenizer, for a model that has none"),
+	OPT_DONE
+};
+
+bool
+verb_ends(const char *path, const char *end)
+{
+	size_t n = strlen(path), k = strlen(end);
+
+	return n > k && strcmp(path + n - k, end) == 0;
+}
+
+int
+verb_model(struct verb_call *c, const char *name, struct err *e)
+{
+	struct version v;
+	struct stat st;
+	const char *split;
+	int fd;
+
+	if (strchr(name, '/') == NULL && stat(name, &st) == -1) {
+		if (verb_store(c, e) == -1 ||
+		    verb_version(c, name, &v, &split, e) == -1)
+			return -1;
+		if (v.kind != STORE_MODEL)
+			return err_set(e, FATE_REJECT, "'%s' is a %s, not a "
+			    "model", name, store_kinds[v.kind]);
+		return artefact_open(c->store, &v, e);
+	}
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd == -1 ? err_errno(e, "cannot open '%s'", name) : fd;
+}
+
+/* dtype_of - an option's form; NULL: without loss */
+static int
+dtype_of(const char *text, const struct quant **form, struct err *e)
+{
+	*form = text == NULL ? NULL : quant_named(text);
+	if (text == NULL || (*form != NULL && (*form)->encode != NULL))
+		return 0;
+	return err_set(e, FATE_USAGE, "dtype=%s is not written: f32, f16, "
+	    "bf16, q8_0, q4_0 and q4_k are", text);
+}
+
+/* convert_told - what was lost, as a line for people or an object */
+static void
+convert_told(const struct verb_call *c, const char *to,
+    const struct loss *l)
+{
+	double of = l->squares > 0 ? sqrt(l->lost / l->squares) : 0;
+	double rms = l->numbers > 0 ? sqrt(l->lost / (double)l->numbers) : 0;
+	struct buf *b;
+
+	if (c->json) {
+		b = buf_new(c->arena, 1 << 16);
+		buf_str(b, "{\"to\":");
+		buf_json_str(b, to);
+		buf_printf(b, ",\"rounded_tensors\":%llu,\"rounded_numbers\":"
+		    "%llu,\"largest_error\":%.6g,\"rms_error\":%.6g,"
+		    "\"rms_relative\":%.6g}", (unsigned long long)l->tensors,
+		    (unsigned long long)l->numbers, l->worst, rms, of);
+		puts(buf_cstr(b));
+	} else if (l->lost == 0)
+		printf("%s: nothing was lost\n", to);
+	else
+		printf("%s: %llu tensors were rounded; largest error %.3g in "
+		    "%s, rms error %.3g, %.4f %% of the rms of the weights\n",
+		    to, (unsigned long long)l->tensors, l->worst, l->where,
+		    rms, 100 * of);
+}
+
+/* convert_to - the format that a path names, into `part` */
+static int
+convert_to(struct convert *c, int files, const char *to, const char *part,
+    struct err *e)
+{
+	int dir, rc;
+
+	if (verb_ends(to, ".gguf") || verb_ends(to, ".bin")) {
+		if (c->max_shard > 0)
+			return err_set(e, FATE_USAGE, "max_shard= is for "
+			    "directories: '%s' is one file", to);
+		return verb_ends(to, ".gguf") ?
+		    convert_gguf(c, AT_FDCWD, part, e) :
+		    convert_llama2c(c, AT_FDCWD, part, e);
+	}
+	if (mkdir(part, 0777) == -1)
+		return err_errno(e, "cannot make '%s'", part);
+	dir = file_dir(AT_FDCWD, part, e);
+	if (dir == -1)
+		return -1;
+	rc = convert_directory(c, files, dir, e);
+	if (rc == 0)
+		file_sync(dir, part);
+	close(dir);
+	return rc;
+}
+
+int
+verb_convert(struct verb_call *c, const struct source *s, int files,
+    const char *to, const char *dtype, int64_t max_shard, struct err *e)
+{
+	struct convert v = { .arena = c->arena, .source = s,
+	    .max_shard = (uint64_t)max_shard };
+	const char *part;
+	size_t n = strlen(to);
+	struct err none;
+
+	while (n > 1 && to[n - 1] == '/')
+		n--;
+	to = arena_strn(c->arena, to, n);
+	part = arena_printf(c->arena, "%s.part", to);
+	if (dtype_of(dtype, &v.form, e) == -1)
+		return -1;
+	if (file_exists(AT_FDCWD, to))
+		return err_set(e, FATE_CREATE, "'%s' is there already", to);
+	if (file_remove(AT_FDCWD, part, e) == -1)
+		return -1;
+	if (convert_to(&v, files, to, part, e) == -1) {
+		file_remove(AT_FDCWD, part, &none);
+		return -1;
+	}
+	if (file_rename(AT_FDCWD, part, AT_FDCWD, to, e) == -1)
+		return -1;
+	convert_told(c, to, &v.loss);
+	return 0;
+}
+
+/* take_tokenizer - one that the source lacks, or another */
+static int
+take_tokenizer(struct verb_call *c, const char *path, struct source *s,
+    struct err *e)
+{
+	struct tokenizer *t;
+
+	if (file_read(c->arena, AT_FDCWD, path, TOKENIZER_MAX,
+	    &s->tokenizer_file, e) == -1)
+		return -1;
+	t = tokenizer_open(c->arena, s->tokenizer_file, e);
+	if (t == NULL)
+		return err_prefix(e, "'%s': ", path);
+	s->tokenizer_name = t->name;
+	return 0;
+}
+
+int
+models_convert(struct verb_call *c, struct err *e)
+{
+	struct convert_conf conf = { .model = NULL };
+	struct source s;
+	int at, rc;
+
+	if (verb_words(c, convert_opts, &conf, e) == -1)
+		return -1;
+	at = verb_model(c, conf.model, e);
+	if (at == -1)
+		return -1;
+	rc = source_open(c->arena, at, &s, NULL, e) == -1 ?
+	    err_prefix(e, "'%s': ", conf.model) : 0;
+	if (rc == 0 && conf.tokenizer != NULL)
+		rc = take_tokenizer(c, conf.tokenizer, &s, e);
+	if (rc == 0)
+		rc = verb_convert(c, &s, at, conf.to, conf.dtype,
+		    conf.max_shard, e);
+	close(at);
+	return rc;
+}
