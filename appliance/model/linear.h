@@ -49,11 +49,9 @@ struct linear_work {
 	real *x, *dh, *dy;		/* [R,K], [R,rank], [R,N] */
 };
 
-/*
- * linear_want - h, and DoRA's norm and u (y before m), from the slab; N, K and
- * lora are set, pointers need not be.  linear_work_want - as large as n layers
- * need it, of which linear_work_grow has told the sizes
- */
+/* linear_want - h, and DoRA's norm and u (y before m), from the slab; N, K and
+ * lora are set, pointers need not be.  linear_work_want - as large as the
+ * layers need it that linear_work_grow was told of */
 void linear_want(struct linear *, struct slab *, size_t R);
 void linear_work_grow(struct linear_work *, const struct linear *);
 void linear_work_want(struct linear_work *, struct slab *, size_t R);
