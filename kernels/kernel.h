@@ -83,8 +83,8 @@ struct kernels {
 	void (*embed_grad)(void *, real *dtoken, real *dplace, const real *dy,
 	    const int32_t *id, const int32_t *pos, size_t R, size_t C);
 
-	/* normalise a row; keep[R] is 1/deviation, mean[R] the mean.  The
-	 * gradient of the input is added to dx */
+	/* normalise a row (y may be x); keep[R] is 1/deviation, mean[R] the
+	 * mean.  The gradient of the input is added to dx */
 	void (*layernorm)(void *, real *y, real *mean, real *keep,
 	    const real *x, const real *w, const real *b, size_t R, size_t C,
 	    double eps);

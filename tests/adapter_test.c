@@ -35,8 +35,9 @@ shape_of(struct shape *s, enum family family, bool tied)
 {
 	*s = (struct shape){ .family = family, .V = 11, .T = 6, .C = 8, .L = 2,
 	    .H = 4, .G = family == FAMILY_GPT2 ? 4 : 2, .D = 2, .F = 10,
-	    .eps = 1e-5, .theta = 10000, .tied = tied,
-	    .qkv_bias = true, .mlp_bias = true };
+	    .eps = 1e-5, .tied = tied };
+	shape_family(s, family);
+	s->qkv_bias = s->out_bias = s->mlp_bias = true;
 }
 
 /* rig_new - c NULL: no adapter, nothing frozen.  The base's numbers are far

@@ -328,12 +328,8 @@ test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap)
 
 /* test_decoder - the whole program: every parameter of a small model */
 static void
-test_decoder(struct arena *a, enum family family, bool tied)
+test_decoder(struct arena *a, const struct shape *s)
 {
-	struct shape s = { .family = family, .V = 11, .T = 6, .C = 8, .L = 2,
-	    .H = 4, .G = family == FAMILY_GPT2 ? 4 : 2, .D = 2, .F = 10,
-	    .eps = 1e-5, .theta = 10000, .tied = tied,
-	    .qkv_bias = true, .mlp_bias = true };
 	static const int32_t id[] = { 1, 4, 4, 9, 0, 10, 2, 3, 5, 6, 7, 8 };
 	static const int32_t target[] = { 4, 4, 9, 0, 10, -1, 3, 5, 6, 7, 8,
 	    1 };
@@ -344,7 +340,7 @@ test_decoder(struct arena *a, enum family family, bool tied)
 	struct err e;
 	double worst = 0, up, down, slope, off;
 
-	weights_layout(a, &s, &w);
+	weights_layout(a, s, &w);
 	device->k = k;
 	slab_init(slab, a, device);
 	decoder_want(&d, a, &w, slab, &(struct decoder_conf){
@@ -369,8 +365,38 @@ test_decoder(struct arena *a, enum family family, bool tied)
 		worst = off > worst ? off : worst;
 	}
 	tap(worst < 1e-6, "decoder %s%s: gradients of all %zu parameters, worst "
-	    "difference %.1e", family == FAMILY_GPT2 ? "gpt2" : "llama",
-	    tied ? "" : " untied", w.all, worst);
+	    "difference %.1e", family_name(s->family), s->tied ? "" :
+	    " untied", w.all, worst);
+}
+
+/* test_family - with whatever else the family's members can ask for */
+static void
+test_family(struct arena *a, enum family family, bool tied)
+{
+	struct shape s = { .V = 11, .T = 6, .C = 8, .L = 2, .H = 4, .D = 2,
+	    .G = 2, .F = 10, .eps = 1e-5, .tied = tied };
+
+	shape_family(&s, family);
+	if (s.layernorm)
+		s.G = s.H;
+	if (family == FAMILY_LLAMA)
+		s.qkv_bias = s.out_bias = s.mlp_bias = true;
+	if (family != FAMILY_GPT2 && family != FAMILY_LLAMA) {
+		s.window = 3;
+		s.local[1] = true;
+	}
+	if (family == FAMILY_NEOX) {
+		s.H = s.G = 2;
+		s.D = 4;
+		s.turned = 2;
+		s.parallel = true;
+	}
+	if (s.post_norms)
+		s.score_scale = 0.9;
+	if (family == FAMILY_GEMMA2)
+		s.score_cap = s.logit_cap = 2;
+	s.local_rope.theta = 100;
+	test_decoder(a, &s);
 }
 
 int
@@ -385,9 +411,10 @@ main(void)
 	test_attend(a, 4, 2, 0, 0);
 	test_attend(a, 4, 2, 3, 0);
 	test_attend(a, 2, 1, 2, 1.5);
-	test_decoder(a, FAMILY_GPT2, true);
-	test_decoder(a, FAMILY_LLAMA, true);
-	test_decoder(a, FAMILY_LLAMA, false);
+	for (enum family f = 0; f < FAMILIES; f++)
+		test_family(a, f, true);
+	test_family(a, FAMILY_LLAMA, false);
+	test_family(a, FAMILY_NEOX, false);
 	arena_free(a);
 	return tap_done();
 }

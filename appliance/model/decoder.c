@@ -1,35 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/model/decoder.h"
-
-#include <math.h>
+#include "appliance/model/block.h"
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
-
-/* layer_want - what one layer keeps for the backward pass */
-static void
-layer_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
-{
-	const struct shape *m = &d->w->shape;
-	const char *what = "activations";
-	size_t R = d->R, C = m->C;
-
-	slab_reals(s, what, R * C, &l->in);
-	if (d->recompute && l != d->layer)
-		return;			/* the rest is the first layer's */
-	slab_reals(s, what, R * C, &l->norm1);
-	slab_reals(s, what, R, &l->mean1);
-	slab_reals(s, what, R, &l->keep1);
-	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
-	slab_reals(s, what, R * m->H * m->D, &l->att);
-	slab_reals(s, what, R * m->H, &l->lse);
-	slab_reals(s, what, R * C, &l->mid);
-	slab_reals(s, what, R * C, &l->norm2);
-	slab_reals(s, what, R, &l->mean2);
-	slab_reals(s, what, R, &l->keep2);
-	slab_reals(s, what, R * d->w->up_rows, &l->up);
-	slab_reals(s, what, R * m->F, &l->act);
-}
 
 /* linear_want_at - a matrix of the run; the adapters of modules in it */
 static void
@@ -115,7 +88,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
 	for (size_t i = 0; i < m->L; i++)
-		layer_want(d, s, &d->layer[i]);
+		block_want(d, s, &d->layer[i]);
 	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
 	slab_reals(s, "activations", R * C, &d->norm);
@@ -123,29 +96,23 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_reals(s, "activations", R, &d->keep);
 	slab_reals(s, "logits", d->chunk * m->V, &d->logits);
 	slab_reals(s, "logits", R, &d->loss);
-	slab_reals(s, "positions", c->T * m->D, &d->rope);
+	slab_reals(s, "positions", c->T * m->turned, &d->rope);
+	if (m->two_ropes)
+		slab_reals(s, "positions", c->T * m->turned, &d->local_rope);
 	slab_ints(s, "positions", R, &d->id);
 	slab_ints(s, "positions", R, &d->pos);
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
+	if (m->parallel)
+		slab_reals(s, "activations' gradients", R * C, &d->side);
 	slab_reals(s, "activations' gradients", R * w->qkv_rows, &d->dqkv);
+	if (m->head_norms)
+		slab_reals(s, "activations' gradients", R * (m->H + m->G) *
+		    m->D, &d->dnormed);
 	slab_reals(s, "activations' gradients", R * m->H * m->D, &d->datt);
 	slab_reals(s, "activations' gradients", R * w->up_rows, &d->dup);
 	slab_reals(s, "activations' gradients", R * m->F, &d->dact);
-}
-
-void
-rope_table(const struct shape *s, size_t n, real *out)
-{
-	for (size_t t = 0; t < n; t++)
-		for (size_t i = 0; i < s->D / 2; i++) {
-			double angle = (double)t * pow(s->theta, -2 *
-			    (double)i / (double)s->D);
-
-			out[t * s->D + i] = (real)cos(angle);
-			out[t * s->D + s->D / 2 + i] = (real)sin(angle);
-		}
 }
 
 real *
@@ -210,23 +177,32 @@ layers_ready(struct decoder *d)
 	linear_ready(d, &d->to_head, d->w->head, NO_WEIGHT);
 }
 
+/* rope_put - a table of all places, on the device */
+static void
+rope_put(const struct decoder *d, const struct rope *r, real *to)
+{
+	size_t N = d->w->shape.turned;
+	real *table = arena_array(d->arena, d->T * N, sizeof(*table));
+
+	rope_table(r, N, d->T, table);
+	d->device->k->put(d->device->dev, to, table, d->T * N *
+	    sizeof(*table));
+}
+
 void
 decoder_ready(struct decoder *d)
 {
 	const struct shape *m = &d->w->shape;
 	int32_t *pos = arena_array(d->arena, d->R, sizeof(*pos));
-	real *table;
 
 	for (size_t i = 0; i < d->R; i++)
 		pos[i] = (int32_t)(i % d->T);
 	layers_ready(d);
 	d->device->k->put(d->device->dev, d->pos, pos, d->R * sizeof(*pos));
-	if (m->family == FAMILY_GPT2)
-		return;
-	table = arena_array(d->arena, d->T * m->D, sizeof(*table));
-	rope_table(m, d->T, table);
-	d->device->k->put(d->device->dev, d->rope, table,
-	    d->T * m->D * sizeof(*table));
+	if (m->turned > 0)
+		rope_put(d, &m->rope, d->rope);
+	if (m->two_ropes)
+		rope_put(d, &m->local_rope, d->local_rope);
 }
 
 /* shorthand for what every function below needs */
@@ -235,125 +211,6 @@ decoder_ready(struct decoder *d)
 	void *dev = (d)->device->dev;					\
 	const struct shape *m = &(d)->w->shape;				\
 	const size_t R = (d)->R, C = m->C
-
-static void
-norm(const struct decoder *d, real *y, real *mean, real *keep, const real *x,
-    size_t w, size_t b)
-{
-	OPS(d);
-
-	if (m->family == FAMILY_GPT2)
-		k->layernorm(dev, y, mean, keep, x, d->run + w, d->run + b, R,
-		    C, m->eps);
-	else
-		k->rmsnorm(dev, y, keep, x, d->run + w, R, C, m->eps);
-}
-
-/* norm_grad - added to dx */
-static void
-norm_grad(const struct decoder *d, real *dx, const real *dy, const real *x,
-    const real *mean, const real *keep, size_t w, size_t b)
-{
-	OPS(d);
-
-	if (m->family == FAMILY_GPT2)
-		k->layernorm_grad(dev, dx, decoder_grad(d, w),
-		    decoder_grad(d, b), dy, x, d->run + w, mean, keep, R, C);
-	else
-		k->rmsnorm_grad(dev, dx, decoder_grad(d, w), dy, x,
-		    d->run + w, keep, R, C);
-}
-
-/* heads_of - where query, key and value lie in qkv */
-static struct kernel_heads
-heads_of(const struct decoder *d)
-{
-	const struct shape *m = &d->w->shape;
-	size_t n = d->w->qkv_rows;
-
-	return (struct kernel_heads){ d->B, d->T, m->H, m->G, m->D, n, n, n,
-	    0, 0, 0 };
-}
-
-/* rope - turn queries and keys, or their gradients back */
-static void
-rope(const struct decoder *d, real *qkv, int back)
-{
-	OPS(d);
-
-	(void)C;
-	if (m->family == FAMILY_LLAMA)
-		k->rope(dev, qkv, d->rope, d->pos, R, d->w->qkv_rows,
-		    m->H + m->G, m->D, m->D, back);
-}
-
-static void
-layer_forward(const struct decoder *d, size_t i)
-{
-	const struct layer *w = &d->w->layer[i];
-	const struct decoder_layer *l = &d->layer[i];
-	struct kernel_heads heads = heads_of(d);
-	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
-	size_t q, kv;
-
-	OPS(d);
-	q = m->H * m->D;
-	kv = m->G * m->D;
-	norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1, w->norm1_b);
-	linear_forward(d->device, &l->to_qkv, &d->work,
-	    l->qkv, l->norm1, R);
-	rope(d, l->qkv, 0);
-	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv,
-	    &heads);
-	linear_forward(d->device, &l->to_out, &d->work,
-	    l->mid, l->att, R);
-	k->add(dev, l->mid, l->in, R * C);
-	norm(d, l->norm2, l->mean2, l->keep2, l->mid, w->norm2, w->norm2_b);
-	linear_forward(d->device, &l->to_up, &d->work,
-	    l->up, l->norm2, R);
-	if (m->family == FAMILY_GPT2)
-		k->act(dev, l->act, l->up, R * m->F, ACT_GELU);
-	else
-		k->glu(dev, l->act, l->up, R, m->F, ACT_SILU);
-	linear_forward(d->device, &l->to_down, &d->work,
-	    next, l->act, R);
-	k->add(dev, next, l->mid, R * C);
-}
-
-/* layer_backward - dx is the gradient after the layer, then before it */
-static void
-layer_backward(const struct decoder *d, size_t i)
-{
-	const struct layer *w = &d->w->layer[i];
-	const struct decoder_layer *l = &d->layer[i];
-	struct kernel_heads heads = heads_of(d);
-	size_t q, kv;
-
-	OPS(d);
-	(void)C;
-	q = m->H * m->D;
-	kv = m->G * m->D;
-	linear_backward(d->device, &l->to_down, &d->work,
-	    d->dact, d->dx, l->act, R);
-	if (m->family == FAMILY_GPT2)
-		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F,
-		    ACT_GELU);
-	else
-		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, ACT_SILU);
-	linear_backward(d->device, &l->to_up, &d->work,
-	    d->dn, d->dup, l->norm2, R);
-	norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2, w->norm2,
-	    w->norm2_b);
-	linear_backward(d->device, &l->to_out, &d->work,
-	    d->datt, d->dx, l->att, R);
-	k->attend_grad(dev, d->dqkv, d->dqkv + q, d->dqkv + q + kv, d->datt,
-	    l->att, l->lse, l->qkv, l->qkv + q, l->qkv + q + kv, &heads);
-	rope(d, d->dqkv, 1);
-	linear_backward(d->device, &l->to_qkv, &d->work,
-	    d->dn, d->dqkv, l->norm1, R);
-	norm_grad(d, d->dx, d->dn, l->in, l->mean1, l->keep1, w->norm1,
-	    w->norm1_b);
-}
 
 /*
  * head - logits, loss and, with a scale, the gradient of the last norm's result
@@ -371,7 +228,7 @@ head(const struct decoder *d, double scale)
 		linear_forward(d->device, &d->to_head, &d->work, d->logits,
 		    d->norm + r * C, n);
 		k->classify(dev, d->loss + r, d->logits, d->target + r, n,
-		    m->V, scale, 0);
+		    m->V, scale, m->logit_cap);
 		if (scale != 0)
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);
@@ -409,8 +266,10 @@ double
 decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
     double scale)
 {
+	const size_t skip = d->w->shape.place_skip * d->w->shape.C;
 	const real *place = d->w->place == NO_WEIGHT ? NULL :
-	    d->run + d->w->place;
+	    d->run + d->w->place + skip;
+	real *dplace;
 	double sum;
 
 	OPS(d);
@@ -421,22 +280,29 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	norms_now(d);
 	k->embed(dev, d->layer[0].in, d->run + d->w->token, place, d->id,
 	    d->pos, R, C);
+	if (m->embed_scale != 0)
+		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
+		    R * C);
 	for (size_t i = 0; i < m->L; i++)
-		layer_forward(d, i);
-	norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm, d->w->norm_b);
+		block_forward(d, i);
+	block_norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm,
+	    d->w->norm_b);
 	head(d, scale);
 	sum = losses(d);
 	if (scale == 0)
 		return sum;
 	k->fill(dev, d->dx, R * C, 0);
-	norm_grad(d, d->dx, d->dn, d->last, d->mean, d->keep, d->w->norm,
-	    d->w->norm_b);
+	block_norm_grad(d, d->dx, d->dn, d->last, d->mean, d->keep,
+	    d->w->norm, d->w->norm_b);
 	for (size_t i = m->L; i-- > 0; ) {
 		if (d->recompute && i + 1 < m->L)
-			layer_forward(d, i);
-		layer_backward(d, i);
+			block_forward(d, i);
+		block_backward(d, i);
 	}
-	k->embed_grad(dev, decoder_grad(d, d->w->token),
-	    decoder_grad(d, d->w->place), d->dx, d->id, d->pos, R, C);
+	if (m->embed_scale != 0)
+		k->mix(dev, d->dx, m->embed_scale, d->dx, 0, R * C);
+	dplace = decoder_grad(d, d->w->place);
+	k->embed_grad(dev, decoder_grad(d, d->w->token), dplace == NULL ?
+	    NULL : dplace + skip, d->dx, d->id, d->pos, R, C);
 	return sum;
 }

@@ -10,8 +10,8 @@
 /*
  * decoder.h - a decoder's forward and backward pass, for training.
  *
- * A static list of operations, the same for GPT-2 and Llama: the shape's flags
- * choose the norm, the positions, the activation, the biases.  Order of calls:
+ * A static list of operations, the same for all families: the shape's flags
+ * choose the norms, the positions, the activation, the biases.  Order of calls:
  * decoder_want (wants its memory), slab_take, decoder_ready, then for each
  * micro-batch decoder_run; the caller reads and clears grad.
  *
@@ -31,6 +31,8 @@ struct decoder_layer {
 	/* what the backward pass needs */
 	real *in, *norm1, *mean1, *keep1, *qkv, *att, *lse;
 	real *mid, *norm2, *mean2, *keep2, *up, *act;
+	real *normed, *keepq, *keepk;	/* with head_norms: query and key */
+	real *post1, *keep3, *post2, *keep4;	/* before post_norms */
 };
 
 struct decoder {
@@ -46,10 +48,10 @@ struct decoder {
 	struct linear to_head;
 	struct linear_work work;	/* key: set it before decoder_run */
 	struct decoder_layer *layer;
-	real *last, *norm, *mean, *keep, *rope;
+	real *last, *norm, *mean, *keep, *rope, *local_rope;
 	real *logits, *loss;		/* a chunk of rows; a row each */
 	size_t chunk;
-	real *dx, *dn, *dqkv, *datt, *dup, *dact;
+	real *dx, *dn, *dqkv, *datt, *dup, *dact, *side, *dnormed;
 	int32_t *id, *pos, *target;
 };
 
@@ -67,8 +69,5 @@ real *decoder_grad(const struct decoder *, size_t at);
  */
 double decoder_run(struct decoder *, const int32_t *id, const int32_t *target,
     double scale);
-
-/* rope_table - cosines and sines for places 0 to n - 1, [n][D] */
-void rope_table(const struct shape *, size_t n, real *out);
 
 #endif

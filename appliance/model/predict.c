@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/model/decoder.h"
 #include "appliance/model/predict.h"
 
 /* vector_want - a small parameter, if the shape has it */
@@ -36,13 +35,16 @@ layer_want(struct predict *p, size_t i)
 	vector_want(p, w->norm2_b, m->C, &l->norm2_b);
 	vector_want(p, w->up_b, p->w->up_rows, &l->up_b);
 	vector_want(p, w->down_b, m->C, &l->down_b);
+	vector_want(p, w->q_norm, m->D, &l->q_norm);
+	vector_want(p, w->k_norm, m->D, &l->k_norm);
+	vector_want(p, w->post1, m->C, &l->post1);
+	vector_want(p, w->post2, m->C, &l->post2);
 	matrix_want(p, p->w->qkv_rows, m->C, &l->qkv);
 	matrix_want(p, m->C, m->H * m->D, &l->out);
 	matrix_want(p, p->w->up_rows, m->C, &l->up);
 	matrix_want(p, m->C, m->F, &l->down);
 	slab_reals(&p->slab, "cache", p->slots * p->places * 2 * m->G *
-	    m->D,
-	    &l->cache);
+	    m->D, &l->cache);
 }
 
 /* predict_want - everything, then one block */
@@ -55,19 +57,24 @@ predict_want(struct predict *p, struct err *e)
 	for (size_t i = 0; i < m->L; i++)
 		layer_want(p, i);
 	vector_want(p, p->w->token, m->V * m->C, &p->token);
-	vector_want(p, p->w->place, m->T * m->C, &p->place);
+	vector_want(p, p->w->place, (m->place_skip + m->T) * m->C, &p->place);
 	vector_want(p, p->w->norm, m->C, &p->norm);
 	vector_want(p, p->w->norm_b, m->C, &p->norm_b);
 	matrix_want(p, m->V, m->C, &p->head);
-	slab_reals(&p->slab, "rows", p->places * m->D, &p->rope);
+	slab_reals(&p->slab, "rows", p->places * m->turned, &p->rope);
+	if (m->two_ropes)
+		slab_reals(&p->slab, "rows", p->places * m->turned,
+		    &p->local_rope);
 	slab_reals(&p->slab, "rows", n * m->C, &p->x);
 	slab_reals(&p->slab, "rows", n * m->C, &p->n);
+	if (m->parallel)
+		slab_reals(&p->slab, "rows", n * m->C, &p->side);
 	slab_reals(&p->slab, "rows", n * p->w->qkv_rows, &p->qkv);
 	slab_reals(&p->slab, "rows", n * m->H * m->D, &p->att);
 	slab_reals(&p->slab, "rows", n * p->w->up_rows, &p->up);
 	slab_reals(&p->slab, "rows", n * m->F, &p->act);
 	slab_reals(&p->slab, "rows", p->wanted * m->C, &p->picked);
-	slab_reals(&p->slab, "rows", 2 * n, &p->spare);
+	slab_reals(&p->slab, "rows", n * (2 + m->H), &p->spare);
 	slab_reals(&p->slab, "logits", p->wanted * m->V, &p->logits);
 	slab_reals(&p->slab, "logits", p->wanted, &p->loss);
 	slab_ints(&p->slab, "rows", n, &p->id);
@@ -119,6 +126,10 @@ layer_put(struct predict *p, size_t i, const real *run, struct err *e)
 	vector_put(p, l->norm2_b, run, w->norm2_b, m->C);
 	vector_put(p, l->up_b, run, w->up_b, p->w->up_rows);
 	vector_put(p, l->down_b, run, w->down_b, m->C);
+	vector_put(p, l->q_norm, run, w->q_norm, m->D);
+	vector_put(p, l->k_norm, run, w->k_norm, m->D);
+	vector_put(p, l->post1, run, w->post1, m->C);
+	vector_put(p, l->post2, run, w->post2, m->C);
 	if (matrix_put(p, l->qkv, run + w->qkv, p->w->qkv_rows, m->C,
 	    e) == -1 ||
 	    matrix_put(p, l->out, run + w->out, m->C, m->H * m->D, e) == -1 ||
@@ -151,14 +162,18 @@ predict_open(struct arena *a, struct device *d, const struct weights *w,
 		if (layer_put(p, i, run, e) == -1)
 			return NULL;
 	vector_put(p, p->token, run, w->token, m->V * m->C);
-	vector_put(p, p->place, run, w->place, m->T * m->C);
+	vector_put(p, p->place, run, w->place, (m->place_skip + m->T) * m->C);
 	vector_put(p, p->norm, run, w->norm, m->C);
 	vector_put(p, p->norm_b, run, w->norm_b, m->C);
 	if (matrix_put(p, p->head, run + w->head, m->V, m->C, e) == -1)
 		return NULL;
-	table = arena_array(a, p->places * m->D, sizeof(*table));
-	rope_table(m, p->places, table);
-	vector_put(p, p->rope, table, 0, p->places * m->D);
+	table = arena_array(a, p->places * m->turned + 1, sizeof(*table));
+	rope_table(&m->rope, m->turned, p->places, table);
+	vector_put(p, p->rope, table, 0, p->places * m->turned);
+	if (m->two_ropes) {
+		rope_table(&m->local_rope, m->turned, p->places, table);
+		vector_put(p, p->local_rope, table, 0, p->places * m->turned);
+	}
 	return p;
 }
 
@@ -169,7 +184,7 @@ norm(struct predict *p, real *y, const real *x, const real *w, const real *b,
 	const struct kernels *k = p->device->k;
 	const struct shape *m = &p->w->shape;
 
-	if (m->family == FAMILY_GPT2)
+	if (m->layernorm)
 		k->layernorm(p->device->dev, y, p->spare, p->spare + p->rows,
 		    x, w, b, R, m->C, m->eps);
 	else
@@ -186,36 +201,76 @@ linear(struct predict *p, real *y, const real *x, const void *w,
 		p->device->k->bias(p->device->dev, y, b, R, N);
 }
 
-/* layer_run - n rows through one layer; x is the residual stream */
+/* attend_run - what attention adds to the residual stream, in n */
 static void
-layer_run(struct predict *p, const struct predict_layer *l, size_t n)
+attend_run(struct predict *p, size_t i, size_t n)
 {
+	const struct predict_layer *l = &p->layer[i];
 	const struct kernels *k = p->device->k;
 	const struct shape *m = &p->w->shape;
 	void *dev = p->device->dev;
 	size_t q = m->H * m->D, kv = m->G * m->D, wide = p->w->qkv_rows;
 	struct kernel_heads heads = { .H = m->H, .G = m->G, .D = m->D,
-	    .q = wide };
+	    .q = wide, .window = m->local[i] ? m->window : 0,
+	    .scale = m->score_scale, .cap = m->score_cap };
 
-	norm(p, p->n, p->x, l->norm1, l->norm1_b, n);
 	linear(p, p->qkv, p->n, l->qkv, l->qkv_b, n, wide, m->C);
-	if (m->family == FAMILY_LLAMA)
-		k->rope(dev, p->qkv, p->rope, p->pos, n, wide, m->H + m->G,
-		    m->D, m->D, 0);
+	if (m->head_norms) {
+		k->headnorm(dev, p->qkv, wide, p->spare, p->qkv, wide,
+		    l->q_norm, n, m->H, m->D, m->eps);
+		k->headnorm(dev, p->qkv + q, wide, p->spare, p->qkv + q, wide,
+		    l->k_norm, n, m->G, m->D, m->eps);
+	}
+	if (m->turned > 0)
+		k->rope(dev, p->qkv, m->two_ropes && m->local[i] ?
+		    p->local_rope : p->rope, p->pos, n, wide, m->H + m->G,
+		    m->D, m->turned, 0);
 	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, p->slot, p->pos,
 	    n, wide, kv, p->places);
 	k->look(dev, p->att, p->qkv, l->cache, p->slot, p->pos, n, &heads,
 	    p->places);
 	linear(p, p->n, p->att, l->out, l->out_b, n, m->C, q);
-	k->add(dev, p->x, p->n, n * m->C);
-	norm(p, p->n, p->x, l->norm2, l->norm2_b, n);
+	if (m->post_norms)
+		norm(p, p->n, p->n, l->post1, NULL, n);
+}
+
+/* mlp_run - the same of the MLP */
+static void
+mlp_run(struct predict *p, const struct predict_layer *l, size_t n)
+{
+	const struct kernels *k = p->device->k;
+	const struct shape *m = &p->w->shape;
+	void *dev = p->device->dev;
+
 	linear(p, p->up, p->n, l->up, l->up_b, n, p->w->up_rows, m->C);
-	if (m->family == FAMILY_GPT2)
-		k->act(dev, p->act, p->up, n * m->F, ACT_GELU);
+	if (m->gated)
+		k->glu(dev, p->act, p->up, n, m->F, m->act);
 	else
-		k->glu(dev, p->act, p->up, n, m->F, ACT_SILU);
+		k->act(dev, p->act, p->up, n * m->F, m->act);
 	linear(p, p->n, p->act, l->down, l->down_b, n, m->C, m->F);
-	k->add(dev, p->x, p->n, n * m->C);
+	if (m->post_norms)
+		norm(p, p->n, p->n, l->post2, NULL, n);
+}
+
+/* layer_run - n rows through one layer; x is the residual stream */
+static void
+layer_run(struct predict *p, size_t i, size_t n)
+{
+	const struct predict_layer *l = &p->layer[i];
+	const struct kernels *k = p->device->k;
+	const struct shape *m = &p->w->shape;
+	real *source = p->x;
+
+	norm(p, p->n, p->x, l->norm1, l->norm1_b, n);
+	if (m->parallel) {		/* the MLP reads it too */
+		source = p->side;
+		k->mix(p->device->dev, source, 0, p->x, 1, n * m->C);
+	}
+	attend_run(p, i, n);
+	k->add(p->device->dev, p->x, p->n, n * m->C);
+	norm(p, p->n, source, l->norm2, l->norm2_b, n);
+	mlp_run(p, l, n);
+	k->add(p->device->dev, p->x, p->n, n * m->C);
 }
 
 /* predict_body - all layers, then the logits of the wanted rows */
@@ -229,9 +284,12 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	k->put(dev, p->id, r->id, r->n * sizeof(*p->id));
 	k->put(dev, p->slot, r->slot, r->n * sizeof(*p->slot));
 	k->put(dev, p->pos, r->pos, r->n * sizeof(*p->pos));
-	k->embed(dev, p->x, p->token, p->place, p->id, p->pos, r->n, m->C);
+	k->embed(dev, p->x, p->token, p->place == NULL ? NULL : p->place +
+	    m->place_skip * m->C, p->id, p->pos, r->n, m->C);
+	if (m->embed_scale != 0)
+		k->mix(dev, p->x, m->embed_scale, p->x, 0, r->n * m->C);
 	for (size_t i = 0; i < m->L; i++)
-		layer_run(p, &p->layer[i], r->n);
+		layer_run(p, i, r->n);
 	if (r->nwant == 0)
 		return;
 	/* rows of x, looked up as a table */
@@ -244,10 +302,16 @@ predict_body(struct predict *p, const struct predict_rows *r)
 void
 predict_logits(struct predict *p, const struct predict_rows *r, real *logits)
 {
+	const struct kernels *k = p->device->k;
+	const struct shape *m = &p->w->shape;
+	size_t n = r->nwant * m->V;
+
 	predict_body(p, r);
-	if (r->nwant > 0)
-		p->device->k->get(p->device->dev, logits, p->logits,
-		    r->nwant * p->w->shape.V * sizeof(*logits));
+	if (n == 0)
+		return;
+	if (m->logit_cap != 0)
+		k->softcap(p->device->dev, p->logits, n, m->logit_cap);
+	k->get(p->device->dev, logits, p->logits, n * sizeof(*logits));
 }
 
 void
@@ -262,6 +326,6 @@ predict_loss(struct predict *p, const struct predict_rows *r,
 		return;
 	k->put(dev, p->target, target, r->nwant * sizeof(*target));
 	k->classify(dev, p->loss, p->logits, p->target, r->nwant,
-	    p->w->shape.V, 0, 0);
+	    p->w->shape.V, 0, p->w->shape.logit_cap);
 	k->get(dev, loss, p->loss, r->nwant * sizeof(*loss));
 }

@@ -15,7 +15,7 @@
 
 struct predict_layer {
 	real *norm1, *norm1_b, *qkv_b, *out_b, *norm2, *norm2_b, *up_b;
-	real *down_b, *cache;
+	real *down_b, *q_norm, *k_norm, *post1, *post2, *cache;
 	void *qkv, *out, *up, *down;
 };
 
@@ -25,9 +25,10 @@ struct predict {
 	size_t slots, places, rows;	/* rows: most in one call */
 	struct slab slab;
 	struct predict_layer *layer;
-	real *token, *place, *norm, *norm_b, *rope;
+	real *token, *place, *norm, *norm_b, *rope, *local_rope;
 	void *head;
-	real *x, *n, *qkv, *att, *up, *act, *picked, *logits, *loss, *spare;
+	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;
+	real *spare;
 	int32_t *id, *slot, *pos, *want, *target;
 	size_t wanted;			/* most rows with logits in one call */
 };

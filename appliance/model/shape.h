@@ -2,18 +2,23 @@
 #ifndef MODEL_SHAPE_H
 #define MODEL_SHAPE_H
 
-#include "appliance/base/buf.h"
-#include "appliance/base/err.h"
+#include "appliance/model/rope.h"
 
 /*
- * shape.h - what a decoder is made of: Hugging Face's config.json of GPT-2 and
- * Llama, read and written.  What this version cannot compute (another family,
- * scaled RoPE, another activation) is refused by name.
+ * shape.h - what a decoder is made of: Hugging Face's config.json, read and
+ * written.  The family names files, tensors and members; what is computed is
+ * said by the flags alone.  What this version cannot compute (another family,
+ * another activation, quantised weights) is refused by name.
  */
 
-enum family { FAMILY_GPT2, FAMILY_LLAMA };
+enum family {
+	FAMILY_GPT2, FAMILY_LLAMA, FAMILY_MISTRAL, FAMILY_QWEN2, FAMILY_QWEN3,
+	FAMILY_GEMMA, FAMILY_GEMMA2, FAMILY_GEMMA3, FAMILY_PHI3, FAMILY_NEOX,
+	FAMILY_OPT, FAMILIES
+};
 
 #define SHAPE_STOPS	8
+#define SHAPE_LAYERS	1024
 
 struct shape {
 	enum family family;
@@ -21,15 +26,40 @@ struct shape {
 	size_t C, L;			/* channels, layers */
 	size_t H, G, D;			/* query, key/value heads; a head */
 	size_t F;			/* hidden channels of the MLP */
-	double eps, theta;		/* of norms; of RoPE */
+	double eps;			/* of norms */
 	bool tied;			/* the head is the token table */
-	bool qkv_bias, mlp_bias;	/* Llama's attention_bias, mlp_bias */
+	bool qkv_bias, out_bias, mlp_bias;
+	bool layernorm;			/* else rmsnorm */
+	bool less_one;			/* files keep a norm's weight less 1 */
+	bool head_norms;		/* of queries and keys */
+	bool post_norms;		/* of what a branch adds, too */
+	bool parallel;			/* both branches from the same row */
+	bool gated;			/* the MLP: act(gate) * up */
+	enum kernel_act act;
+	bool places;			/* a learned table of places */
+	size_t place_skip;		/* its rows before place 0 */
+	size_t turned;			/* channels of a head that RoPE turns */
+	struct rope rope, local_rope;	/* of local layers, if two_ropes */
+	bool two_ropes;
+	size_t window;			/* of local layers; 0: there are none */
+	bool local[SHAPE_LAYERS];
+	double embed_scale;		/* 0: as the table has it */
+	double score_scale, score_cap, logit_cap;	/* kernel.h; 0: none */
 	int32_t bos;			/* -1: none */
 	int32_t stop[SHAPE_STOPS];	/* eos_token_id: one or a list */
 	size_t nstops;
+	struct view source;		/* config.json as it was read */
 };
 
-/* shape_parse - config.json; shape_print - the same in the field's words */
+/* shape_family - what the family alone says; D is set already */
+void shape_family(struct shape *, enum family);
+
+/* family_name - its model_type; family_class - what computes it there */
+const char *family_name(enum family);
+const char *family_class(enum family);
+
+/* shape_parse - config.json, which must outlive the shape; shape_print - the
+ * same in the field's words, with members of the source that are not ours */
 int shape_parse(struct view json, struct shape *, struct err *);
 void shape_print(const struct shape *, struct buf *);
 

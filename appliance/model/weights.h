@@ -18,6 +18,7 @@
 struct layer {				/* offsets in reals, or NO_WEIGHT */
 	size_t norm1, norm1_b, qkv, qkv_b, out, out_b;
 	size_t norm2, norm2_b, up, up_b, down, down_b;
+	size_t q_norm, k_norm, post1, post2;
 };
 
 struct weight {				/* one parameter */
@@ -41,7 +42,14 @@ struct piece {
 	const char *name;
 	size_t at, rows, cols;		/* rows 0: a vector of cols */
 	bool turned;			/* the file has [cols, rows] */
+	bool less_one;			/* the file has each number less 1 */
+	size_t head;			/* NeoX: the file has query, key and
+					 * value of so many rows for each head
+					 * beside one another; else 0 */
 };
+
+/* piece_place - where the file's tensor has our row r, column c */
+size_t piece_place(const struct piece *, size_t r, size_t c);
 
 /* weights_pieces - every tensor by the name that transformers gives it */
 struct piece *weights_pieces(struct arena *, const struct weights *,

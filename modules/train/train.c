@@ -137,10 +137,10 @@ shape_of(const struct train *t, struct shape *s)
 	*s = (struct shape){ .family = gpt2 ? FAMILY_GPT2 : FAMILY_LLAMA,
 	    .V = tok->size, .T = (size_t)c->context, .C = (size_t)c->channels,
 	    .L = (size_t)c->layers, .H = (size_t)c->heads,
-	    .eps = 1e-5, .theta = 10000, .tied = c->tied, .qkv_bias = gpt2,
-	    .mlp_bias = gpt2, .bos = tok->bos };
+	    .eps = 1e-5, .tied = c->tied, .bos = tok->bos };
 	s->G = gpt2 || c->kv_heads == 0 ? s->H : (size_t)c->kv_heads;
 	s->D = s->C / s->H;
+	shape_family(s, s->family);
 	/* 8/3 C in whole eights keeps as many weights as 4 C without a gate */
 	s->F = c->hidden > 0 ? (size_t)c->hidden : gpt2 ? 4 * s->C :
 	    (8 * s->C / 3 + 7) / 8 * 8;
@@ -306,8 +306,8 @@ train_prepare(struct train *t, struct err *e)
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)t->windows / (double)each + 0.999);
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
-	    "sequences of %zu", t->model.w.shape.family == FAMILY_GPT2 ?
-	    "gpt2" : "llama", t->model.w.all, t->train.n,
+	    "sequences of %zu", family_name(t->model.w.shape.family),
+	    t->model.w.all, t->train.n,
 	    (long long)t->steps, (long long)each, t->decoder.T);
 	return 0;
 }

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/model/block.h"
+
+void
+block_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
+{
+	const struct shape *m = &d->w->shape;
+	const char *what = "activations";
+	size_t R = d->R, C = m->C;
+
+	slab_reals(s, what, R * C, &l->in);
+	if (d->recompute && l != d->layer)
+		return;			/* the rest is the first layer's */
+	slab_reals(s, what, R * C, &l->norm1);
+	slab_reals(s, what, R, &l->mean1);
+	slab_reals(s, what, R, &l->keep1);
+	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
+	if (m->head_norms) {
+		slab_reals(s, what, R * (m->H + m->G) * m->D, &l->normed);
+		slab_reals(s, what, R * m->H, &l->keepq);
+		slab_reals(s, what, R * m->G, &l->keepk);
+	}
+	slab_reals(s, what, R * m->H * m->D, &l->att);
+	slab_reals(s, what, R * m->H, &l->lse);
+	slab_reals(s, what, R * C, &l->mid);
+	slab_reals(s, what, R * C, &l->norm2);
+	slab_reals(s, what, R, &l->mean2);
+	slab_reals(s, what, R, &l->keep2);
+	slab_reals(s, what, R * d->w->up_rows, &l->up);
+	slab_reals(s, what, R * m->F, &l->act);
+	if (!m->post_norms)
+		return;
+	slab_reals(s, what, R * C, &l->post1);
+	slab_reals(s, what, R, &l->keep3);
+	slab_reals(s, what, R * C, &l->post2);
+	slab_reals(s, what, R, &l->keep4);
+}
+
+/* shorthand for what every function below needs */
+#define OPS(d)								\
+	const struct kernels *k = (d)->device->k;			\
+	void *dev = (d)->device->dev;					\
+	const struct shape *m = &(d)->w->shape;				\
+	const size_t R = (d)->R, C = m->C
+
+void
+block_norm(const struct decoder *d, real *y, real *mean, real *keep,
+    const real *x, size_t w, size_t b)
+{
+	OPS(d);
+
+	if (m->layernorm)
+		k->layernorm(dev, y, mean, keep, x, d->run + w, d->run + b, R,
+		    C, m->eps);
+	else
+		k->rmsnorm(dev, y, keep, x, d->run + w, R, C, m->eps);
+}
+
+void
+block_norm_grad(const struct decoder *d, real *dx, const real *dy,
+    const real *x, const real *mean, const real *keep, size_t w, size_t b)
+{
+	OPS(d);
+
+	if (m->layernorm)
+		k->layernorm_grad(dev, dx, decoder_grad(d, w),
+		    decoder_grad(d, b), dy, x, d->run + w, mean, keep, R, C);
+	else
+		k->rmsnorm_grad(dev, dx, decoder_grad(d, w), dy, x,
+		    d->run + w, keep, R, C);
+}
+
+/* what attention reads: query, key and value rows, or their gradients */
+struct parts {
+	real *q, *k, *v;
+	struct kernel_heads heads;
+};
+
+/* parts_of - all in qkv; or, with norms of heads, query and key in `normed` */
+static struct parts
+parts_of(const struct decoder *d, size_t i, real *qkv, real *normed)
+{
+	const struct shape *m = &d->w->shape;
+	size_t q = m->H * m->D, kv = m->G * m->D, n = d->w->qkv_rows;
+	real *qk = m->head_norms ? normed : qkv;
+	size_t stride = m->head_norms ? q + kv : n;
+
+	return (struct parts){ qk, qk + q, qkv + q + kv, { d->B, d->T, m->H,
+	    m->G, m->D, stride, stride, n, m->local[i] ? m->window : 0,
+	    m->score_scale, m->score_cap } };
+}
+
+/* rope - turn queries and keys, or their gradients back */
+static void
+rope(const struct decoder *d, size_t i, const struct parts *p, int back)
+{
+	OPS(d);
+
+	(void)C;
+	if (m->turned > 0)
+		k->rope(dev, p->q, m->two_ropes && m->local[i] ?
+		    d->local_rope : d->rope, d->pos, R, p->heads.q,
+		    m->H + m->G, m->D, m->turned, back);
+}
+
+static void
+attention_forward(const struct decoder *d, size_t i)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+	struct parts p = parts_of(d, i, l->qkv, l->normed);
+
+	OPS(d);
+	block_norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1,
+	    w->norm1_b);
+	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
+	if (m->head_norms) {
+		k->headnorm(dev, p.q, p.heads.q, l->keepq, l->qkv,
+		    p.heads.v, d->run + w->q_norm, R, m->H, m->D, m->eps);
+		k->headnorm(dev, p.k, p.heads.k, l->keepk, l->qkv + m->H *
+		    m->D, p.heads.v, d->run + w->k_norm, R, m->G, m->D,
+		    m->eps);
+	}
+	rope(d, i, &p, 0);
+	k->attend(dev, l->att, l->lse, p.q, p.k, p.v, &p.heads);
+	linear_forward(d->device, &l->to_out, &d->work, m->post_norms ?
+	    l->post1 : l->mid, l->att, R);
+	if (m->post_norms)
+		block_norm(d, l->mid, NULL, l->keep3, l->post1, w->post1,
+		    NO_WEIGHT);
+	k->add(dev, l->mid, l->in, R * C);
+}
+
+void
+block_forward(const struct decoder *d, size_t i)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
+
+	OPS(d);
+	attention_forward(d, i);
+	block_norm(d, l->norm2, l->mean2, l->keep2, m->parallel ? l->in :
+	    l->mid, w->norm2, w->norm2_b);
+	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
+	if (m->gated)
+		k->glu(dev, l->act, l->up, R, m->F, m->act);
+	else
+		k->act(dev, l->act, l->up, R * m->F, m->act);
+	linear_forward(d->device, &l->to_down, &d->work, m->post_norms ?
+	    l->post2 : next, l->act, R);
+	if (m->post_norms)
+		block_norm(d, next, NULL, l->keep4, l->post2, w->post2,
+		    NO_WEIGHT);
+	k->add(dev, next, l->mid, R * C);
+}
+
+/* post_grad - the gradient before a norm of a branch, in dn; dx stays */
+static const real *
+post_grad(const struct decoder *d, const real *x, const real *keep, size_t w)
+{
+	OPS(d);
+
+	if (!m->post_norms)
+		return d->dx;
+	k->fill(dev, d->dn, R * C, 0);
+	block_norm_grad(d, d->dn, d->dx, x, NULL, keep, w, NO_WEIGHT);
+	return d->dn;
+}
+
+static void
+attention_backward(const struct decoder *d, size_t i)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+	struct parts p = parts_of(d, i, l->qkv, l->normed);
+	struct parts g = parts_of(d, i, d->dqkv, d->dnormed);
+
+	OPS(d);
+	(void)C;
+	linear_backward(d->device, &l->to_out, &d->work, d->datt,
+	    post_grad(d, l->post1, l->keep3, w->post1), l->att, R);
+	k->attend_grad(dev, g.q, g.k, g.v, d->datt, l->att, l->lse, p.q, p.k,
+	    p.v, &p.heads);
+	rope(d, i, &g, 1);
+	if (m->head_norms) {
+		k->headnorm_grad(dev, d->dqkv, decoder_grad(d, w->q_norm),
+		    g.q, g.heads.q, l->qkv, g.heads.v, d->run + w->q_norm,
+		    l->keepq, R, m->H, m->D);
+		k->headnorm_grad(dev, d->dqkv + m->H * m->D, decoder_grad(d,
+		    w->k_norm), g.k, g.heads.k, l->qkv + m->H * m->D,
+		    g.heads.v, d->run + w->k_norm, l->keepk, R, m->G, m->D);
+	}
+	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
+	    l->norm1, R);
+	block_norm_grad(d, d->dx, d->dn, l->in, l->mean1, l->keep1, w->norm1,
+	    w->norm1_b);
+}
+
+void
+block_backward(const struct decoder *d, size_t i)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+
+	OPS(d);
+	linear_backward(d->device, &l->to_down, &d->work, d->dact,
+	    post_grad(d, l->post2, l->keep4, w->post2), l->act, R);
+	if (m->gated)
+		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
+	else
+		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
+	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
+	    l->norm2, R);
+	if (!m->parallel) {
+		block_norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2,
+		    w->norm2, w->norm2_b);
+		attention_backward(d, i);
+		return;
+	}
+	/* the MLP's share must not pass through attention */
+	k->fill(dev, d->side, R * C, 0);
+	block_norm_grad(d, d->side, d->dn, l->in, l->mean2, l->keep2,
+	    w->norm2, w->norm2_b);
+	attention_backward(d, i);
+	k->add(dev, d->dx, d->side, R * C);
+}

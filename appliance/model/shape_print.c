@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.json of a shape, in the spelling that both transformers 4 and 5 read
+ * (rope_theta and rope_scaling, not rope_parameters).  Members of the file that
+ * was read stay, but for those that said the same in other words.
+ */
+#include "appliance/base/base.h"
+#include "appliance/model/shape.h"
+#include "appliance/text/json.h"
+
+#define CONFIG_MAX	((size_t)1 << 20)
+
+/* a member of the object that is being written */
+static void
+print_size(struct buf *b, const char *name, size_t x)
+{
+	buf_printf(b, ",\n \"%s\": %zu", name, x);
+}
+
+static void
+print_number(struct buf *b, const char *name, double x)
+{
+	buf_printf(b, ",\n \"%s\": ", name);
+	buf_json_num(b, x);
+}
+
+static void
+print_bool(struct buf *b, const char *name, bool x)
+{
+	buf_printf(b, ",\n \"%s\": %s", name, x ? "true" : "false");
+}
+
+static void
+print_text(struct buf *b, const char *name, const char *x)
+{
+	buf_printf(b, ",\n \"%s\": \"%s\"", name, x);
+}
+
+/* print_cap - a number, or null where there is none */
+static void
+print_cap(struct buf *b, const char *name, double x)
+{
+	if (x > 0)
+		print_number(b, name, x);
+	else
+		buf_printf(b, ",\n \"%s\": null", name);
+}
+
+/* print_ends - bos and eos as they are read back */
+static void
+print_ends(const struct shape *s, struct buf *b)
+{
+	if (s->bos >= 0)
+		buf_printf(b, ",\n \"bos_token_id\": %d", s->bos);
+	else
+		buf_str(b, ",\n \"bos_token_id\": null");
+	buf_str(b, ",\n \"eos_token_id\": ");
+	for (size_t i = 0; i < s->nstops; i++)
+		buf_printf(b, "%s%d", i > 0 ? ", " : s->nstops > 1 ? "[" : "",
+		    s->stop[i]);
+	buf_str(b, s->nstops > 1 ? "]" : s->nstops == 0 ? "null" : "");
+}
+
+static const char *
+act_name(const struct shape *s)
+{
+	switch (s->act) {
+	case ACT_GELU:
+		return s->family == FAMILY_GPT2 ? "gelu_new" :
+		    "gelu_pytorch_tanh";
+	case ACT_GELU_ERF:
+		return "gelu";
+	case ACT_SILU:
+		return "silu";
+	default:
+		return "relu";
+	}
+}
+
+static void
+print_gpt2(const struct shape *s, struct buf *b)
+{
+	print_size(b, "n_positions", s->T);
+	print_size(b, "n_embd", s->C);
+	print_size(b, "n_layer", s->L);
+	print_size(b, "n_head", s->H);
+	print_size(b, "n_inner", s->F);
+	print_text(b, "activation_function", act_name(s));
+	print_number(b, "layer_norm_epsilon", s->eps);
+}
+
+static void
+print_opt(const struct shape *s, struct buf *b)
+{
+	print_size(b, "max_position_embeddings", s->T);
+	print_size(b, "hidden_size", s->C);
+	print_size(b, "num_hidden_layers", s->L);
+	print_size(b, "num_attention_heads", s->H);
+	print_size(b, "ffn_dim", s->F);
+	print_size(b, "word_embed_proj_dim", s->C);
+	print_bool(b, "do_layer_norm_before", true);
+	print_text(b, "activation_function", act_name(s));
+}
+
+static void
+print_rope(const struct shape *s, struct buf *b)
+{
+	bool neox = s->family == FAMILY_NEOX;
+
+	print_number(b, neox ? "rotary_emb_base" : "rope_theta",
+	    s->rope.theta);
+	if (neox || s->turned != s->D)
+		print_number(b, neox ? "rotary_pct" : "partial_rotary_factor",
+		    (double)s->turned / (double)s->D);
+	if (s->two_ropes)
+		print_number(b, "rope_local_base_freq", s->local_rope.theta);
+	if (s->rope.kind == ROPE_PLAIN) {
+		buf_str(b, ",\n \"rope_scaling\": null");
+		return;
+	}
+	if (s->family == FAMILY_PHI3)
+		print_size(b, "original_max_position_embeddings",
+		    s->rope.original);
+	buf_str(b, ",\n \"rope_scaling\": {");
+	rope_print(&s->rope, s->turned, b);
+	buf_char(b, '}');
+}
+
+/* print_window - and which layers have it, where a family lets them differ */
+static void
+print_window(const struct shape *s, struct buf *b)
+{
+	bool qwen = s->family == FAMILY_QWEN2 || s->family == FAMILY_QWEN3;
+	bool gemma = s->family == FAMILY_GEMMA2 || s->family == FAMILY_GEMMA3;
+
+	if (s->family == FAMILY_LLAMA || s->family == FAMILY_NEOX ||
+	    s->family == FAMILY_GEMMA)
+		return;
+	if (qwen)
+		print_bool(b, "use_sliding_window", s->window > 0);
+	if (s->window > 0)
+		print_size(b, "sliding_window", s->window);
+	else
+		buf_str(b, ",\n \"sliding_window\": null");
+	if (!qwen && !gemma)
+		return;
+	for (size_t i = 0; i < s->L; i++)
+		buf_printf(b, "%s\"%s_attention\"", i > 0 ? ", " :
+		    ",\n \"layer_types\": [", s->window > 0 && s->local[i] ?
+		    "sliding" : "full");
+	buf_char(b, ']');
+}
+
+static void
+print_common(const struct shape *s, struct buf *b)
+{
+	bool neox = s->family == FAMILY_NEOX;
+
+	print_size(b, "max_position_embeddings", s->T);
+	print_size(b, "hidden_size", s->C);
+	print_size(b, "num_hidden_layers", s->L);
+	print_size(b, "num_attention_heads", s->H);
+	if (!neox) {
+		print_size(b, "num_key_value_heads", s->G);
+		print_size(b, "head_dim", s->D);
+	}
+	print_size(b, "intermediate_size", s->F);
+	print_text(b, "hidden_act", act_name(s));
+	if (s->less_one)
+		print_text(b, "hidden_activation", act_name(s));
+	print_rope(s, b);
+	print_window(s, b);
+	print_bool(b, "attention_bias", s->qkv_bias);
+	if (s->family == FAMILY_LLAMA)
+		print_bool(b, "mlp_bias", s->mlp_bias);
+	if (neox)
+		print_bool(b, "use_parallel_residual", s->parallel);
+	if (s->post_norms) {
+		print_number(b, "query_pre_attn_scalar", s->score_scale > 0 ?
+		    1 / (s->score_scale * s->score_scale) : (double)s->D);
+		print_cap(b, "attn_logit_softcapping", s->score_cap);
+		print_cap(b, "final_logit_softcapping", s->logit_cap);
+	}
+	print_number(b, neox ? "layer_norm_eps" : "rms_norm_eps", s->eps);
+}
+
+/* kept - is a member of the source neither written anew nor out of date */
+static bool
+kept(struct view ours, struct view key)
+{
+	static const char *const gone[] = {
+		"\"rope_parameters\"", "\"rope_scaling\"", "\"dtype\"",
+		"\"torch_dtype\"", "\"layer_types\"", "\"model_type\"",
+		"\"sliding_window_pattern\"", "\"_sliding_window_pattern\"",
+		"\"transformers_version\"", "\"_name_or_path\""
+	};
+	struct json_iter it;
+	struct view k, v;
+
+	for (size_t i = 0; i < BASE_COUNT(gone); i++)
+		if (view_is(key, gone[i]))
+			return false;
+	json_open(&it, ours, '{');
+	while (json_member(&it, &k, &v))
+		if (view_eq(k, key))
+			return false;
+	return true;
+}
+
+/* print_kept - the rest of the source; ours is a whole object */
+static void
+print_kept(const struct shape *s, struct view ours, struct buf *b)
+{
+	struct json_iter it;
+	struct view k, v;
+
+	if (s->source.n == 0 || !json_open(&it, s->source, '{'))
+		return;
+	while (json_member(&it, &k, &v))
+		if (kept(ours, k)) {
+			buf_str(b, ",\n ");
+			buf_view(b, k);
+			buf_str(b, ": ");
+			buf_view(b, v);
+		}
+}
+
+void
+shape_print(const struct shape *s, struct buf *b)
+{
+	struct buf own;
+	struct view ours;
+
+	buf_init(&own, CONFIG_MAX);
+	buf_printf(&own, "{\n \"architectures\": [\"%s\"],\n \"model_type\": "
+	    "\"%s\"", family_class(s->family), family_name(s->family));
+	print_size(&own, "vocab_size", s->V);
+	if (s->family == FAMILY_GPT2)
+		print_gpt2(s, &own);
+	else if (s->family == FAMILY_OPT)
+		print_opt(s, &own);
+	else
+		print_common(s, &own);
+	print_ends(s, &own);
+	print_bool(&own, "tie_word_embeddings", s->tied);
+	print_text(&own, "torch_dtype", "float32");
+	ours = buf_get(&own);
+	buf_view(b, ours);
+	buf_char(&own, '}');
+	print_kept(s, buf_get(&own), b);
+	buf_str(b, "\n}\n");
+	buf_free(&own);
+}

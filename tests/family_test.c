@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Models of every family beside what transformers computed for them, on each
+ * device: tests/golden/models/CASE, made by tests/peer/golden_models.py (which
+ * says what is in it).  Weights come from a generator that both sides have, by
+ * the names of tensors: names, pieces and places are under test as well.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/base/msg.h"
+#include "appliance/model/decoder.h"
+#include "appliance/model/predict.h"
+#include "tests/tap.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
+#include <unistd.h>
+
+#define FLOOR	1e-4
+
+enum { B = 2, T = 24, CASES = 100 };
+
+/* stream - number i of a name's, from -1 to 1 */
+static double
+stream(const char *name, size_t i)
+{
+	uint64_t z = 0xcbf29ce484222325;
+
+	for (const char *p = name; *p != '\0'; p++)
+		z = (z ^ (unsigned char)*p) * 0x100000001b3;
+	z = (z + i + 1) * 0x9e3779b97f4a7c15;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	z ^= z >> 31;
+	return ldexp((double)(z >> 11), -52) - 1;
+}
+
+static struct arena *arena;
+
+/* one case: a model, what it reads, what is wanted */
+struct scene {
+	const char *name;
+	struct weights w;
+	struct piece *piece;
+	size_t npieces;
+	real *run;
+	int32_t id[B * T], target[B * T];
+	const char *want;
+};
+
+/* fill - the run as weights_read would have it */
+static void
+fill(struct scene *s)
+{
+	s->piece = weights_pieces(arena, &s->w, &s->npieces);
+	s->run = arena_array(arena, s->w.all, sizeof(*s->run));
+	for (size_t i = 0; i < s->npieces; i++) {
+		const struct piece *p = &s->piece[i];
+		size_t rows = p->rows == 0 ? 1 : p->rows, n = strlen(p->name);
+		bool one = p->rows == 0 && n > 7 &&
+		    strcmp(p->name + n - 7, ".weight") == 0;
+
+		for (size_t r = 0; r < rows; r++)
+			for (size_t c = 0; c < p->cols; c++)
+				s->run[p->at + r * p->cols + c] = (real)(one +
+				    p->less_one + 0.25 * stream(p->name,
+				    piece_place(p, r, c)));
+	}
+}
+
+static bool
+shapes_equal(const struct shape *a, const struct shape *b)
+{
+	struct shape x = *a, y = *b;
+
+	x.source = y.source = (struct view){ NULL, 0 };
+	return memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+/* scene_read - both spellings of config.json, and our own, say the same */
+static int
+scene_read(struct scene *s, int dir)
+{
+	struct view old, new, want;
+	struct shape a, b, c;
+	struct buf *out = buf_new(arena, 1 << 16);
+	struct err e = { .text = "" };
+
+	if (file_read(arena, dir, "config.json", 1 << 16, &old, &e) == -1 ||
+	    file_read(arena, dir, "config5.json", 1 << 16, &new, &e) == -1 ||
+	    file_read(arena, dir, "want", 1 << 20, &want, &e) == -1 ||
+	    shape_parse(old, &a, &e) == -1 || shape_parse(new, &b, &e) == -1) {
+		tap(false, "%s: %s", s->name, e.text);
+		return -1;
+	}
+	tap(shapes_equal(&a, &b), "%s: the spellings of transformers 4 and 5 "
+	    "mean the same", s->name);
+	shape_print(&b, out);
+	if (shape_parse(buf_get(out), &c, &e) == -1)
+		memset(&c, 0, sizeof(c));
+	tap(shapes_equal(&a, &c), "%s: ours is read back the same %s",
+	    s->name, e.text);
+	weights_layout(arena, &a, &s->w);
+	fill(s);
+	s->want = want.p;
+	for (size_t i = 0; i < B * T; i++)
+		s->id[i] = (int32_t)((stream("ids", i) + 1) / 2 *
+		    (double)a.V);
+	for (size_t i = 0; i < B * T; i++)
+		s->target[i] = i % T == T - 1 ? -1 : s->id[i + 1];
+	return 0;
+}
+
+/* apart - two numbers and what is wanted, by the norm; FLOOR: some gradients
+ * are nothing but rounding (a bias of keys adds the same to all scores) */
+static double
+apart(double norm, double projection, const double want[2])
+{
+	double off = fabs(norm - want[0]) > fabs(projection - want[1]) ?
+	    fabs(norm - want[0]) : fabs(projection - want[1]);
+
+	return off == off ? off / (want[0] + FLOOR) : HUGE_VAL;
+}
+
+/* rows_apart - the worst row of logits */
+static double
+rows_apart(const struct scene *s, const real *logits)
+{
+	size_t V = s->w.shape.V;
+	const char *p = s->want;
+	double worst = 0, want[2], off;
+
+	for (size_t r = 0; r < B * T; r++, logits += V) {
+		double norm = 0, projection = 0;
+
+		p = strstr(p, "\nrow ") + 5;
+		if (sscanf(p, "%lf %lf", &want[0], &want[1]) != 2)
+			return HUGE_VAL;
+		for (size_t i = 0; i < V; i++) {
+			norm += (double)logits[i] * (double)logits[i];
+			projection += (double)logits[i] * stream("row", i);
+		}
+		off = apart(sqrt(norm), projection, want);
+		worst = off > worst ? off : worst;
+	}
+	return worst;
+}
+
+/* piece_apart - a tensor's gradient */
+static double
+piece_apart(const struct piece *p, const real *grad, const double want[2])
+{
+	size_t rows = p->rows == 0 ? 1 : p->rows;
+	double norm = 0, projection = 0, x;
+
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < p->cols; c++) {
+			x = (double)grad[p->at + r * p->cols + c];
+			norm += x * x;
+			projection += x * stream(p->name,
+			    piece_place(p, r, c));
+		}
+	return apart(sqrt(norm), projection, want);
+}
+
+/* grads_apart - the worst tensor; each that is wanted must be there */
+static double
+grads_apart(const struct scene *s, const real *grad, const char **which)
+{
+	const char *p = s->want;
+	double worst = 0, want[2], off;
+	char name[160];
+	size_t n = 0;
+
+	while ((p = strstr(p, "\ngrad ")) != NULL) {
+		const struct piece *q = NULL;
+
+		p += 6;
+		if (sscanf(p, "%159s %lf %lf", name, &want[0], &want[1]) != 3)
+			return HUGE_VAL;
+		for (size_t i = 0; i < s->npieces; i++)
+			if (strcmp(s->piece[i].name, name) == 0)
+				q = &s->piece[i];
+		*which = arena_str(arena, name);
+		if (q == NULL)
+			return HUGE_VAL;
+		off = piece_apart(q, grad, want);
+		worst = off > worst ? off : worst;
+		n++;
+	}
+	*which = "";
+	return n == s->npieces ? worst : HUGE_VAL;
+}
+
+static void
+test_train(const struct scene *s, struct device *d)
+{
+	struct arena *a = arena_new();
+	struct slab *slab = arena_alloc(a, sizeof(*slab));
+	struct decoder_conf conf = { .B = B, .T = T };
+	struct decoder c;
+	double sum, want, off;
+	real *got;
+	const char *which = "";
+	struct err e;
+
+	slab_init(slab, a, d);
+	decoder_want(&c, a, &s->w, slab, &conf);
+	if (slab_take(slab, &e) == -1)
+		panic("%s", e.text);
+	decoder_ready(&c);
+	d->k->put(d->dev, c.run, s->run, s->w.all * sizeof(*s->run));
+	sscanf(s->want, "loss %lf", &want);
+	sum = decoder_run(&c, s->id, s->target, 0);
+	got = arena_array(a, B * T * s->w.shape.V, sizeof(*got));
+	d->k->get(d->dev, got, c.logits, B * T * s->w.shape.V * sizeof(*got));
+	off = rows_apart(s, got);
+	tap(off < 1e-5 && fabs(sum - want) < 1e-5 * want, "%s on %s: logits "
+	    "%.1e, loss %.1e", s->name, d->k->name, off, fabs(sum - want) /
+	    want);
+	decoder_run(&c, s->id, s->target, 1.0 / (B * (T - 1)));
+	got = arena_array(a, s->w.all, sizeof(*got));
+	d->k->get(d->dev, got, c.grad, s->w.all * sizeof(*got));
+	off = grads_apart(s, got, &which);
+	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
+	    d->k->name, off, which);
+	arena_free(a);
+}
+
+/* predict_cut - all rows in calls of n, of both sequences in turn */
+static real *
+predict_cut(struct arena *a, const struct scene *s, struct predict *p,
+    size_t n)
+{
+	size_t V = s->w.shape.V;
+	real *out = arena_array(a, B * T * V, sizeof(*out));
+	real *got = arena_array(a, B * T * V, sizeof(*got));
+	int32_t id[B * T], slot[B * T], pos[B * T], want[B * T];
+	struct predict_rows rows = { .id = id, .slot = slot, .pos = pos,
+	    .want = want };
+
+	for (size_t t = 0; t < T; t += n) {
+		rows.n = 0;
+		for (size_t b = 0; b < B; b++)
+			for (size_t i = t; i < t + n && i < T; i++) {
+				id[rows.n] = s->id[b * T + i];
+				slot[rows.n] = (int32_t)b;
+				pos[rows.n] = (int32_t)i;
+				want[rows.n] = (int32_t)rows.n;
+				rows.n++;
+			}
+		rows.nwant = rows.n;
+		predict_logits(p, &rows, got);
+		for (size_t r = 0; r < rows.n; r++)
+			memcpy(out + ((size_t)slot[r] * T + (size_t)pos[r]) *
+			    V, got + r * V, V * sizeof(*out));
+	}
+	return out;
+}
+
+static void
+test_predict(const struct scene *s, struct device *d)
+{
+	struct arena *a = arena_new();
+	struct err e;
+	struct predict *p = predict_open(a, d, &s->w, s->run, B, T, B * T,
+	    B * T, &e);
+	size_t bytes = B * T * s->w.shape.V * sizeof(real);
+	real *whole, *pieces;
+	double off;
+
+	if (p == NULL)
+		panic("%s", e.text);
+	whole = predict_cut(a, s, p, T);
+	off = rows_apart(s, whole);
+	tap(off < 1e-5, "%s on %s: looking forward %.1e", s->name, d->k->name,
+	    off);
+	pieces = predict_cut(a, s, p, 5);
+	tap(memcmp(whole, pieces, bytes) == 0 && memcmp(whole, predict_cut(a,
+	    s, p, 1), bytes) == 0, "%s on %s: however the texts are cut",
+	    s->name, d->k->name);
+	arena_free(a);
+}
+
+static void
+test_case(const char *name, int dir, struct device *const device[2])
+{
+	struct scene s = { .name = name };
+
+	if (scene_read(&s, dir) == -1)
+		return;
+	for (int i = 0; i < 2; i++) {
+		test_train(&s, device[i]);
+		test_predict(&s, device[i]);
+	}
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *src = getenv("srcdir"), *name[CASES];
+	struct arena *devices = arena_new();
+	struct device *device[2];
+	struct err e = { .text = "" };
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *all;
+	int dir;
+
+	arena = arena_new();
+	device[0] = device_open(devices, "ref", 1, &e);
+	device[1] = device_open(devices, "cpu", 2, &e);
+	if (device[0] == NULL || device[1] == NULL)
+		panic("%s", e.text);
+	all = opendir(arena_printf(devices, "%s/tests/golden/models",
+	    src == NULL ? "." : src));
+	while (all != NULL && (entry = readdir(all)) != NULL && n < CASES)
+		if (entry->d_name[0] != '.')
+			name[n++] = arena_str(devices, entry->d_name);
+	qsort(name, n, sizeof(*name), by_name);
+	tap(n > 0, "there are cases");
+	for (size_t i = 0; i < n; i++) {
+		if (argc > 1 && strcmp(argv[1], name[i]) != 0)
+			continue;
+		dir = openat(dirfd(all), name[i], O_RDONLY | O_DIRECTORY |
+		    O_CLOEXEC);
+		test_case(name[i], dir, device);
+		close(dir);
+		arena_reset(arena);
+	}
+	if (all != NULL)
+		closedir(all);
+	arena_free(arena);
+	arena_free(devices);
+	return tap_done();
+}
