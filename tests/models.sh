@@ -44,7 +44,7 @@ calm=$(train calm | quern submit)
 once
 ok 'a model is trained' status 0 quern wait "$calm"
 ok 'its loss falls well below a guess' awk "BEGIN { exit !($(told "$calm" | loss) < 2) }"
-ok 'memory was told first' sh -c "quern log $calm | grep -q 'memory in MiB: .*AdamW'"
+ok 'memory was told first' sh -c "quern log $calm | grep -q 'memory in MiB: .*moments'"
 ok 'it is a directory of four files' sh -c "quern models export calm $dir/calm && ls $dir/calm | tr '\n' ' ' | grep -q '^config.json model.safetensors tokenizer.json train.json $'"
 id=$(train again | quern submit)
 once

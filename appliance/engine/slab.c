@@ -99,15 +99,17 @@ slab_text(const struct slab *s, struct buf *b)
 	buf_printf(b, ", in all %.1f MiB", (double)slab_size(s) / mega);
 }
 
-/* slab_left - what the machine could still give, in bytes; SIZE_MAX unknown */
-static size_t
-slab_left(void)
+size_t
+slab_left(const struct slab *s)
 {
 	char text[4096];
 	const char *p;
 	ssize_t n;
-	int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	int fd;
 
+	if (strcmp(s->device->k->name, "cuda") == 0)
+		return SIZE_MAX;
+	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return SIZE_MAX;
 	n = file_get(fd, text, sizeof(text) - 1);
@@ -134,8 +136,7 @@ slab_take(struct slab *s, struct err *e)
 	size_t want = slab_size(s) + ALIGN, left, at;
 	struct buf *b = buf_new(s->arena, 4096);
 
-	left = strcmp(s->device->k->name, "cuda") == 0 ? SIZE_MAX :
-	    slab_left();
+	left = slab_left(s);
 	if (want > left) {
 		slab_text(s, b);
 		return err_set(e, FATE_REJECT, "%.200s is needed, %zu MiB are "

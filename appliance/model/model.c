@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/model/model.h"
+#include "appliance/model/peft.h"
 #include "appliance/model/source.h"
 
 #define CONFIG_MAX	((size_t)1 << 20)
@@ -42,6 +43,9 @@ model_open(struct arena *a, int at, struct model *m, struct err *e)
 	struct source s;
 
 	memset(m, 0, sizeof(*m));
+	if (peft_is(at) && !file_exists(at, "config.json"))
+		return err_set(e, FATE_REJECT, "this is an adapter: its base "
+		    "is the model, and it is given as adapter=");
 	if (source_open(a, at, &s, &shape, e) == -1)
 		return -1;
 	weights_layout(a, &shape, &m->w);
@@ -50,6 +54,21 @@ model_open(struct arena *a, int at, struct model *m, struct err *e)
 	if (weights_read(a, &m->w, &s.tensors, m->run, e) == -1)
 		return -1;
 	return open_tokenizer(a, &s, m, e);
+}
+
+int
+model_adapt(struct arena *a, int dir, struct model *m, struct buf *told,
+    struct err *e)
+{
+	struct adapter d;
+	struct peft p;
+
+	if (peft_open(a, dir, &p, e) == -1)
+		return -1;
+	for (size_t i = 0; i < p.nwarnings; i++)
+		buf_printf(told, "%s\n", p.warning[i]);
+	return peft_fit(a, &p, &m->w, &d, e) == -1 ? -1 :
+	    adapter_merge(&d, m->run, e);
 }
 
 int

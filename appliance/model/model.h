@@ -24,6 +24,11 @@ struct model {
  * thing is told by name */
 int model_open(struct arena *, int at, struct model *, struct err *);
 
+/* model_adapt - merge the adapter of a PEFT directory into the run; what it
+ * says that is not known is added to `told`, a line each */
+int model_adapt(struct arena *, int dir, struct model *, struct buf *told,
+    struct err *);
+
 /* model_drop - the parameters are elsewhere now */
 void model_drop(void *model);
 

@@ -13,6 +13,8 @@ static const struct opt evaluate_opts[] = {
 	    "measure this model's perplexity, as NAME[@VERSION|@TAG], or a "
 	    "path with a slash; without it predictions are compared with "
 	    "labels"),
+	OPT_REF(OPT_MODEL, struct evaluate_conf, adapter, NULL, 0,
+	    "an adapter of that model, likewise; gates are then on it"),
 	OPT_REF(OPT_MODEL, struct evaluate_conf, against, NULL, 0,
 	    "another model, the baseline; a tag that does not exist yet is "
 	    "no fault"),
@@ -73,6 +75,13 @@ plan_gate(const struct evaluate_conf *c, const struct gate *g, struct err *e)
 	return 0;
 }
 
+/* judged - what gates are on: the adapter, if there is one */
+static const char *
+judged(const struct evaluate_conf *c)
+{
+	return c->adapter != NULL ? c->adapter : c->model;
+}
+
 static int
 evaluate_plan(const void *arg, struct needs *needs, struct err *e)
 {
@@ -82,10 +91,13 @@ evaluate_plan(const void *arg, struct needs *needs, struct err *e)
 	int rc = 0;
 
 	needs->report = true;
-	needs->store = stage_named(c->model) || stage_named(c->against);
+	needs->store = stage_named(c->model) || stage_named(c->adapter) ||
+	    stage_named(c->against);
 	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
-	if (c->gate.n > 0 && bare(c->model))
-		needs->gates = c->model;
+	if (c->gate.n > 0 && bare(judged(c)))
+		needs->gates = judged(c);
+	if (c->adapter != NULL && c->model == NULL)
+		rc = err_set(e, FATE_REJECT, "adapter= needs a model");
 	if (c->against != NULL && c->model == NULL)
 		rc = err_set(e, FATE_REJECT, "against= needs a model");
 	if (c->rival != NULL && c->model != NULL)
@@ -108,8 +120,8 @@ open_against(struct stage *s, struct evaluate *t, struct err *e)
 
 	if (ref == NULL)
 		return 0;
-	t->against = scorer_open(&t->other, s, ref, t->conf->context,
-	    e) == 0;
+	t->against = scorer_open(&t->other, s, ref, NULL,
+	    t->conf->context, e) == 0;
 	if (t->against)
 		return 0;
 	if (e->fate != FATE_NOINPUT || !stage_named(ref) ||
@@ -130,8 +142,8 @@ evaluate_open(struct stage *s, struct err *e)
 	buf_view(t->items, stage_journal(s));
 	if (t->conf->model == NULL)
 		return 0;
-	if (scorer_open(&t->model, s, t->conf->model, t->conf->context,
-	    e) == -1)
+	if (scorer_open(&t->model, s, t->conf->model, t->conf->adapter,
+	    t->conf->context, e) == -1)
 		return -1;
 	return open_against(s, t, e);
 }
@@ -291,9 +303,9 @@ tell_gates(struct stage *s, struct evaluate *t, const struct metrics *m,
 	stage_result(s, "gates", buf_get(b));
 	if (first != NULL)
 		return err_set(e, FATE_REJECT, "gate: %s", first);
-	if (!bare(c->model) || stage_is_shell(s))
+	if (!bare(judged(c)) || stage_is_shell(s))
 		return 0;
-	return stage_version(s, c->model, KIND_MODEL, &v, &ref, e) == -1 ?
+	return stage_version(s, judged(c), KIND_MODEL, &v, &ref, e) == -1 ?
 	    -1 : stage_passed(s, &v, e);
 }
 
@@ -321,7 +333,7 @@ evaluate_finish(struct stage *s, struct batch *out, struct err *e)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 2,
+	.abi = MODULE_ABI, .revision = 3,
 	.name = "evaluate", .summary = "measures with intervals, and gates",
 	.options = evaluate_opts, .conf_size = sizeof(struct evaluate_conf),
 	.plan = evaluate_plan, .open = evaluate_open,

@@ -14,8 +14,8 @@
  */
 
 struct evaluate_conf {
-	const char *model, *against, *text, *prompt, *label, *prediction;
-	const char *rival, *gpus;
+	const char *model, *adapter, *against, *text, *prompt, *label;
+	const char *prediction, *rival, *gpus;
 	struct opt_list gate;
 	int64_t context, resamples, seed;
 };
@@ -74,8 +74,9 @@ struct scorer {
 	struct predict *predict;
 };
 
+/* scorer_open - adapter: merged into the model, or NULL */
 int scorer_open(struct scorer *, struct stage *, const char *ref,
-    int64_t context, struct err *);
+    const char *adapter, int64_t context, struct err *);
 
 /* scorer_texts - nll and tokens of n texts, each after its prompt */
 int scorer_texts(struct scorer *, struct stage *, struct arena *,

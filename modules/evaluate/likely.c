@@ -24,9 +24,25 @@ likely_metric(const char *name)
 	return false;
 }
 
+/* scorer_adapt - the model becomes what its adapter makes of it */
+static int
+scorer_adapt(struct scorer *x, struct stage *s, const char *ref, struct err *e)
+{
+	struct buf *told = buf_new(s->arena, 1 << 16);
+	int dir = stage_files(s, ref, KIND_MODEL, e), rc;
+
+	if (dir == -1)
+		return -1;
+	rc = model_adapt(s->arena, dir, &x->model, told, e);
+	close(dir);
+	if (told->n > 0)
+		stage_warn(s, "'%s': %s", ref, buf_cstr(told));
+	return rc == -1 ? err_prefix(e, "'%s': ", ref) : 0;
+}
+
 int
 scorer_open(struct scorer *x, struct stage *s, const char *ref,
-    int64_t context, struct err *e)
+    const char *adapter, int64_t context, struct err *e)
 {
 	struct device *d;
 	size_t places, V, wanted;
@@ -38,6 +54,8 @@ scorer_open(struct scorer *x, struct stage *s, const char *ref,
 	close(dir);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", ref);
+	if (adapter != NULL && scorer_adapt(x, s, adapter, e) == -1)
+		return -1;
 	places = x->model.w.shape.T;
 	if (context > 0 || places > CONTEXT)
 		places = context > 0 ? (size_t)context : CONTEXT;

@@ -20,6 +20,8 @@ static const struct opt infer_opts[] = {
 	OPT_REF(OPT_MODEL, struct infer_conf, model, NULL,
 	    OPT_POSITIONAL | OPT_NEEDED,
 	    "the model, as NAME[@VERSION|@TAG], or a path with a slash"),
+	OPT_REF(OPT_MODEL, struct infer_conf, adapter, NULL, 0,
+	    "an adapter of that model, as train or PEFT made it, likewise"),
 	OPT_TEXT(struct infer_conf, prompt, NULL, 0,
 	    "field with the prompt; unset: prompt, and if it is not there, "
 	    "text"),
@@ -79,7 +81,7 @@ infer_plan(const void *arg, struct needs *needs, struct err *e)
 	const struct infer_conf *c = arg;
 
 	(void)e;
-	needs->store = stage_named(c->model);
+	needs->store = stage_named(c->model) || stage_named(c->adapter);
 	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
 	return 0;
 }
@@ -106,6 +108,26 @@ infer_begin(const struct infer *t)
 	return k->scored != NULL || (k->bos >= 0 && k->bos != k->end);
 }
 
+/* infer_adapt - the model becomes what its adapter makes of it */
+static int
+infer_adapt(struct infer *t, struct err *e)
+{
+	const char *ref = t->conf->adapter;
+	struct buf *told = buf_new(t->stage->arena, 1 << 16);
+	int dir, rc;
+
+	if (ref == NULL)
+		return 0;
+	dir = stage_files(t->stage, ref, KIND_MODEL, e);
+	if (dir == -1)
+		return -1;
+	rc = model_adapt(t->stage->arena, dir, &t->model, told, e);
+	close(dir);
+	if (told->n > 0)
+		stage_warn(t->stage, "'%s': %s", ref, buf_cstr(told));
+	return rc == -1 ? err_prefix(e, "'%s': ", ref) : 0;
+}
+
 static int
 infer_model(struct infer *t, struct err *e)
 {
@@ -122,6 +144,8 @@ infer_model(struct infer *t, struct err *e)
 	close(dir);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", c->model);
+	if (infer_adapt(t, e) == -1)
+		return -1;
 	places = t->model.w.shape.T;
 	if (c->context > 0 || places > CONTEXT)
 		places = c->context > 0 ? (size_t)c->context : CONTEXT;
@@ -432,7 +456,7 @@ infer_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 2,
+	.abi = MODULE_ABI, .revision = 3,
 	.name = "infer", .summary = "a model answers each record's prompt",
 	.options = infer_opts, .conf_size = sizeof(struct infer_conf),
 	.plan = infer_plan, .open = infer_open, .batch = infer_batch,

@@ -12,7 +12,7 @@
  */
 
 struct infer_conf {
-	const char *model, *prompt, *template, *into, *gpus;
+	const char *model, *adapter, *prompt, *template, *into, *gpus;
 	int64_t max_tokens, top_k, seed, slots, context;
 	double temperature, top_p;
 	struct opt_list stop;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A checkpoint is one file in the stage's directory: a head, the progress, the
- * parameters and both moments, and at the end a hash of all that.  It is
+ * A checkpoint is one file in the stage's directory: a head, the progress, what
+ * is trained and its moments, and at the end a hash of all that.  It is
  * written beside the last one and renamed.  The best parameters are a file of
  * the same form without moments; a later best that an interrupted run left is
  * made again with the same bytes, so the two files need not change together.
@@ -11,6 +11,8 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+
+#define CHECKPOINT_VERSION	2
 
 struct head {
 	char magic[8];
@@ -54,8 +56,9 @@ pass_reals(struct pass *p, struct train *t, real *x, real *host, size_t n)
 static void
 head_of(struct train *t, struct head *h)
 {
-	*h = (struct head){ "QUERNCKP", 1, t->model.w.all,
-	    (uint64_t)t->steps, stage_threads(t->stage), "" };
+	*h = (struct head){ "QUERNCKP", CHECKPOINT_VERSION,
+	    t->optimise.all, (uint64_t)t->steps, stage_threads(t->stage),
+	    "" };
 	snprintf(h->isa, sizeof(h->isa), "%s",
 	    t->device->k->isa(t->device->dev));
 }
@@ -68,8 +71,9 @@ head_same(struct train *t, const struct head *h, struct err *e)
 	struct head mine;
 
 	head_of(t, &mine);
-	if (memcmp(h->magic, mine.magic, 8) != 0 || h->version != 1 ||
-	    h->reals != mine.reals || h->steps != mine.steps)
+	if (memcmp(h->magic, mine.magic, 8) != 0 ||
+	    h->version != mine.version || h->reals != mine.reals ||
+	    h->steps != mine.steps)
 		return err_set(e, FATE_REJECT, "the checkpoint is of another "
 		    "model or another number of steps; rerun the job");
 	if (h->threads != mine.threads || strcmp(h->isa, mine.isa) != 0)
@@ -80,18 +84,45 @@ head_same(struct train *t, const struct head *h, struct err *e)
 	return 0;
 }
 
+/* pass_params - what is trained, and with moments how it was moving */
+static int
+pass_params(struct pass *p, struct train *t, bool moments, real *host)
+{
+	const struct optimise *o = &t->optimise;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct param *q = &o->v[i];
+		size_t n = q->rows * q->cols;
+
+		if (pass_reals(p, t, q->p, host, n) == -1)
+			return -1;
+		if (!moments)
+			continue;
+		if (pass_reals(p, t, q->m, host, n) == -1 || (q->v != NULL &&
+		    pass_reals(p, t, q->v, host, n) == -1))
+			return -1;
+	}
+	return 0;
+}
+
 /* pass_all - every part, then the hash */
 static int
 pass_all(struct pass *p, struct train *t, struct progress *at, bool moments)
 {
-	size_t n = t->model.w.all;
+	size_t most = 0, n;
 	struct hash mine, theirs;
+	real *host;
+	int rc;
 
-	if (pass_part(p, at, sizeof(*at)) == -1 ||
-	    pass_reals(p, t, t->decoder.run, t->model.run, n) == -1)
-		return -1;
-	if (moments && (pass_reals(p, t, t->m, t->model.run, n) == -1 ||
-	    pass_reals(p, t, t->v, t->model.run, n) == -1))
+	for (size_t i = 0; i < t->optimise.n; i++) {
+		n = t->optimise.v[i].rows * t->optimise.v[i].cols;
+		most = n > most ? n : most;
+	}
+	host = mem_alloc(most * sizeof(*host));
+	rc = pass_part(p, at, sizeof(*at)) == -1 ? -1 :
+	    pass_params(p, t, moments, host);
+	mem_free(host);
+	if (rc == -1)
 		return -1;
 	mine = hash_end(&p->hash);
 	if (p->out)
@@ -160,7 +191,10 @@ file_in(struct train *t, const char *name, bool moments, struct progress *at,
 int
 checkpoint_write(struct train *t, struct err *e)
 {
-	return file_out(t, "checkpoint", true, e);
+	if (file_out(t, "checkpoint", true, e) == -1)
+		return -1;
+	t->kept = t->at.step;
+	return 0;
 }
 
 int

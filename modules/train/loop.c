@@ -13,6 +13,8 @@
 
 #include <math.h>
 
+#define MEASURED	5		/* the step whose time is told */
+
 /* window_at - inputs and targets of a window of the text */
 static void
 window_at(const struct tokens *x, size_t T, size_t window, int32_t *id,
@@ -28,6 +30,8 @@ window_at(const struct tokens *x, size_t T, size_t window, int32_t *id,
 static double
 step_micro(struct train *t, int64_t micro, int32_t *id, int32_t *target)
 {
+	/* beside weights, adapters and the order of windows */
+	const uint64_t dropout_stream = (uint64_t)1 << 62;
 	size_t T = t->decoder.T, B = t->decoder.B;
 	uint64_t n = t->windows;
 	double all = (double)(t->decoder.R * (size_t)t->conf->accumulate);
@@ -38,6 +42,8 @@ step_micro(struct train *t, int64_t micro, int32_t *id, int32_t *target)
 		window_at(&t->train, T, random_place((uint64_t)t->conf->seed,
 		    1 + g / n, n, g % n), id + b * T, target + b * T);
 	}
+	t->decoder.work.key = random_key((uint64_t)t->conf->seed,
+	    dropout_stream + (uint64_t)micro);
 	return decoder_run(&t->decoder, id, target, 1 / all);
 }
 
@@ -46,40 +52,38 @@ static double
 rate_at(const struct train *t, int64_t step)
 {
 	const struct train_conf *c = t->conf;
-	double low = c->lr * c->min_lr, part;
+	double low = c->lr * c->min_lr, part, all = (double)t->steps;
+	double from = (double)c->warmup;
 
 	if (step < c->warmup)
-		return c->lr * (double)(step + 1) / (double)c->warmup;
-	if (c->schedule == SCHEDULE_CONSTANT || t->steps <= c->warmup)
+		return c->lr * (double)(step + !c->warmup_zero) /
+		    (double)c->warmup;
+	if (c->schedule == SCHEDULE_WSD)
+		from = fmax(from, all - ceil(all * c->cooldown));
+	part = ((double)step - from) / (all - from);
+	if (c->schedule == SCHEDULE_CONSTANT || from >= all || part < 0)
 		return c->lr;
-	part = (double)(step - c->warmup) / (double)(t->steps - c->warmup);
+	if (c->schedule == SCHEDULE_WSD)
+		return low + (c->lr - low) * (1 - sqrt(part));
 	if (c->schedule == SCHEDULE_LINEAR)
 		return low + (c->lr - low) * (1 - part);
 	return low + (c->lr - low) * 0.5 * (1 + cos(M_PI * part));
 }
 
-/* step_update - clip, AdamW on each parameter, gradients to 0 */
-static void
-step_update(struct train *t)
+/* step_update - guard, clip, move what is trained, gradients to 0 */
+static int
+step_update(struct train *t, double loss, struct err *e)
 {
-	const struct kernels *k = t->device->k;
 	const struct train_conf *c = t->conf;
-	const struct weights *w = &t->model.w;
-	void *dev = t->device->dev;
-	double norm = sqrt(k->sumsq(dev, t->decoder.grad, w->all));
-	struct kernel_adamw o = { .lr = rate_at(t, t->at.step),
-	    .beta1 = c->beta1, .beta2 = c->beta2, .eps = c->eps,
-	    .scale = c->clip > 0 && norm > c->clip ? c->clip / norm : 1,
-	    .step = t->at.step + 1 };
+	double norm = optimise_norm(&t->optimise);
+	int rc = guard_step(t, loss, norm, e);
 
-	for (size_t i = 0; i < w->n; i++) {
-		size_t at = w->v[i].at;
-
-		o.decay = w->v[i].decay ? c->weight_decay : 0;
-		k->adamw(dev, t->decoder.run + at, t->decoder.grad + at,
-		    t->m + at, t->v + at, w->v[i].rows * w->v[i].cols, &o);
-	}
-	k->fill(dev, t->decoder.grad, w->all, 0);
+	if (rc == 1)
+		optimise_step(&t->optimise, rate_at(t, t->at.step),
+		    c->clip > 0 && norm > c->clip ? c->clip / norm : 1,
+		    t->at.step + 1);
+	optimise_clear(&t->optimise);
+	return rc == -1 ? -1 : 0;
 }
 
 /* valid_loss - the mean over the text that is held back */
@@ -144,8 +148,11 @@ loop_note(struct train *t, double loss, double seconds)
 	int64_t every = t->steps / 200 + 1;
 	double tokens = (double)(t->decoder.R * (size_t)t->conf->accumulate);
 
-	at->sum += loss;
-	if (++at->since == every || at->step == t->steps) {
+	if (isfinite(loss)) {
+		at->sum += loss;
+		at->since++;
+	}
+	if (at->since >= every || (at->step == t->steps && at->since > 0)) {
 		point_add(at->curve, &at->ncurve, at->step, at->sum /
 		    (double)at->since);
 		at->sum = 0;
@@ -155,6 +162,18 @@ loop_note(struct train *t, double loss, double seconds)
 	stage_note(t->stage, "step %lld of %lld, loss %.3f, %.0f tokens/s",
 	    (long long)at->step, (long long)t->steps, loss,
 	    tokens / seconds);
+}
+
+/* loop_hours - how long it will take, by a step that has been measured */
+static void
+loop_hours(const struct train *t, double seconds)
+{
+	double left = (double)(t->steps - t->at.step) * seconds / 3600;
+
+	if (left > 0.02)
+		msg_info("%.1f s a step: about %.1f hours for the %lld steps "
+		    "that are left", seconds, left,
+		    (long long)(t->steps - t->at.step));
 }
 
 /* loop_step - one step; its loss */
@@ -168,11 +187,8 @@ loop_step(struct train *t, int32_t *id, int32_t *target, double *loss,
 	for (int64_t i = 0; i < n; i++)
 		sum += step_micro(t, t->at.step * n + i, id, target);
 	*loss = sum / (double)(t->decoder.R * (size_t)n);
-	if (!isfinite(*loss))
-		return err_set(e, FATE_REJECT, "the loss is no number at step "
-		    "%lld: take a lower lr or a longer warmup",
-		    (long long)t->at.step + 1);
-	step_update(t);
+	if (step_update(t, *loss, e) == -1)
+		return -1;
 	t->at.step++;
 	return 0;
 }
@@ -187,6 +203,7 @@ loop_steps(struct train *t, struct err *e)
 	int32_t *target = arena_array(t->stage->arena, R, sizeof(*target));
 	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
 	double began, kept = when_mono(), loss;
+	int64_t first = t->at.step;
 	int rc;
 
 	while (t->at.step < t->steps) {
@@ -197,6 +214,8 @@ loop_steps(struct train *t, struct err *e)
 		if (loop_step(t, id, target, &loss, e) == -1)
 			return -1;
 		loop_note(t, loss, when_mono() - began);
+		if (t->at.step == first + MEASURED)
+			loop_hours(t, when_mono() - began);
 		rc = 0;
 		if (t->valid.n > 0 && (t->at.step % every == 0 ||
 		    t->at.step == t->steps))
@@ -222,10 +241,9 @@ loop_steps(struct train *t, struct err *e)
 int
 loop_run(struct train *t, struct err *e)
 {
-	size_t all = t->model.w.all;
-
 	if (checkpoint_read(t, e) == -1)
 		return -1;
+	t->kept = t->at.step;
 	if (t->at.step > 0)
 		msg_info("resumed at step %lld", (long long)t->at.step);
 	stage_total(t->stage, t->steps);
@@ -236,7 +254,5 @@ loop_run(struct train *t, struct err *e)
 	if (t->at.best != 0 && t->at.best_step != t->at.step &&
 	    best_read(t, e) == -1)
 		return -1;
-	t->device->k->get(t->device->dev, t->model.run, t->decoder.run,
-	    all * sizeof(*t->model.run));
 	return 0;
 }

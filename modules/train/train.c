@@ -12,79 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct opt train_opts[] = {
-	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
-	    "what is built when there is no base"),
-	OPT_REF(OPT_TOKENIZER, struct train_conf, tokenizer, NULL, 0,
-	    "the vocabulary, as NAME[@VERSION|@TAG], or a path with a slash; "
-	    "a base brings its own"),
-	OPT_REF(OPT_MODEL, struct train_conf, base, NULL, 0,
-	    "a model whose weights are trained further"),
-	OPT_INT(struct train_conf, layers, "4", 1, 1024, 0,
-	    "layers"),
-	OPT_INT(struct train_conf, channels, "128", 2, 65536, 0,
-	    "channels of a layer"),
-	OPT_INT(struct train_conf, heads, "4", 1, 1024, 0,
-	    "attention heads"),
-	OPT_INT(struct train_conf, kv_heads, "0", 0, 1024, 0,
-	    "llama: key and value heads; 0: as many as heads"),
-	OPT_INT(struct train_conf, hidden, "0", 0, 1 << 20, 0,
-	    "channels inside the MLP; 0: four times, or for llama 8/3 of the "
-	    "channels"),
-	OPT_INT(struct train_conf, context, "256", 1, 1 << 20, 0,
-	    "tokens of a sequence"),
-	OPT_BOOL(struct train_conf, tied, "yes", 0,
-	    "the output uses the token table's weights"),
-	OPT_TEXT(struct train_conf, text, "text", 0,
-	    "field that is learnt from"),
-	OPT_PATH_IN(struct train_conf, shard, NULL, 0,
-	    "tokens from this file of 'tokenize shard' instead of records; "
-	    "train then begins the pipeline"),
-	OPT_REF(OPT_DATASET, struct train_conf, valid, NULL, 0,
-	    "records held back, as NAME[@VERSION|@TAG][:SPLIT]: the weights "
-	    "with the lowest loss on them are kept"),
-	OPT_INT(struct train_conf, batch, "8", 1, 1 << 16, 0,
-	    "sequences in a micro-batch"),
-	OPT_INT(struct train_conf, accumulate, "1", 1, 1 << 16, 0,
-	    "micro-batches in a step"),
-	OPT_INT(struct train_conf, steps, "0", 0, 1e12, 0,
-	    "steps; 0: as epochs say"),
-	OPT_INT(struct train_conf, epochs, "1", 1, 1e6, 0,
-	    "times that the text is read"),
-	OPT_FLOAT(struct train_conf, lr, "0.001", 0, 10, 0,
-	    "highest learning rate"),
-	OPT_FLOAT(struct train_conf, min_lr, "0.1", 0, 1, 0,
-	    "lowest learning rate, as a part of lr"),
-	OPT_INT(struct train_conf, warmup, "20", 0, 1e9, 0,
-	    "steps in which the learning rate rises"),
-	OPT_ENUM(struct train_conf, schedule, "cosine",
-	    "cosine|linear|constant", 0,
-	    "how the learning rate falls afterwards"),
-	OPT_FLOAT(struct train_conf, weight_decay, "0.1", 0, 10, 0,
-	    "of matrices (AdamW)"),
-	OPT_FLOAT(struct train_conf, beta1, "0.9", 0, 0.9999, 0,
-	    "AdamW"),
-	OPT_FLOAT(struct train_conf, beta2, "0.95", 0, 0.999999, 0,
-	    "AdamW"),
-	OPT_FLOAT(struct train_conf, eps, "1e-8", 0, 1, 0,
-	    "AdamW"),
-	OPT_FLOAT(struct train_conf, clip, "1", 0, 1e6, 0,
-	    "longest gradient of a step; 0: any"),
-	OPT_INT(struct train_conf, seed, "1", 0, 1e15, 0,
-	    "of weights and order"),
-	OPT_INT(struct train_conf, eval_every, "0", 0, 1e9, 0,
-	    "steps between two looks at valid; 0: a tenth of all"),
-	OPT_INT(struct train_conf, patience, "0", 0, 1e6, 0,
-	    "looks without a lower loss after which it stops; 0: never"),
-	OPT_DURATION(struct train_conf, checkpoint, "60s", 0, 1e9, OPT_NOKEY,
-	    "time between two checkpoints"),
-	OPT_TEXT(struct train_conf, gpus, "0", OPT_NOKEY,
-	    "GPUs that it waits for, or auto"),
-	OPT_PATH_OUT(struct train_conf, out, NULL, OPT_NOKEY,
-	    "directory that the model is written to, instead of a save"),
-	OPT_DONE
-};
-
 static int
 train_plan(const void *arg, struct needs *needs, struct err *e)
 {
@@ -101,6 +28,11 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 		return err_set(e, FATE_REJECT, "heads=%lld cannot share "
 		    "kv_heads=%lld", (long long)c->heads,
 		    (long long)c->kv_heads);
+	if (c->adapter == ADAPTER_LORA && c->base == NULL)
+		return err_set(e, FATE_REJECT, "adapter=lora without a base: "
+		    "adapters are for a model that is there");
+	if (c->adapter == ADAPTER_NONE && c->merge)
+		return err_set(e, FATE_REJECT, "merge=yes without an adapter");
 	needs->source = c->shard != NULL;
 	needs->makes = c->out == NULL ? KIND_MODEL : KIND_NONE;
 	needs->sink = c->out != NULL;
@@ -162,7 +94,8 @@ open_model(struct train *t, struct err *e)
 			return -1;
 		rc = model_open(a, dir, &t->model, e);
 		close(dir);
-		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) : 0;
+		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
+		    train_adapter(t, e);
 	}
 	if (open_tokenizer(t, e) == -1)
 		return -1;
@@ -254,34 +187,6 @@ tokens_collected(struct train *t, struct err *e)
 	return 0;
 }
 
-/* train_memory - the plan, shown before anything is taken */
-static int
-train_memory(struct train *t, struct err *e)
-{
-	struct arena *a = t->stage->arena;
-	struct buf *b = buf_new(a, 4096);
-	const struct weights *w = &t->model.w;
-	size_t T = (size_t)t->conf->context;
-
-	T = T < w->shape.T ? T : w->shape.T;
-	slab_init(&t->slab, a, t->device);
-	decoder_want(&t->decoder, a, w, &t->slab, &(struct decoder_conf){
-	    .B = (size_t)t->conf->batch, .T = T });
-	slab_reals(&t->slab, "AdamW", w->all, &t->m);
-	slab_reals(&t->slab, "AdamW", w->all, &t->v);
-	slab_text(&t->slab, b);
-	msg_info("memory in MiB: %s", buf_cstr(b));
-	b->n = 0;
-	slab_json(&t->slab, b);
-	stage_result(t->stage, "memory", buf_get(b));
-	if (slab_take(&t->slab, e) == -1)
-		return -1;
-	decoder_ready(&t->decoder);
-	t->device->k->put(t->device->dev, t->decoder.run, t->model.run,
-	    w->all * sizeof(real));
-	return 0;
-}
-
 /* train_prepare - tokens, device, memory, how many steps */
 static int
 train_prepare(struct train *t, struct err *e)
@@ -305,6 +210,10 @@ train_prepare(struct train *t, struct err *e)
 	t->windows = (t->train.n - 1) / t->decoder.T;
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)t->windows / (double)each + 0.999);
+	if (t->conf->adapter == ADAPTER_LORA)
+		msg_info("adapters for %zu modules: %zu of %zu parameters are "
+		    "trained", t->adapter.n, t->optimise.all, t->model.w.all +
+		    t->adapter.all);
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
 	    "sequences of %zu", family_name(t->model.w.shape.family),
 	    t->model.w.all, t->train.n,
@@ -328,8 +237,12 @@ train_tell(struct train *t, struct buf *b)
 {
 	const struct progress *at = &t->at;
 
-	buf_printf(b, "{\"parameters\":%zu,\"tokens\":%zu,\"steps\":%lld,"
-	    "\"loss\":", t->model.w.all, t->train.n, (long long)at->step);
+	buf_printf(b, "{\"parameters\":%zu,\"trained\":%zu,\"tokens\":%zu,"
+	    "\"steps\":%lld,", t->model.w.all, t->optimise.all, t->train.n,
+	    (long long)at->step);
+	if (at->skipped > 0)
+		buf_printf(b, "\"skipped\":%lld,", (long long)at->skipped);
+	buf_str(b, "\"loss\":");
 	buf_json_num(b, at->ncurve > 0 ? at->curve[at->ncurve - 1].loss : NAN);
 	if (at->best != 0)
 		buf_printf(b, ",\"best_valid_loss\":%.6g,\"best_step\":%lld",
@@ -350,8 +263,12 @@ train_keep(struct train *t, struct view told, struct err *e)
 
 	if (dir == -1)
 		return -1;
-	rc = file_replace(dir, "train.json", told, 0640, true, e) == -1 ||
-	    model_write(t->stage->arena, &t->model, dir, e) == -1 ? -1 : 0;
+	rc = file_replace(dir, "train.json", told, 0640, true, e);
+	if (rc == 0 && t->conf->adapter == ADAPTER_LORA && !t->conf->merge)
+		rc = peft_write(t->stage->arena, &t->adapter, &t->model.w,
+		    dir, e);
+	else if (rc == 0)
+		rc = model_write(t->stage->arena, &t->model, dir, e);
 	close(dir);
 	return rc == 0 ? stage_made(t->stage, out, e) : -1;
 }
@@ -363,7 +280,8 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 	struct buf *b = buf_new(s->arena, (size_t)1 << 20);
 
 	(void)out;
-	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1)
+	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1 ||
+	    train_result(t, e) == -1)
 		return -1;
 	train_tell(t, b);
 	stage_result(s, "train", buf_get(b));
@@ -380,7 +298,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 2,
+	.abi = MODULE_ABI, .revision = 3,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,

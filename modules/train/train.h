@@ -2,41 +2,50 @@
 #ifndef TRAIN_TRAIN_H
 #define TRAIN_TRAIN_H
 
-#include "appliance/model/decoder.h"
 #include "appliance/model/model.h"
+#include "appliance/model/optimise.h"
+#include "appliance/model/peft.h"
 #include "appliance/module.h"
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
- * tokens.c makes them, loop.c takes the steps, checkpoint.c keeps what a step
- * depends on.
+ * tokens.c makes them, adapt.c sets adapters up, memory.c plans, loop.c takes
+ * the steps, guard.c watches them, checkpoint.c keeps what a step depends on.
  */
 
 struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
-	int arch, schedule;
+	const char *target_regex;
+	int arch, schedule, optimizer, guard, adapter, bias, init_lora_weights;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
-	int64_t seed, eval_every, patience, checkpoint;
-	bool tied;
+	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
+	int64_t seed, eval_every, patience, checkpoint, rank;
+	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge;
+	struct opt_list target_modules, exclude_modules, layers_to_transform;
+	struct opt_list rank_pattern, alpha_pattern, modules_to_save;
 };
 
+extern const struct opt train_opts[];
+
 enum { ARCH_GPT2, ARCH_LLAMA };
-enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT };
+enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
+enum { GUARD_STOP, GUARD_SKIP };
+enum { ADAPTER_NONE, ADAPTER_LORA };
 
 struct tokens {
 	uint32_t *v;
 	size_t n;
 };
 
-/* a point of a curve: a step and its loss */
-struct point {
+struct point {				/* of a curve */
 	int64_t step;
 	double loss;
 };
 
 #define POINTS	256
+#define RECENT	128		/* steps that an outlier is held against */
 
 /* what the next step depends on beside the parameters */
 struct progress {
@@ -45,6 +54,9 @@ struct progress {
 	int64_t best_step, stale;	/* stale: looks without a better */
 	double sum;			/* of losses since the last point */
 	int64_t since;
+	int64_t skipped, in_a_row;	/* steps left out */
+	int64_t nrecent;		/* steps taken into `recent` */
+	double recent[RECENT][2];	/* loss and gradient's length */
 	size_t ncurve, nvalid;
 	struct point curve[POINTS], valid[POINTS];
 };
@@ -56,7 +68,10 @@ struct train {
 	struct slab slab;
 	struct model model;
 	struct decoder decoder;
-	real *m, *v;			/* AdamW's moments */
+	struct optimise optimise;
+	struct adapter adapter;
+	bool *frozen;			/* of each parameter; NULL: none is */
+	int64_t kept;			/* step of the last checkpoint */
 	struct tokens train, valid;
 	size_t windows;
 	int64_t steps;
@@ -71,21 +86,34 @@ struct train {
 void tokens_add(const struct model *, struct arena *, struct view text,
     struct buf *out);
 
-/* tokens_shard - a file of 'tokenize shard', its texts begun and ended as those
- * of records are; tokens_valid - the dataset that is held back */
+/* tokens_shard - a file of 'tokenize shard'; tokens_valid - the dataset that is
+ * held back */
 int tokens_shard(struct train *, struct err *);
 int tokens_valid(struct train *, struct err *);
 
+/* train_adapter - as the options say; what of the base is frozen */
+int train_adapter(struct train *, struct err *);
+
+/* train_memory - the plan, shown first; then everything is in its place */
+int train_memory(struct train *, struct err *);
+
+/* train_result - the host has what was trained: the model's run, or the
+ * adapter's (merge: the run with it) */
+int train_result(struct train *, struct err *);
+
+/* guard_step - may a step with this loss and gradient be taken: 1, 0 it is left
+ * out, -1 */
+int guard_step(struct train *, double loss, double norm, struct err *);
+
 /* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; afterwards
- * model.run has the best parameters */
+ * the device has the best parameters */
 int loop_run(struct train *, struct err *);
 
 /* checkpoint_write - parameters, moments and progress, by rename and flushed;
- * checkpoint_read - 1 resumed, 0 there is none, -1 */
+ * checkpoint_read - 1 resumed, 0 there is none, -1; best_write, best_read - the
+ * parameters of the lowest validation loss */
 int checkpoint_write(struct train *, struct err *);
 int checkpoint_read(struct train *, struct err *);
-
-/* best_write, best_read - the parameters of the lowest validation loss */
 int best_write(struct train *, struct err *);
 int best_read(struct train *, struct err *);
 

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Adapters: from the options to what is trained, and back to the host. */
+#include "appliance/base/base.h"
+#include "modules/train/train.h"
+
+#include <stdlib.h>
+
+/* what attention's query and value come from, as PEFT has it for each family */
+static const char *const defaults[] = { "c_attn", "query_key_value",
+	"qkv_proj", "q_proj", "v_proj" };
+
+static struct match
+match_of(const struct opt_list *l)
+{
+	return (struct match){ NULL, l->v, l->n };
+}
+
+/* pattern_of - NAME:NUMBER, the name may have colons */
+static int
+pattern_of(struct arena *a, const struct opt_list *l, const char *option,
+    struct match_pattern **out, size_t *n, struct err *e)
+{
+	*out = arena_array(a, l->n + 1, sizeof(**out));
+	for (*n = 0; *n < l->n; ++*n) {
+		const char *s = l->v[*n], *colon = strrchr(s, ':');
+		char *end = NULL;
+		double x = colon == NULL ? 0 : strtod(colon + 1, &end);
+
+		if (colon == NULL || end == colon + 1 || *end != '\0')
+			return err_set(e, FATE_REJECT, "%s: '%s' is no "
+			    "NAME:NUMBER", option, s);
+		(*out)[*n] = (struct match_pattern){ arena_strn(a, s,
+		    (size_t)(colon - s)), x };
+	}
+	return 0;
+}
+
+static int
+layers_of(struct arena *a, const struct opt_list *l, struct adapter_conf *c,
+    struct err *e)
+{
+	char *end;
+
+	c->layer = arena_array(a, l->n + 1, sizeof(*c->layer));
+	for (size_t i = 0; i < l->n; i++) {
+		c->layer[c->nlayers++] = strtoll(l->v[i], &end, 10);
+		if (end == l->v[i] || *end != '\0')
+			return err_set(e, FATE_REJECT, "layers_to_transform: "
+			    "'%s' is no number", l->v[i]);
+	}
+	return 0;
+}
+
+/* targets_of - a list, an expression, or the defaults that the base has */
+static void
+targets_of(struct train *t, struct adapter_conf *c)
+{
+	const struct train_conf *o = t->conf;
+	struct arena *a = t->stage->arena;
+	size_t n;
+	const struct piece *p;
+
+	c->target = match_of(&o->target_modules);
+	if (o->target_regex != NULL)
+		c->target = (struct match){ .expression = o->target_regex };
+	else if (c->target.n == 1 && strcmp(c->target.v[0],
+	    "all-linear") == 0)
+		c->target = (struct match){ .expression = "all-linear" };
+	if (c->target.expression != NULL || c->target.n > 0)
+		return;
+	p = weights_pieces(a, &t->model.w, &n);
+	c->target.v = arena_array(a, BASE_COUNT(defaults),
+	    sizeof(*c->target.v));
+	for (size_t k = 0; k < BASE_COUNT(defaults); k++)
+		for (size_t i = 0; i < n; i++)
+			if (strstr(p[i].name, arena_printf(a, ".%s.weight",
+			    defaults[k])) != NULL) {
+				c->target.v[c->target.n++] = defaults[k];
+				break;
+			}
+}
+
+static int
+conf_of(struct train *t, struct adapter_conf *c, struct err *e)
+{
+	const struct train_conf *o = t->conf;
+	struct arena *a = t->stage->arena;
+
+	*c = (struct adapter_conf){ .base = o->base, .task = "CAUSAL_LM",
+	    .r = o->rank, .alpha = o->lora_alpha, .dropout = o->lora_dropout,
+	    .rslora = o->use_rslora, .dora = o->use_dora,
+	    .bias = (enum adapter_bias)o->bias,
+	    .init = (enum adapter_init)o->init_lora_weights,
+	    .exclude = match_of(&o->exclude_modules),
+	    .save = match_of(&o->modules_to_save) };
+	targets_of(t, c);
+	if (pattern_of(a, &o->rank_pattern, "rank_pattern", &c->rank,
+	    &c->nranks, e) == -1 || pattern_of(a, &o->alpha_pattern,
+	    "alpha_pattern", &c->alphas, &c->nalphas, e) == -1 ||
+	    layers_of(a, &o->layers_to_transform, c, e) == -1)
+		return -1;
+	return adapter_check(c, e);
+}
+
+int
+train_adapter(struct train *t, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	const struct weights *w = &t->model.w;
+	struct adapter_conf c;
+
+	if (t->conf->adapter == ADAPTER_NONE)
+		return 0;
+	if (conf_of(t, &c, e) == -1 ||
+	    adapter_plan(a, w, &c, &t->adapter, e) == -1)
+		return -1;
+	adapter_init(&t->adapter, t->model.run, (uint64_t)t->conf->seed);
+	t->frozen = arena_array(a, w->n, sizeof(*t->frozen));
+	memset(t->frozen, 1, w->n * sizeof(*t->frozen));
+	for (size_t i = 0; i < t->adapter.nsaved; i++)
+		t->frozen[weights_find(w, t->adapter.saved[i].at)] = false;
+	return 0;
+}
+
+int
+train_result(struct train *t, struct err *e)
+{
+	const struct decoder *d = &t->decoder;
+	const struct kernels *k = t->device->k;
+	struct adapter *x = &t->adapter;
+	size_t at = 0, n;
+
+	if (t->conf->adapter == ADAPTER_NONE) {
+		k->get(t->device->dev, t->model.run, d->run, t->model.w.all *
+		    sizeof(*t->model.run));
+		return 0;
+	}
+	k->get(t->device->dev, x->run, d->arun, x->all * sizeof(*x->run));
+	for (size_t i = 0; i < x->nsaved; i++) {
+		n = (x->saved[i].rows == 0 ? 1 : x->saved[i].rows) *
+		    x->saved[i].cols;
+		k->get(t->device->dev, x->base + at, d->run + x->saved[i].at,
+		    n * sizeof(*x->base));
+		at += n;
+	}
+	return t->conf->merge ? adapter_merge(x, t->model.run, e) : 0;
+}
