@@ -125,10 +125,20 @@ plan_biases(struct arena *a, struct adapter *d, const struct piece *p,
 	}
 }
 
+int
+adapter_saves(const struct weights *w, const struct piece *p, struct err *e)
+{
+	if (p->at != w->token || !w->shape.tied)
+		return 0;
+	return err_set(e, FATE_REJECT, "'%s' is the head's table as well in "
+	    "this base: saved whole, PEFT parts the two, which is not "
+	    "computed", p->name);
+}
+
 /* plan_saved - modules_to_save, with all they have; each must be there */
 static int
-plan_saved(struct arena *a, struct adapter *d, const struct piece *p,
-    size_t n, struct err *e)
+plan_saved(struct arena *a, struct adapter *d, const struct weights *w,
+    const struct piece *p, size_t n, struct err *e)
 {
 	for (size_t k = 0; k < d->conf.save.n; k++) {
 		struct adapter_conf one = { .save = { NULL,
@@ -143,6 +153,8 @@ plan_saved(struct arena *a, struct adapter *d, const struct piece *p,
 
 			if (!saves(&one, name))
 				continue;
+			if (adapter_saves(w, &p[i], e) == -1)
+				return -1;
 			found++;
 			for (size_t j = 0; j < d->nsaved; j++)
 				known |= d->saved[j].at == p[i].at;
@@ -214,7 +226,7 @@ adapter_plan(struct arena *a, const struct weights *w,
 	}
 	if (d->n == 0 && c->save.n == 0)
 		return plan_none(a, w, p, n, e);
-	if (plan_saved(a, d, p, n, e) == -1)
+	if (plan_saved(a, d, w, p, n, e) == -1)
 		return -1;
 	if (c->bias != BIAS_NONE)
 		plan_biases(a, d, p, n);

@@ -64,6 +64,9 @@ int adapter_plan(struct arena *, const struct weights *,
 void adapter_layout(struct arena *, const struct weights *,
     struct adapter *);
 
+/* adapter_saves - can this part of the base be saved whole */
+int adapter_saves(const struct weights *, const struct piece *, struct err *);
+
 /* adapter_init - A as PEFT draws it, B 0, m the lengths of the base's rows */
 void adapter_init(struct adapter *, const real *base, uint64_t seed);
 

@@ -48,8 +48,9 @@ without(struct arena *a, struct peft *p, const char *name, const char *segment)
 
 	if (at == NULL)
 		return name;
-	warn(p, arena_printf(a, TENSORS ": names have '%s' in them, as old "
-	    "files do; they are read without it", segment));
+	if (strcmp(at, ".base_layer.bias") != 0)	/* today's name */
+		warn(p, arena_printf(a, TENSORS ": names have '%s' in them, as "
+		    "old files do; they are read without it", segment));
 	return arena_printf(a, "%.*s.%s", (int)(at - name), name,
 	    at + strlen(segment));
 }
@@ -202,7 +203,8 @@ fit_module(struct arena *a, const struct peft *p, const struct peft_part *x,
 /* fit_saved - a tensor that replaces one of the base's */
 static int
 fit_saved(struct arena *a, const struct peft *p, const struct peft_part *x,
-    const struct piece *at, struct adapter *d, struct err *e)
+    const struct weights *w, const struct piece *at, struct adapter *d,
+    struct err *e)
 {
 	const struct tensor *t = x->whole;
 	size_t rows, cols;
@@ -220,7 +222,7 @@ fit_saved(struct arena *a, const struct peft *p, const struct peft_part *x,
 		    "base [%zu,%zu]%s", x->name, tensor_shape(a, t), rows,
 		    cols, base_says(a, p));
 	d->saved[d->nsaved++] = *at;
-	return 0;
+	return adapter_saves(w, at, e);
 }
 
 /* take - a tensor's numbers, turned if the file has them so */
@@ -296,7 +298,7 @@ peft_fit(struct arena *a, const struct peft *p, const struct weights *w,
 
 		to = piece_of(a, v, n, x->whole != NULL ? x->name :
 		    arena_printf(a, "%s.weight", x->name));
-		if ((x->whole != NULL ? fit_saved(a, p, x, to, d, e) :
+		if ((x->whole != NULL ? fit_saved(a, p, x, w, to, d, e) :
 		    fit_module(a, p, x, to, d, e)) == -1)
 			return -1;
 		at[i] = to->at;

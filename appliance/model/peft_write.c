@@ -133,6 +133,22 @@ by_name(const void *x, const void *y)
 	    ((const struct out *)y)->name);
 }
 
+/* saved_name - the bias of a module that has an adapter belongs to the layer
+ * that PEFT puts the adapter around */
+static const char *
+saved_name(struct arena *a, const struct adapter *d, const char *name)
+{
+	size_t n = strlen(name), k = sizeof(".bias") - 1;
+
+	for (size_t i = 0; n > k && i < d->n; i++)
+		if (strncmp(d->v[i].name, name, n - k) == 0 &&
+		    d->v[i].name[n - k] == '\0' &&
+		    strcmp(name + n - k, ".bias") == 0)
+			return arena_printf(a, FRONT "%s.base_layer.bias",
+			    d->v[i].name);
+	return arena_printf(a, FRONT "%s", name);
+}
+
 /* outs_of - every tensor, by name */
 static struct out *
 outs_of(struct arena *a, const struct adapter *d, size_t *n)
@@ -158,8 +174,8 @@ outs_of(struct arena *a, const struct adapter *d, size_t *n)
 	for (size_t i = 0; i < d->nsaved; i++) {
 		const struct piece *p = &d->saved[i];
 
-		o[(*n)++] = (struct out){ arena_printf(a, FRONT "%s",
-		    p->name), d->base + at, p->rows, p->cols, p->turned };
+		o[(*n)++] = (struct out){ saved_name(a, d, p->name),
+		    d->base + at, p->rows, p->cols, p->turned };
 		at += (p->rows == 0 ? 1 : p->rows) * p->cols;
 	}
 	qsort(o, *n, sizeof(*o), by_name);
