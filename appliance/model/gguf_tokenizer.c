@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* the vocabulary in GGUF's keys as files that everyone reads */
 #include "appliance/base/base.h"
+#include "appliance/base/words.h"
 #include "appliance/model/gguf_model.h"
 
 enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
@@ -71,7 +72,8 @@ put_cut(const struct vocabulary *v, struct buf *b)
 	return 0;
 }
 
-/* make_json - tokenizer.json of a byte-level BPE */
+/* make_json - tokenizer.json of a byte-level BPE; added tokens are in the vocab
+ * too, since those that are not are counted on behind it */
 static int
 make_json(const struct vocabulary *v, struct buf *b)
 {
@@ -86,7 +88,7 @@ make_json(const struct vocabulary *v, struct buf *b)
 		return -1;
 	buf_str(b, "\"vocab\":{");
 	for (uint64_t i = 0; gguf_next(&rest, &text); i++) {
-		if (type_of(v, i) != NORMAL)
+		if (type_of(v, i) == UNUSED)
 			continue;
 		buf_printf(b, "%s\n", comma);
 		buf_json(b, text);
@@ -177,6 +179,18 @@ make_model(const struct vocabulary *v, struct buf *b)
 	buf_free(&one);
 }
 
+/* all_text - is an array of texts UTF-8, as files of text must be */
+static bool
+all_text(const struct gguf_array *v)
+{
+	struct view rest = v->raw, text;
+
+	while (gguf_next(&rest, &text))
+		if (utf8_check(text.p, text.n) != text.n)
+			return false;
+	return true;
+}
+
 /* token_at - by its id */
 static bool
 token_at(const struct vocabulary *v, int64_t id, struct view *text)
@@ -213,7 +227,8 @@ make_config(const struct vocabulary *v, struct buf *b)
 	if (gguf_bool(v->g, "tokenizer.ggml.add_bos_token", &add))
 		buf_printf(b, ",\n \"add_bos_token\": %s", add ? "true" :
 		    "false");
-	if (gguf_text(v->g, "tokenizer.chat_template", &text)) {
+	if (gguf_text(v->g, "tokenizer.chat_template", &text) &&
+	    utf8_check(text.p, text.n) == text.n) {
 		buf_str(b, ",\n \"chat_template\": ");
 		buf_json(b, text);
 	}
@@ -243,11 +258,17 @@ gguf_tokenizer(struct arena *a, const struct gguf *g, struct gguf_files *f,
 	    (v.scored && v.scores.n != v.tokens.n))
 		return err_set(e, FATE_REJECT, "its vocabulary's tokens, "
 		    "types and scores differ in number");
+	if (!all_text(&v.tokens))
+		return err_set(e, FATE_REJECT, "a token of its vocabulary is "
+		    "no UTF-8");
 	if (view_is(model, "gpt2")) {
 		if (!gguf_array(g, "tokenizer.ggml.merges", GGUF_TEXT,
 		    &v.merges))
 			return err_set(e, FATE_REJECT, "key "
 			    "'tokenizer.ggml.merges' is missing");
+		if (!all_text(&v.merges))
+			return err_set(e, FATE_REJECT, "a merge of its "
+			    "vocabulary is no UTF-8");
 		f->name = "tokenizer.json";
 		if (make_json(&v, b) == -1)
 			return -1;

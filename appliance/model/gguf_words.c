@@ -243,7 +243,7 @@ put_ends(struct words *w, struct view config, struct view more, struct buf *b,
 	struct view root, raw, text;
 	struct json_iter it;
 	int64_t id;
-	bool add;
+	bool add, began = false;
 
 	if (json_value(config, &root, w->e) == -1)
 		return -1;
@@ -257,11 +257,18 @@ put_ends(struct words *w, struct view config, struct view more, struct buf *b,
 		gguf_put_u32(b, ids[i][1], (uint32_t)id);
 		++*n;
 	}
+	if (!json_get(root, "bos_token_id", &raw)) {
+		/* else readers put one of their own before every text */
+		gguf_put_bool(b, "tokenizer.ggml.add_bos_token", false);
+		++*n;
+		began = true;
+	}
 	if (more.n == 0)
 		return 0;
 	if (json_value(more, &root, w->e) == -1)
 		return err_prefix(w->e, "tokenizer_config.json: ");
-	if (json_get(root, "add_bos_token", &raw) && json_bool(raw, &add)) {
+	if (!began && json_get(root, "add_bos_token", &raw) &&
+	    json_bool(raw, &add)) {
 		gguf_put_bool(b, "tokenizer.ggml.add_bos_token", add);
 		++*n;
 	}
