@@ -36,10 +36,10 @@ convert_form(const struct convert *c, const struct tensor *t)
 	if (form == NULL) {
 		form = t->form;
 		/* what is changed, and cannot be made anew, and F64 */
-		if (form->encode == NULL && (form->block == 1 ||
-		    t->change != TENSOR_SAME))
+		if (t->scales > 0 || (form->encode == NULL &&
+		    (form->block == 1 || t->change != TENSOR_SAME)))
 			form = quant_form(GGUF_FORM_F32);
-		return t->scales > 0 ? quant_form(GGUF_FORM_Q8_0) : form;
+		return form;
 	}
 	if (is_outer(t->name) && form->block > 1 && form->bytes * 8 <
 	    form->block * 5)

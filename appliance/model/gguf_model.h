@@ -20,8 +20,9 @@ int gguf_config(struct arena *, const struct gguf *, struct view *config,
 int gguf_tensors(struct arena *, const struct gguf *, struct tensors *,
     struct err *);
 
-/* gguf_tokenizer - the embedded vocabulary as files of its own: tokenizer.json
- * or tokenizer.model, and tokenizer_config.json; name NULL: there is none */
+/* gguf_tokenizer - the embedded vocabulary as files of its own: tokenizer.json,
+ * or tokenizer.bin, or tokenizer.model where ids have another order than that
+ * has; and tokenizer_config.json; name NULL: there is none */
 struct gguf_files {
 	const char *name;
 	struct view file, config;

@@ -179,6 +179,60 @@ make_model(const struct vocabulary *v, struct buf *b)
 	buf_free(&one);
 }
 
+/* is_bin - has it the order of ids that llama2.c's tokenizer.bin has */
+static bool
+is_bin(const struct vocabulary *v)
+{
+	bool blank = true;
+
+	gguf_bool(v->g, "tokenizer.ggml.add_space_prefix", &blank);
+	for (uint64_t i = 0; i < v->tokens.n; i++)
+		if (type_of(v, i) != (i == 0 ? UNKNOWN : i < 3 ? CONTROL :
+		    i < 259 ? BYTE : NORMAL))
+			return false;
+	return blank && v->scored && v->tokens.n > 259;
+}
+
+/* put_piece - blanks as they are */
+static void
+put_piece(struct buf *b, struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (v.n - i > 2 && memcmp(v.p + i, "\xe2\x96\x81", 3) == 0) {
+			buf_char(b, ' ');
+			i += 2;
+		} else
+			buf_char(b, v.p[i]);
+}
+
+/* make_bin - tokenizer.bin: the longest piece, then score, length and bytes */
+static void
+make_bin(const struct vocabulary *v, struct buf *b)
+{
+	struct view rest = v->tokens.raw, text;
+	uint32_t most = 0, len;
+	float score;
+	struct buf one;
+
+	buf_init(&one, GGUF_HEADER);
+	buf_add(b, &most, 4);
+	for (uint64_t i = 0; gguf_next(&rest, &text); i++) {
+		one.n = 0;
+		if (i == 1 || i == 2)	/* as that program spells them */
+			text = i == 1 ? VIEW("\n<s>\n") : VIEW("\n</s>\n");
+		put_piece(&one, text);
+		len = (uint32_t)one.n;
+		most = len > most ? len : most;
+		score = (float)gguf_at(&v->scores, i);
+		buf_add(b, &score, 4);
+		buf_add(b, &len, 4);
+		buf_view(b, buf_get(&one));
+	}
+	buf_free(&one);
+	if (!b->full)
+		memcpy(b->p, &most, 4);
+}
+
 /* all_text - is an array of texts UTF-8, as files of text must be */
 static bool
 all_text(const struct gguf_array *v)
@@ -273,8 +327,11 @@ gguf_tokenizer(struct arena *a, const struct gguf *g, struct gguf_files *f,
 		if (make_json(&v, b) == -1)
 			return -1;
 	} else if (view_is(model, "llama")) {
-		f->name = "tokenizer.model";
-		make_model(&v, b);
+		f->name = is_bin(&v) ? "tokenizer.bin" : "tokenizer.model";
+		if (is_bin(&v))
+			make_bin(&v, b);
+		else
+			make_model(&v, b);
 	} else
 		return err_set(e, FATE_REJECT, "its vocabulary is of the kind "
 		    "'%.*s': gpt2 and llama are read", (int)(model.n < 60 ?

@@ -229,6 +229,53 @@ words_json(struct words *w, struct view file, struct buf *b, uint64_t *n)
 	return put_merges(w, model, b);
 }
 
+/* escaped - a piece with U+2581 for its blanks, as SentencePiece has it */
+static struct view
+escaped(struct arena *a, struct view v)
+{
+	char *p = arena_alloc(a, 3 * v.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < v.n; i++)
+		if (v.p[i] == ' ') {
+			memcpy(p + n, "\xe2\x96\x81", 3);
+			n += 3;
+		} else
+			p[n++] = v.p[i];
+	return (struct view){ p, n };
+}
+
+/* words_bin - llama2.c's tokenizer.bin: score, length, bytes of each; unknown,
+ * begin, end, then the 256 bytes, then pieces */
+static int
+words_bin(struct words *w, struct view file, struct buf *b, uint64_t *n)
+{
+	struct view text;
+	size_t at = 4;
+	uint32_t len;
+
+	for (size_t id = 0; at < file.n; id++, at += 8 + len) {
+		if (file.n - at < 8)
+			len = UINT32_MAX;
+		else
+			memcpy(&len, file.p + at + 4, 4);
+		if (file.n - at < 8 || len > file.n - at - 8)
+			return err_set(w->e, FATE_REJECT, "token %zu at byte "
+			    "%zu does not fit the file", id, at);
+		text = id == 1 ? VIEW("<s>") : id == 2 ? VIEW("</s>") :
+		    escaped(w->arena, (struct view){ file.p + at + 8, len });
+		if (word_put(w, (int64_t)id, text, id == 0 ? UNKNOWN :
+		    id < 3 ? CONTROL : id < 259 ? BYTE : NORMAL) == -1)
+			return -1;
+		memcpy(&w->v[id].score, file.p + at, 4);
+	}
+	gguf_put_text(b, "tokenizer.ggml.model", VIEW("llama"));
+	gguf_put_u32(b, "tokenizer.ggml.unknown_token_id", 0);
+	put_words(w, true, b);
+	*n += 5;
+	return 0;
+}
+
 /* put_ends - ids of first and last token, chat template, and whether texts
  * begin with the first */
 static int
@@ -303,6 +350,9 @@ gguf_words(struct arena *a, struct view config, const char *tokenizer,
 	if (strcmp(tokenizer, "tokenizer.json") == 0) {
 		if (words_json(&w, file, b, n) == -1)
 			return err_prefix(e, "tokenizer.json: ");
+	} else if (strcmp(tokenizer, "tokenizer.bin") == 0) {
+		if (words_bin(&w, file, b, n) == -1)
+			return err_prefix(e, "tokenizer.bin: ");
 	} else
 		return err_set(e, FATE_REJECT, "%s is not written to GGUF",
 		    tokenizer);

@@ -49,7 +49,7 @@ verb_model(struct verb_call *c, const char *name, struct err *e)
 	int fd;
 
 	if (strchr(name, '/') == NULL && stat(name, &st) == -1) {
-		if (verb_store(c, e) == -1 ||
+		if (verb_store(c, false, e) == -1 ||
 		    verb_version(c, name, &v, &split, e) == -1)
 			return -1;
 		if (v.kind != STORE_MODEL)

@@ -82,11 +82,11 @@ verb_version(struct verb_call *c, const char *text, struct version *v,
 }
 
 int
-verb_store(struct verb_call *c, struct err *e)
+verb_store(struct verb_call *c, bool make, struct err *e)
 {
 	if (c->store != NULL)
 		return 0;
-	c->store = store_open(c->arena, c->conf.store, false, e);
+	c->store = store_open(c->arena, c->conf.store, make, e);
 	return c->store == NULL ? -1 : store_seals(c->store, &c->conf.seal, e);
 }
 
@@ -122,7 +122,7 @@ verb_main(int argc, char **argv, struct err *e)
 	c.argv = argv + 1;
 	if (conf_load(&c.conf, c.arena, NULL, e) == -1)
 		return -1;
-	if (table[i].store && verb_store(&c, e) == -1)
+	if (table[i].store && verb_store(&c, false, e) == -1)
 		return -1;
 	rc = table[i].main(&c, e);
 	if (rc == -1 && e->fate == FATE_USAGE && e->text[0] == '\0')

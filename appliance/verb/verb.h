@@ -24,8 +24,9 @@ bool verb_find(const char *word);
 int verb_main(int argc, char **argv, struct err *);
 int verb_help(const char *word);	/* NULL: a line each */
 
-/* verb_store - open the store if it is not yet */
-int verb_store(struct verb_call *, struct err *);
+/* verb_store - open the store if it is not yet; make: create it the first
+ * time */
+int verb_store(struct verb_call *, bool make, struct err *);
 
 /* verb_words - the words from argv[1] on into a conf; FATE_USAGE if they are
  * wrong */
