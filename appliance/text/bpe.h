@@ -56,20 +56,6 @@ const char *bpe_regex(const struct bpe_pattern *);
 /* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
 size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);
 
-/*
- * Learning, by GPT-2's pattern: add texts, then learn; memory grows with the
- * distinct pieces.
- * bpe_learn_end writes tokenizer.json: special tokens, the 256 bytes, merges in
- * the order found: most frequent first, of equals the pair of lowest ids.
- */
-struct bpe_learn;
-
-struct bpe_learn *bpe_learn_begin(struct arena *);
-void bpe_learn_add(struct bpe_learn *, struct view text);
-int bpe_learn_end(struct bpe_learn *, uint32_t size, int64_t min_count,
-    const char *const *special, size_t nspecial, struct buf *json,
-    struct err *);
-
 /* the byte-level alphabet: a byte's character (two bytes of UTF-8 at most) */
 uint32_t bpe_byte_char(unsigned char);
 

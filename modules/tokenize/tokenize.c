@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tokenize - learn a vocabulary, turn text into ids and back, write shards.
- * What is read is said in appliance/text/tokenizer.h; what is learnt is
- * byte-level BPE.
+ * What is read is said in appliance/text/tokenizer.h; learning is in vocab.c.
  *
  *   shard   64 bytes: "QUERNTOK", u32 version 1, u32 width (2 or 4), u64
  *           documents, u64 tokens, 32 bytes BLAKE2b-256 of the tokenizer's
@@ -13,8 +12,8 @@
 #include "appliance/module.h"
 #include "appliance/store/store.h"
 #include "appliance/base/words.h"
-#include "appliance/text/bpe.h"
 #include "appliance/text/tokenizer.h"
+#include "modules/tokenize/vocab.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +23,7 @@
 struct tokenize_conf {
 	int act;
 	const char *name, *with, *text;
-	int64_t vocab, min_count;
-	struct opt_list special;
+	struct vocab_conf vocab;
 };
 
 enum { ACT_ENCODE, ACT_DECODE, ACT_COUNT, ACT_LEARN, ACT_SHARD };
@@ -41,20 +39,14 @@ static const struct opt tokenize_opts[] = {
 	    "slash; shard: the file"),
 	OPT_REF(OPT_TOKENIZER, struct tokenize_conf, with, NULL, 0,
 	    "the tokenizer, as NAME[@VERSION|@TAG], or a path with a slash"),
-	OPT_INT(struct tokenize_conf, vocab, "8000", 257, 1000000, 0,
-	    "learn: size of the vocabulary"),
-	OPT_INT(struct tokenize_conf, min_count, "2", 1, 1e9, 0,
-	    "learn: fewest occurrences of a pair that is merged"),
-	OPT_LIST(struct tokenize_conf, special, "<|endoftext|>", 0,
-	    "learn: special tokens, which get the first ids"),
 	OPT_TEXT(struct tokenize_conf, text, "text", 0, "field that is read"),
+	VOCAB_OPTIONS(struct tokenize_conf, vocab),
 	OPT_DONE
 };
 
 struct tokenize {
 	struct tokenizer *tok;
 	struct hash hash;		/* of the tokenizer's file */
-	struct bpe_learn *learn;
 	/* shard */
 	int fd, at;
 	const char *path, *tmp;
@@ -76,7 +68,9 @@ tokenize_plan(const void *arg, struct needs *needs, struct err *e)
 	if (!learn && conf->with == NULL)
 		return err_set(e, FATE_REJECT, "'with' is missing: the "
 		    "tokenizer");
-	needs->stateless = !learn && !shard;
+	if (learn && vocab_plan(&conf->vocab, e) == -1)
+		return -1;
+	needs->stateless = !shard;
 	needs->sink = needs->unmarked = learn || shard;
 	if (learn && strchr(conf->name, '/') == NULL) {
 		if (sink_plan(conf->name, needs, e) == -1)
@@ -112,15 +106,13 @@ static int
 tokenize_open(struct stage *s, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
-	struct tokenize *t = arena_alloc(s->arena, sizeof(*t));
+	struct tokenize *t;
 	struct view file;
 
-	s->state = t;
+	if (conf->act == ACT_LEARN)
+		return vocab_open(s, &conf->vocab, e);
+	s->state = t = arena_alloc(s->arena, sizeof(*t));
 	t->fd = -1;
-	if (conf->act == ACT_LEARN) {
-		t->learn = bpe_learn_begin(s->arena);
-		return 0;
-	}
 	if (stage_tokenizer(s, conf->with, &file, e) == -1)
 		return -1;
 	t->hash = hash_of(NULL, file.p, file.n);
@@ -210,10 +202,6 @@ tokenize_record(struct stage *s, struct arena *a, struct rec *r,
 		rec_fail(a, r, "no text in '%s'", conf->text);
 		return 0;
 	}
-	if (conf->act == ACT_LEARN) {
-		bpe_learn_add(t->learn, text);
-		return 0;
-	}
 	n = tokenizer_encode(t->tok, a, text, &ids);
 	if (conf->act == ACT_SHARD)
 		return tokenize_put(t, ids, n, e);
@@ -234,7 +222,8 @@ tokenize_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
 
-	(void)scratch;
+	if (conf->act == ACT_LEARN)
+		return vocab_batch(scratch, b, conf->text, e);
 	for (size_t i = 0; i < b->n; i++) {
 		if (conf->act == ACT_DECODE)
 			tokenize_decode(conf, s->state, b->arena, &b->rec[i]);
@@ -242,54 +231,6 @@ tokenize_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 			return -1;
 	}
 	return 0;
-}
-
-/* learn_publish - the new vocabulary as a version of a tokenizer */
-static int
-learn_publish(struct stage *s, struct view json, struct err *e)
-{
-	const struct tokenize_conf *conf = s->conf;
-	struct store *store = stage_store(s);
-	struct version v = { .name = conf->name, .kind = STORE_TOKENIZER };
-	char hex[HASH_HEX + 1];
-	const char *file;
-
-	hash_hex(hash_of(NULL, json.p, json.n), hex);
-	file = arena_printf(s->arena, "%.24s.%s.json", hex, conf->name);
-	if (file_replace(store->packs, file, json, 0640, true, e) == -1)
-		return -1;
-	file_sync(store->packs, "packs");
-	v.created = time(NULL);
-	v.job = stage_is_shell(s) ? NULL : stage_job(s);
-	v.pipeline = stage_pipeline(s);
-	v.key = stage_result_key(s);
-	v.pack = &file;
-	v.npacks = 1;
-	v.bytes = (int64_t)json.n;
-	v.input = (const char **)(uintptr_t)stage_inputs(s, &v.ninputs);
-	if (store_publish(store, &v, true, e) == -1)
-		return -1;
-	msg_info("saved '%s@%u'", v.name, v.number);
-	return 0;
-}
-
-/* learn_finish - learn, and keep it */
-static int
-learn_finish(struct stage *s, struct tokenize *t, struct err *e)
-{
-	const struct tokenize_conf *conf = s->conf;
-	struct buf *json = buf_new(s->arena, TOKENIZER_MAX);
-	const char *path;
-	int at;
-
-	if (bpe_learn_end(t->learn, (uint32_t)conf->vocab, conf->min_count,
-	    conf->special.v, conf->special.n, json, e) == -1)
-		return -1;
-	if (strchr(conf->name, '/') == NULL)
-		return learn_publish(s, buf_get(json), e);
-	path = stage_output(s, conf->name, &at, e);
-	return path == NULL ? -1 : file_replace(at, path, buf_get(json), 0644,
-	    true, e);
 }
 
 /* shard_finish - the rest, the offsets, the head; then publish */
@@ -325,7 +266,7 @@ tokenize_finish(struct stage *s, struct batch *out, struct err *e)
 	struct tokenize *t = s->state;
 
 	(void)out;
-	if (conf->act == ACT_LEARN && learn_finish(s, t, e) == -1)
+	if (conf->act == ACT_LEARN && vocab_finish(s, conf->name, e) == -1)
 		return -1;
 	if (conf->act != ACT_SHARD)
 		return 1;
@@ -337,11 +278,24 @@ tokenize_finish(struct stage *s, struct batch *out, struct err *e)
 	return 1;
 }
 
+static int
+tokenize_thread(struct stage *s, void **scratch, struct err *e)
+{
+	const struct tokenize_conf *conf = s->conf;
+
+	return conf->act == ACT_LEARN ? vocab_thread(s, scratch, e) : 0;
+}
+
 static void
 tokenize_close(struct stage *s)
 {
+	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t = s->state;
 
+	if (conf->act == ACT_LEARN) {
+		vocab_close(s);
+		return;
+	}
 	if (t == NULL || t->fd == -1)
 		return;
 	close(t->fd);
@@ -351,11 +305,12 @@ tokenize_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 3,
+	.abi = MODULE_ABI, .revision = 4,
 	.name = "tokenize", .summary = "learn a vocabulary, text to ids and "
 	    "back",
 	.options = tokenize_opts, .conf_size = sizeof(struct tokenize_conf),
 	.plan = tokenize_plan, .open = tokenize_open,
+	.thread = tokenize_thread,
 	.batch = tokenize_batch, .finish = tokenize_finish,
 	.close = tokenize_close,
 };

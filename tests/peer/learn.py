@@ -1,33 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""learn.py TOKENIZER.JSON TEXTS.JSONL: does the library learn the same?"""
+"""learn.py VOCABULARY.JSON TEXTS.JSONL [OPTION=VALUE ...]: does the library
+learn the same, when it cuts texts as the file says and has the same options?"""
 import json
 import sys
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-ours = json.load(open(sys.argv[1]))
+ours = Tokenizer.from_file(sys.argv[1])
+file = json.load(open(sys.argv[1]))
 texts = [json.loads(line)["text"] for line in open(sys.argv[2])]
-theirs = Tokenizer(models.BPE())
-theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-theirs.decoder = decoders.ByteLevel()
+opt = dict(word.split("=", 1) for word in sys.argv[3:])
+model = file["model"]
+special = [t["content"] for t in file["added_tokens"]]
+more = {}
+if model["type"] == "BPE":
+    level = '"ByteLevel"' in json.dumps(file["pre_tokenizer"])
+    theirs = Tokenizer(
+        models.BPE(
+            unk_token=model["unk_token"],
+            fuse_unk=model["fuse_unk"],
+            byte_fallback=model["byte_fallback"],
+        )
+    )
+    if level:
+        more["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet()
+    elif "initial_alphabet" in opt:
+        more["initial_alphabet"] = list(opt["initial_alphabet"])
+    if model["byte_fallback"]:
+        special += ["<0x%02X>" % i for i in range(256)]
+    if "limit_alphabet" in opt:
+        more["limit_alphabet"] = int(opt["limit_alphabet"])
+    if "max_token_length" in opt:
+        more["max_token_length"] = int(opt["max_token_length"])
+theirs.normalizer = ours.normalizer
+theirs.pre_tokenizer = ours.pre_tokenizer
+theirs.decoder = ours.decoder
 theirs.train_from_iterator(
     texts,
     trainers.BpeTrainer(
-        vocab_size=len(ours["model"]["vocab"]),
-        min_frequency=2,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        vocab_size=int(opt.get("vocab", 8000)),
+        min_frequency=int(opt.get("min_count", 2)),
+        special_tokens=special,
         show_progress=False,
+        **more,
     ),
 )
-other = json.loads(theirs.to_str())["model"]
 
 
 def pairs(merges):
     return [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in merges]
 
 
-a, b = pairs(ours["model"]["merges"]), pairs(other["merges"])
-assert ours["model"]["vocab"] == other["vocab"], "vocabularies differ"
-assert a == b, next(x for x in zip(a, b) if x[0] != x[1])
-print(len(a), "merges")
+other = json.loads(theirs.to_str())["model"]
+a, b = pairs(model["merges"]), pairs(other["merges"])
+assert a == b, [(i, x) for i, x in enumerate(zip(a, b)) if x[0] != x[1]][:1] or (len(a), len(b))
+assert model["vocab"] == other["vocab"], "vocabularies differ"
+encoded = 0
+for text in texts[:: max(1, len(texts) // 500)]:
+    one = ours.encode(text, add_special_tokens=False).ids
+    assert one == theirs.encode(text, add_special_tokens=False).ids, text
+    encoded += len(one)
+print(len(a), "merges,", encoded, "ids")

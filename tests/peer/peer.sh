@@ -24,7 +24,19 @@ py "$here/strange.py" >strange.jsonl
 quern tokenize -q learn ./bpe.json vocab=2000 <licences.jsonl
 cat licences.jsonl strange.jsonl >all.jsonl
 quern tokenize -q with=./bpe.json <all.jsonl >ids.jsonl
-ok 'a vocabulary: the same merges as its trainer learns' py "$here/learn.py" bpe.json licences.jsonl
+ok 'a vocabulary: the same merges as its trainer learns' py "$here/learn.py" bpe.json licences.jsonl vocab=2000
+while read -r words; do
+	quern tokenize -q -j 2 learn ./learnt.json memory=1M $words <all.jsonl
+	ok "learnt with $words: the same" py "$here/learn.py" learnt.json all.jsonl $words
+done <<-END
+	vocab=2500 pattern=llama3 min_count=1
+	vocab=2500 pattern=o200k normalize=nfc digits=single
+	vocab=2500 pattern=tekken whitespace=collapse
+	vocab=2500 dummy_prefix=yes max_token_length=6
+	vocab=6000 kind=char-bpe coverage=1
+	vocab=6000 kind=char-bpe coverage=1 byte_fallback=no digits=single whitespace=collapse dummy_prefix=no
+	vocab=3000 kind=char-bpe coverage=1 limit_alphabet=60 initial_alphabet=€ß max_token_length=5
+END
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
 
 for arch in gpt2 llama; do

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/text/bpe.h"
+#include "appliance/text/learn_own.h"
+
+#define TABLE_MIN	((size_t)1 << 20)
+
+struct learn_thread {
+	struct learn *learn;
+	struct learn_count *count;
+};
+
+struct learn {
+	struct arena *arena;
+	struct learn_conf conf;
+	const struct bpe_pattern *pattern;
+	struct learn_count **count;	/* of all threads */
+	size_t ncounts, words;
+	uint32_t tokens;
+};
+
+/* learn_has - is a token among the special ones */
+static bool
+learn_has(const struct learn_conf *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->nspecial; i++)
+		if (strcmp(conf->special[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* learn_special - each once, the unknown one among them */
+static int
+learn_special(const struct learn_conf *conf, struct err *e)
+{
+	const char *unknown = conf->kind == LEARN_BPE ? NULL :
+	    conf->kind == LEARN_WORDPIECE ? "[UNK]" : "<unk>";
+
+	for (size_t i = 0; i < conf->nspecial; i++) {
+		if (conf->special[i][0] == '\0')
+			return err_set(e, FATE_REJECT, "a special token is "
+			    "empty");
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(conf->special[i], conf->special[k]) == 0)
+				return err_set(e, FATE_REJECT, "special "
+				    "token '%s' is there twice",
+				    conf->special[i]);
+	}
+	if (unknown != NULL && !learn_has(conf, unknown))
+		return err_set(e, FATE_REJECT, "'special' lacks '%s', which "
+		    "stands for what is not in the vocabulary", unknown);
+	if (conf->kind == LEARN_BPE && conf->size < 256 + conf->nspecial)
+		return err_set(e, FATE_REJECT, "a vocabulary of %u cannot hold "
+		    "256 bytes and %zu special tokens", conf->size,
+		    conf->nspecial);
+	return 0;
+}
+
+/* learn_level - what byte-level BPE's tokenizer.json cannot say */
+static int
+learn_level(const struct learn_conf *conf, struct err *e)
+{
+	const struct bpe_pattern *p = bpe_pattern(conf->pattern);
+
+	if (p == NULL)
+		return err_set(e, FATE_REJECT, "no pattern '%s': gpt2, llama3, "
+		    "qwen2, o200k and tekken are known", conf->pattern);
+	if (bpe_regex(p) == NULL)
+		return err_set(e, FATE_REJECT, "pattern '%s' is for rank "
+		    "files; in a tokenizer.json it is 'llama3'",
+		    conf->pattern);
+	if (conf->prefix && (conf->digits || strcmp(conf->pattern, "gpt2")))
+		return err_set(e, FATE_REJECT, "a blank in front of a text "
+		    "goes with pattern=gpt2 and digits=pattern only: "
+		    "tokenizer.json would put it before every piece");
+	return 0;
+}
+
+struct learn *
+learn_begin(struct arena *a, const struct learn_conf *conf, struct err *e)
+{
+	struct learn *l = arena_alloc(a, sizeof(*l));
+
+	l->arena = a;
+	l->conf = *conf;
+	if (learn_special(conf, e) == -1 ||
+	    (conf->kind == LEARN_BPE && learn_level(conf, e) == -1))
+		return NULL;
+	if (conf->model && (conf->kind == LEARN_BPE ||
+	    conf->kind == LEARN_WORDPIECE)) {
+		err_set(e, FATE_REJECT, "format=model is for kind=char-bpe and "
+		    "kind=unigram");
+		return NULL;
+	}
+	l->pattern = conf->kind == LEARN_BPE ? bpe_pattern(conf->pattern) :
+	    NULL;
+	return l;
+}
+
+struct learn_thread *
+learn_thread(struct learn *l, int file)
+{
+	struct learn_thread *t = arena_alloc(l->arena, sizeof(*t));
+	size_t threads = l->conf.threads < 1 ? 1 : (size_t)l->conf.threads;
+	size_t memory = l->conf.memory / threads;
+
+	t->learn = l;
+	t->count = learn_count_new(l->arena, memory < TABLE_MIN ? TABLE_MIN :
+	    memory, file);
+	if ((l->ncounts & (l->ncounts + 1)) == 0)
+		l->count = arena_grow(l->arena, l->count, l->ncounts,
+		    l->ncounts * 2 + 1, sizeof(struct learn_count *));
+	l->count[l->ncounts++] = t->count;
+	return t;
+}
+
+int
+learn_add(struct learn_thread *t, struct arena *a, struct view text,
+    struct err *e)
+{
+	return learn_split(&t->learn->conf, t->learn->pattern, t->count, a,
+	    text, e);
+}
+
+/* learn_pairs - the kinds that are learnt by merges */
+static int
+learn_pairs(struct learn *l, const struct learn_words *words,
+    struct learned *t, const struct learn_rules *rules,
+    struct learn_alphabet *al, struct err *e)
+{
+	struct learn_vocab *v = learn_vocab_new(l->arena);
+	struct learn_text *text = arena_alloc(l->arena, sizeof(*text));
+	struct learn_merges *merges = arena_alloc(l->arena, sizeof(*merges));
+
+	if (learn_alphabet(l->arena, &l->conf, words, v, al, e) == -1)
+		return -1;
+	learn_symbols(l->arena, &l->conf, words, al, v, text);
+	if (learn_merge(l->arena, text, rules, v, merges, e) == -1)
+		return -1;
+	t->vocab = v;
+	t->merges = merges;
+	t->first = al->first;
+	return 0;
+}
+
+int
+learn_end(struct learn *l, bool (*stop)(void *), void *arg, struct buf *b,
+    struct err *e)
+{
+	struct learned t = { .conf = &l->conf };
+	struct learn_alphabet al;
+	struct learn_words words;
+	struct learn_rules rules = {
+		.size = l->conf.size, .min_count = l->conf.min_count,
+		.max_length = (uint32_t)l->conf.max_token_length,
+		.prefix = l->conf.kind == LEARN_WORDPIECE ? VIEW("##") :
+		    VIEW(""), .stop = stop, .arg = arg };
+
+	if (learn_count_merge(l->arena, l->count, l->ncounts, &words, e) ==
+	    -1)
+		return -1;
+	l->words = words.n;
+	if (learn_pairs(l, &words, &t, &rules, &al, e) == -1)
+		return -1;
+	l->tokens = t.vocab->n;
+	learn_json(&t, b);
+	return b->full ? err_set(e, FATE_REJECT, "the vocabulary is too large "
+	    "to write") : 0;
+}
+
+size_t
+learn_words(const struct learn *l)
+{
+	return l->words;
+}
+
+uint32_t
+learn_tokens(const struct learn *l)
+{
+	return l->tokens;
+}

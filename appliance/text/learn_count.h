@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_LEARN_COUNT_H
+#define TEXT_LEARN_COUNT_H
+
+#include "appliance/base/buf.h"
+#include "appliance/base/err.h"
+
+/*
+ * learn_count.h - how often each word is there, in bounded memory.
+ *
+ * One table belongs to one thread.  When it has grown to its share of memory it
+ * is written to a file as a run, sorted by the words' bytes, and begins anew.
+ * At the end the tables and all their runs are merged: the same words whatever
+ * was counted where, and whatever fitted.
+ */
+
+struct learn_count;
+
+struct learn_word {
+	const char *p;
+	uint32_t n;			/* bytes */
+	int64_t count;
+};
+
+struct learn_words {
+	struct learn_word *v;		/* ascending by bytes, each once */
+	size_t n;
+};
+
+/* learn_count_new - memory: bytes before a run is written; file: for runs,
+ * empty, the caller's to close after the merge */
+struct learn_count *learn_count_new(struct arena *, size_t memory, int file);
+
+/* learn_count_add - one more word, which is not empty */
+int learn_count_add(struct learn_count *, struct view word, struct err *);
+
+/* learn_count_runs - runs written so far */
+size_t learn_count_runs(const struct learn_count *);
+
+/*
+ * learn_count_merge - all words of n tables; what it gives lives in the arena
+ * and in the tables, which take no more words.  The tables are sorted by a
+ * thread each.
+ */
+int learn_count_merge(struct arena *, struct learn_count **, size_t n,
+    struct learn_words *, struct err *);
+
+#endif

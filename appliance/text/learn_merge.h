@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_LEARN_MERGE_H
+#define TEXT_LEARN_MERGE_H
+
+#include "appliance/base/err.h"
+#include "appliance/text/learn_vocab.h"
+
+/*
+ * learn_merge.h - byte-pair encoding learnt (Sennrich, Haddow, Birch 2016) as
+ * Hugging Face's BpeTrainer 0.23 does it: again and again the most frequent
+ * pair of neighbours, of equals that of the lowest left and then right id,
+ * becomes one symbol.  A token that is there already, as a special one, keeps
+ * its id.
+ */
+
+struct learn_text {		/* words as symbols, one after the other */
+	uint32_t *symbol;		/* ids */
+	size_t n;
+	uint32_t *length;		/* of each word in symbols */
+	int64_t *count;			/* of each word */
+	size_t words, cap;
+};
+
+struct learn_rules {
+	uint32_t size;			/* of the vocabulary when it is full */
+	int64_t min_count;		/* of a pair that is merged */
+	uint32_t max_length;		/* symbols of a new pair; 0: any */
+	struct view prefix;		/* in front of what begins no word */
+	bool (*stop)(void *);		/* asked now and then; may be NULL */
+	void *arg;
+};
+
+struct learn_merges {
+	struct learn_pair {
+		uint32_t left, right;
+	} *v;				/* in the arena, in order */
+	size_t n;
+};
+
+/*
+ * learn_merge - merges until the vocabulary is full or no pair is left; new
+ * tokens are added to it.  Time grows with the symbols and what is made of
+ * them, never with a word's length times the merges.
+ */
+int learn_merge(struct arena *, const struct learn_text *,
+    const struct learn_rules *, struct learn_vocab *, struct learn_merges *,
+    struct err *);
+
+#endif

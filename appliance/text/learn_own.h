@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_LEARN_OWN_H
+#define TEXT_LEARN_OWN_H
+
+#include "appliance/text/learn.h"
+#include "appliance/text/learn_count.h"
+#include "appliance/text/learn_merge.h"
+
+/*
+ * learn_own.h - what the files of learning share: cutting texts to words, words
+ * to symbols, and the two files that are written.
+ */
+
+struct bpe_pattern;
+
+/* learn_split - the words of a text, counted */
+int learn_split(const struct learn_conf *, const struct bpe_pattern *,
+    struct learn_count *, struct arena *, struct view text, struct err *);
+
+/* learn_alphabet - the first tokens: special ones, bytes, characters; and the
+ * words as symbols of these */
+struct learn_alphabet {
+	uint32_t *id;			/* by character; see below */
+	uint32_t first;			/* ids from here on are characters */
+};
+
+#define LEARN_DROP	(UINT32_MAX - 1)	/* leaves its neighbours so */
+#define LEARN_BREAK	(UINT32_MAX - 2)	/* nothing is joined over it */
+
+int learn_alphabet(struct arena *, const struct learn_conf *,
+    const struct learn_words *, struct learn_vocab *, struct learn_alphabet *,
+    struct err *);
+void learn_symbols(struct arena *, const struct learn_conf *,
+    const struct learn_words *, const struct learn_alphabet *,
+    struct learn_vocab *, struct learn_text *);
+
+/* what was learnt */
+struct learned {
+	const struct learn_conf *conf;
+	const struct learn_vocab *vocab;
+	const struct learn_merges *merges;	/* bpe, char-bpe */
+	const double *score;			/* unigram: by id */
+	uint32_t first;				/* of the characters */
+};
+
+void learn_json(const struct learned *, struct buf *);
+int learn_model(const struct learned *, struct buf *, struct err *);
+
+#endif

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Learning vocabularies: the fast merges beside plain ones on random words; the
+ * same bytes for any number of threads and any memory; what is refused; texts
+ * that nobody writes.
+ */
+#include "tests/tap.h"
+
+#include "appliance/text/json.h"
+#include "appliance/text/learn.h"
+#include "appliance/text/learn_merge.h"
+
+#include <time.h>
+#include <unistd.h>
+
+/* a generator of its own, the same everywhere */
+static uint64_t seed = 1;
+
+static uint32_t
+dice(uint32_t n)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (uint32_t)(seed >> 33) % n;
+}
+
+/*
+ * The plain version: the library's trainer as it is written there, word lists
+ * and sets of words; every word is gone through from the left.
+ */
+#define WORDS	24
+#define LONG	16
+#define PAIRS	4096
+
+struct plain_pair {
+	uint32_t left, right;
+	int64_t count;
+	bool made;
+	uint32_t words;			/* a set */
+};
+
+struct plain {
+	uint32_t sym[WORDS][LONG], len[WORDS][LONG], n[WORDS], words;
+	int64_t count[WORDS];
+	struct plain_pair pair[PAIRS], heap[PAIRS];
+	size_t npairs, nheap;
+	uint32_t max;
+};
+
+static struct plain_pair *
+plain_pair(struct plain *p, uint32_t left, uint32_t right)
+{
+	for (size_t i = 0; i < p->npairs; i++)
+		if (p->pair[i].left == left && p->pair[i].right == right)
+			return &p->pair[i];
+	p->pair[p->npairs] = (struct plain_pair){ left, right, 0, false, 0 };
+	return &p->pair[p->npairs++];
+}
+
+static void
+plain_change(struct plain *p, uint32_t left, uint32_t right, uint32_t word,
+    int64_t sign)
+{
+	struct plain_pair *q = plain_pair(p, left, right);
+
+	q->count += sign * p->count[word];
+	if (sign > 0) {
+		q->words |= UINT32_C(1) << word;
+		q->made = true;
+	}
+}
+
+static void
+plain_push(struct plain *p)
+{
+	for (size_t i = 0; i < p->npairs; i++) {
+		if (p->pair[i].made && p->pair[i].count > 0)
+			p->heap[p->nheap++] = p->pair[i];
+		p->pair[i].made = false;
+		p->pair[i].words = 0;
+	}
+}
+
+static void
+plain_join(struct plain *p, uint32_t w, uint32_t left, uint32_t right,
+    uint32_t id)
+{
+	uint32_t *s = p->sym[w], *l = p->len[w];
+
+	for (uint32_t i = 0; i + 1 < p->n[w]; i++) {
+		if (s[i] != left || s[i + 1] != right)
+			continue;
+		if (i > 0) {
+			plain_change(p, s[i - 1], left, w, -1);
+			if (p->max == 0 || l[i - 1] + l[i] + l[i + 1] < p->max)
+				plain_change(p, s[i - 1], id, w, 1);
+		}
+		s[i] = id;
+		l[i] += l[i + 1];
+		p->n[w]--;
+		for (uint32_t k = i + 1; k < p->n[w]; k++) {
+			s[k] = s[k + 1];
+			l[k] = l[k + 1];
+		}
+		if (i + 1 < p->n[w]) {
+			plain_change(p, right, s[i + 1], w, -1);
+			if (p->max == 0 || l[i] + l[i + 1] < p->max)
+				plain_change(p, id, s[i + 1], w, 1);
+		}
+	}
+}
+
+/* plain_top - the place of the first in the heap */
+static size_t
+plain_top(const struct plain *p)
+{
+	size_t top = 0;
+
+	for (size_t i = 1; i < p->nheap; i++) {
+		const struct plain_pair *a = &p->heap[i], *b = &p->heap[top];
+
+		if (a->count != b->count ? a->count > b->count :
+		    a->left != b->left ? a->left < b->left :
+		    a->right < b->right)
+			top = i;
+	}
+	return top;
+}
+
+static size_t
+plain_merge(struct plain *p, uint32_t size, int64_t min_count,
+    struct learn_vocab *v, struct learn_pair *out)
+{
+	size_t n = 0, top;
+	struct plain_pair t;
+	char name[300];
+	int64_t now;
+	uint32_t id;
+
+	for (uint32_t w = 0; w < p->words; w++)
+		for (uint32_t i = 0; i + 1 < p->n[w]; i++)
+			plain_change(p, p->sym[w][i], p->sym[w][i + 1], w, 1);
+	plain_push(p);
+	while (v->n < size && p->nheap > 0) {
+		top = plain_top(p);
+		now = plain_pair(p, p->heap[top].left,
+		    p->heap[top].right)->count;
+		if (now != p->heap[top].count) {
+			p->heap[top].count = now;
+			continue;
+		}
+		if (now < 1 || now < min_count)
+			break;
+		t = p->heap[top];
+		p->heap[top] = p->heap[--p->nheap];
+		snprintf(name, sizeof(name), "%.*s%.*s",
+		    (int)v->token[t.left].n, v->token[t.left].p,
+		    (int)v->token[t.right].n, v->token[t.right].p);
+		id = learn_vocab_put(v, view_of(name));
+		out[n++] = (struct learn_pair){ t.left, t.right };
+		for (uint32_t w = 0; w < p->words; w++)
+			if (t.words >> w & 1)
+				plain_join(p, w, t.left, t.right, id);
+		plain_push(p);
+	}
+	return n;
+}
+
+/* merges_one - random words of few letters, both ways; false: they differ */
+static bool
+merges_one(struct arena *a, struct plain *p)
+{
+	static struct learn_pair want[PAIRS];
+	struct learn_vocab *v[2] = { learn_vocab_new(a), learn_vocab_new(a) };
+	struct learn_rules rules = { .size = 3 + dice(60), .min_count =
+	    dice(4), .max_length = dice(3) == 0 ? 2 + dice(6) : 0 };
+	uint32_t letters = 1 + dice(4), symbol[WORDS * LONG], base;
+	struct learn_text t = { .symbol = symbol };
+	struct learn_merges got;
+	bool same, special = dice(3) == 0;
+	struct err e;
+	size_t n;
+
+	memset(p, 0, sizeof(*p));
+	p->max = rules.max_length;
+	for (int k = 0; k < 2; k++) {
+		if (special)
+			(void)learn_vocab_put(v[k], VIEW("ab"));
+		base = v[k]->n;
+		for (uint32_t c = 0; c < letters; c++)
+			(void)learn_vocab_put(v[k], (struct view){
+			    "abcd" + c, 1 });
+	}
+	p->words = 1 + dice(WORDS);
+	for (uint32_t w = 0; w < p->words; w++) {
+		p->n[w] = 1 + dice(LONG);
+		p->count[w] = 1 + dice(9);
+		for (uint32_t i = 0; i < p->n[w]; i++) {
+			p->sym[w][i] = symbol[t.n++] = base + dice(letters);
+			p->len[w][i] = 1;
+		}
+	}
+	t.length = p->n;
+	t.count = p->count;
+	t.words = p->words;
+	/* the plain one shortens its words: ours comes first */
+	if (learn_merge(a, &t, &rules, v[0], &got, &e) == -1)
+		return false;
+	n = plain_merge(p, rules.size, rules.min_count, v[1], want);
+	same = n == got.n && v[0]->n == v[1]->n &&
+	    memcmp(want, got.v, n * sizeof(*want)) == 0;
+	for (uint32_t i = 0; same && i < v[0]->n; i++)
+		same = view_eq(v[0]->token[i], v[1]->token[i]);
+	return same;
+}
+
+static void
+test_merges(void)
+{
+	struct plain *p = mem_alloc(sizeof(*p));
+	int bad = 0, rounds = 20000;
+
+	for (int i = 0; i < rounds; i++) {
+		struct arena *a = arena_new();
+
+		bad += !merges_one(a, p);
+		arena_free(a);
+	}
+	tap(bad == 0, "%d random vocabularies: merges as by the plain way, %d "
+	    "differ", rounds, bad);
+	mem_free(p);
+}
+
+static const char *const end[] = { "<|endoftext|>" };
+static const char *const unk[] = { "<unk>", "<s>", "</s>" };
+
+static struct learn_conf
+rules_of(enum learn_kind kind, uint32_t size)
+{
+	struct learn_conf c = { .kind = kind, .pattern = "gpt2", .size = size,
+	    .min_count = 2, .coverage = 1, .special = end, .nspecial = 1,
+	    .memory = 1 << 26, .threads = 1 };
+
+	if (kind == LEARN_CHAR_BPE) {
+		c.special = unk;
+		c.nspecial = 3;
+		c.prefix = true;
+	}
+	return c;
+}
+
+/* learnt - what is written for some texts, each added by the next thread */
+static const char *
+learnt(struct arena *a, const struct learn_conf *c, const struct view *text,
+    size_t n)
+{
+	struct buf *b = buf_new(a, 1 << 28);
+	struct arena *scratch = arena_new();
+	struct learn_thread *t[8];
+	struct err e = { 0 };
+	struct learn *l = learn_begin(a, c, &e);
+	FILE *file[8];
+	int rc = 0;
+
+	if (l == NULL)
+		return arena_str(a, e.text);
+	for (int i = 0; i < c->threads; i++) {
+		file[i] = tmpfile();
+		t[i] = learn_thread(l, fileno(file[i]));
+	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = learn_add(t[i % (size_t)c->threads], scratch, text[i],
+		    &e);
+	if (rc == 0)
+		rc = learn_end(l, NULL, NULL, b, &e);
+	for (int i = 0; i < c->threads; i++)
+		fclose(file[i]);
+	arena_free(scratch);
+	return rc == -1 ? arena_str(a, e.text) : buf_cstr(b);
+}
+
+/* merges_of - a tokenizer.json's merges with commas */
+static const char *
+merges_of(struct arena *a, const char *json)
+{
+	struct buf *b = buf_new(a, 1 << 20);
+	struct view v, model, merges;
+	struct json_iter it;
+	struct err e;
+
+	if (json_value(view_of(json), &v, &e) == -1 ||
+	    !json_get(v, "model", &model) ||
+	    !json_get(model, "merges", &merges) ||
+	    !json_open(&it, merges, '['))
+		return json;
+	while (json_element(&it, &v))
+		if (json_string(a, v, &v))
+			buf_printf(b, "%s%.*s", b->n > 0 ? "," : "", (int)v.n,
+			    v.p);
+	return buf_cstr(b);
+}
+
+/* merges that were found by hand; G is the byte-level blank */
+#define G	"\xc4\xa0"
+#define M	"\xe2\x96\x81"
+static const struct {
+	enum learn_kind kind;
+	uint32_t more;			/* tokens after the first */
+	const char *text, *merges;
+} hand_cases[] = {
+	/* ids of equals: pairs by left, then right */
+	{ LEARN_BPE, 3, "abab abab abab", "a b,ab ab," G " abab" },
+	{ LEARN_BPE, 2, "abab abab abab", "a b,ab ab" },
+	/* aaaa has three pairs and two joins */
+	{ LEARN_BPE, 9, "aaaa aaaa", "a a,aa aa" },
+	/* once is too seldom */
+	{ LEARN_BPE, 9, "abc", "" },
+	{ LEARN_BPE, 9, "", "" },
+	/* words never join */
+	{ LEARN_BPE, 9, "a a a", G " a" },
+	{ LEARN_CHAR_BPE, 9, "ab ab", "a b," M " ab" },
+	{ LEARN_CHAR_BPE, 9, "\xc3\xa4\xc3\xb6 \xc3\xa4\xc3\xb6 x",
+	    "\xc3\xa4 \xc3\xb6," M " \xc3\xa4\xc3\xb6" },
+};
+
+static void
+test_hand(struct arena *a)
+{
+	for (size_t i = 0; i < BASE_COUNT(hand_cases); i++) {
+		bool level = hand_cases[i].kind == LEARN_BPE;
+		struct learn_conf c = rules_of(hand_cases[i].kind, (level ?
+		    257 : 7) + hand_cases[i].more);
+		struct view v = view_of(hand_cases[i].text);
+
+		tap_str(merges_of(a, learnt(a, &c, &v, 1)),
+		    hand_cases[i].merges, arena_printf(a, "merges of '%s'",
+		    hand_cases[i].text));
+	}
+}
+
+/* speech - random words of many letters, skewed as words are */
+static struct view
+speech(struct arena *a, size_t words)
+{
+	struct buf *b = buf_new(a, 1 << 24);
+	static const char *const letter[] = { "a", "e", "n", "\xc3\xa9",
+	    "\xe6\xbc\xa2", "s", "t", "1", "2", ".", "  ", "\n" };
+
+	while (words-- > 0) {
+		uint32_t n = dice(1 + dice(40)), k = dice(1 + dice(5000));
+
+		for (uint32_t i = 0; i <= n % 9; i++) {
+			buf_str(b, letter[k % BASE_COUNT(letter)]);
+			k = k / 3 * 7 + i;
+		}
+		buf_char(b, ' ');
+	}
+	return buf_get(b);
+}
+
+static void
+test_same(struct arena *a, enum learn_kind kind, const char *name)
+{
+	static const struct {
+		int threads;
+		size_t memory;
+	} ways[] = { { 2, 1 << 26 }, { 7, 1 << 26 }, { 1, 1 }, { 3, 1 } };
+	struct view text[40];
+	struct learn_conf c;
+	const char *first, *other;
+
+	for (size_t i = 0; i < BASE_COUNT(text); i++)
+		text[i] = speech(a, 3000);
+	c = rules_of(kind, 1200);
+	first = learnt(a, &c, text, BASE_COUNT(text));
+	for (size_t i = 0; i < BASE_COUNT(ways); i++) {
+		c.threads = ways[i].threads;
+		c.memory = ways[i].memory;
+		other = learnt(a, &c, text, BASE_COUNT(text));
+		tap(first[0] == (c.model ? '\n' : '{') &&
+		    strcmp(first, other) == 0, "%s: the same with %d threads "
+		    "and %s", name, c.threads, c.memory == 1 ?
+		    "as little memory as can be" : "enough memory");
+	}
+}
+
+/* texts that nobody writes: seconds would mean that time is quadratic */
+static void
+test_hostile(struct arena *a, enum learn_kind kind, const char *name)
+{
+	size_t n = 1 << 20;
+	char *p = arena_alloc(a, n);
+	struct view v = { p, n };
+	struct learn_conf c = rules_of(kind, 2000);
+	const char *got;
+	clock_t start = clock();
+
+	memset(p, 'a', n);
+	got = learnt(a, &c, &v, 1);
+	tap(got[0] == '{', "%s: a million times one letter: %.20s", name, got);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)('a' + dice(26));
+	got = learnt(a, &c, &v, 1);
+	tap(got[0] == '{', "%s: a word of a million letters: %.20s", name,
+	    got);
+	memset(p, ' ', n);
+	got = learnt(a, &c, &v, 1);
+	tap(got[0] == '{', "%s: a million blanks: %.20s", name, got);
+	tap((double)(clock() - start) / CLOCKS_PER_SEC < 20, "%s: quickly",
+	    name);
+}
+
+/* what is refused, and the words for it */
+static void
+test_refused(struct arena *a)
+{
+	static const char *const twice[] = { "<unk>", "<unk>" };
+	struct view v = VIEW("some text, some text");
+	struct learn_conf c = rules_of(LEARN_BPE, 200);
+
+	tap_str(learnt(a, &c, &v, 1), "a vocabulary of 200 cannot hold 256 "
+	    "bytes and 1 special tokens", "a small one");
+	c = rules_of(LEARN_BPE, 300);
+	c.pattern = "cl100k";
+	tap_str(learnt(a, &c, &v, 1), "pattern 'cl100k' is for rank files; in "
+	    "a tokenizer.json it is 'llama3'", "a pattern of rank files");
+	c.pattern = "llama3";
+	c.prefix = true;
+	tap_str(learnt(a, &c, &v, 1), "a blank in front of a text goes with "
+	    "pattern=gpt2 and digits=pattern only: tokenizer.json would put it "
+	    "before every piece", "a blank before each piece");
+	c = rules_of(LEARN_CHAR_BPE, 10);
+	tap_str(learnt(a, &c, &v, 1), "a vocabulary of 10 cannot hold 3 "
+	    "special tokens and bytes and the texts' 8 characters: coverage or "
+	    "limit_alphabet keep fewer", "more characters than tokens");
+	c.special = end;
+	c.nspecial = 1;
+	tap_str(learnt(a, &c, &v, 1), "'special' lacks '<unk>', which stands "
+	    "for what is not in the vocabulary", "no unknown token");
+	c.special = twice;
+	c.nspecial = 2;
+	tap_str(learnt(a, &c, &v, 1), "special token '<unk>' is there twice",
+	    "a token twice");
+}
+
+int
+main(void)
+{
+	struct arena *a = arena_new();
+
+	test_merges();
+	test_hand(a);
+	test_same(a, LEARN_BPE, "bpe");
+	test_same(a, LEARN_CHAR_BPE, "char-bpe");
+	test_hostile(a, LEARN_BPE, "bpe");
+	test_hostile(a, LEARN_CHAR_BPE, "char-bpe");
+	test_refused(a);
+	arena_free(a);
+	return tap_done();
+}
