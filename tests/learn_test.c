@@ -8,10 +8,12 @@
 
 #include "appliance/text/json.h"
 #include "appliance/text/learn.h"
+#include "appliance/text/learn_lattice.h"
 #include "appliance/text/learn_merge.h"
+#include "appliance/text/learn_unigram.h"
 
+#include <math.h>
 #include <time.h>
-#include <unistd.h>
 
 /* a generator of its own, the same everywhere */
 static uint64_t seed = 1;
@@ -217,7 +219,7 @@ static void
 test_merges(void)
 {
 	struct plain *p = mem_alloc(sizeof(*p));
-	int bad = 0, rounds = 20000;
+	int bad = 0, rounds = 8000;
 
 	for (int i = 0; i < rounds; i++) {
 		struct arena *a = arena_new();
@@ -230,6 +232,195 @@ test_merges(void)
 	mem_free(p);
 }
 
+/* all ways to cut a word: each bit of `cuts` is an end of a piece */
+static double
+ways(const struct learn_trie *trie, const double *share, const uint32_t *word,
+    uint32_t n, uint32_t cuts, uint32_t *piece, uint32_t *k)
+{
+	uint32_t node = 0;
+	double p = 1;
+
+	*k = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		node = learn_trie_next(trie, node, word[i]);
+		if (node == TRIE_NONE)
+			return 0;
+		if (i + 1 < n && (cuts >> i & 1) == 0)
+			continue;
+		piece[*k] = trie->piece[node];
+		if (piece[*k] == TRIE_NONE)
+			return 0;
+		p *= share[piece[(*k)++]];
+		node = 0;
+	}
+	return p;
+}
+
+/* lattice_one - a random model on a random word beside all ways to cut it */
+static bool
+lattice_one(struct lattice_scratch *scratch)
+{
+	enum { PIECES = 40, WORD = 9 };
+	uint32_t symbol[4], word[WORD], n = 1 + dice(WORD), piece[WORD];
+	uint32_t found[WORD], k, kfound;
+	double share[PIECES], score[PIECES], want[PIECES] = { 0 }, p;
+	double all = 0, best = 0, got;
+	int64_t expected[PIECES] = { 0 };
+	struct lattice_model m = { .longest = 4, .score = score,
+	    .share = share };
+	bool same = true;
+
+	learn_trie_init(&m.trie);
+	for (uint32_t i = 0; i < PIECES; i++) {
+		uint32_t len = i < 3 ? 1 : 1 + dice(4);
+
+		for (uint32_t j = 0; j < len; j++)
+			symbol[j] = i < 3 ? i + 1 : 1 + dice(3);
+		learn_trie_put(&m.trie, symbol, len, i);
+		share[i] = (1 + dice(1000)) / 4000.0;
+		score[i] = log(share[i]);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		word[i] = 1 + dice(3);
+	for (uint32_t cuts = 0; cuts < UINT32_C(1) << (n - 1); cuts++) {
+		p = ways(&m.trie, share, word, n, cuts, piece, &k);
+		all += p;
+		best = p > best ? p : best;
+		for (uint32_t i = 0; p > 0 && i < k; i++)
+			want[piece[i]] += p;
+	}
+	lattice_expect(&m, scratch, word, n, 7, expected);
+	for (uint32_t i = 0; i < PIECES; i++)
+		same = same && fabs((double)expected[i] / LATTICE_ONE -
+		    7 * want[i] / all) < 1e-5;
+	kfound = lattice_best(&m, scratch, word, n, TRIE_NONE, found, &got);
+	same = same && fabs(exp(got) - best) < 1e-9 * best;
+	for (p = 1; kfound > 0; )
+		p *= share[found[--kfound]];
+	learn_trie_free(&m.trie);
+	return same && fabs(p - best) < 1e-9 * best;
+}
+
+/* a long word's chance is far below what a double can be */
+static bool
+lattice_long(struct lattice_scratch *scratch)
+{
+	uint32_t word[LATTICE_MAX];
+	double share = 1e-9, score = log(1e-9);
+	int64_t expected = 0;
+	struct lattice_model m = { .longest = 16, .score = &score,
+	    .share = &share };
+
+	learn_trie_init(&m.trie);
+	for (uint32_t i = 0; i < LATTICE_MAX; i++)
+		word[i] = 1;
+	learn_trie_put(&m.trie, word, 1, 0);
+	lattice_expect(&m, scratch, word, LATTICE_MAX, 3, &expected);
+	learn_trie_free(&m.trie);
+	return expected == (int64_t)(3 * LATTICE_MAX * LATTICE_ONE);
+}
+
+static void
+test_lattice(struct arena *a)
+{
+	struct lattice_scratch *scratch = lattice_new(a);
+	int bad = 0;
+
+	for (int i = 0; i < 3000; i++)
+		bad += !lattice_one(scratch);
+	tap(bad == 0, "3000 random words: expected counts and the best way "
+	    "are those of all ways, %d differ", bad);
+	tap(lattice_long(scratch), "a word of %d characters", LATTICE_MAX);
+}
+
+/* seed_of - how often symbols at a place are there, and how often at least with
+ * one more; the plain way */
+static int64_t
+seed_of(const struct unigram_text *t, uint32_t at, uint32_t len, int *places,
+    int64_t *more)
+{
+	int64_t sum = 0, next[8] = { 0 };
+
+	*places = 0;
+	for (uint32_t i = 0; i < t->n; i++) {
+		uint32_t n = 0;
+
+		while (n < len && t->symbol[i + n] != 0 &&
+		    t->symbol[i + n] == t->symbol[at + n])
+			n++;
+		if (n < len)
+			continue;
+		sum += t->count[i];
+		next[t->symbol[i + len]] += t->count[i];
+		++*places;
+	}
+	*more = 0;
+	for (int i = 1; i < 8; i++)
+		*more = next[i] > *more ? next[i] : *more;
+	return sum;
+}
+
+/* seed_one - substrings of random words, all of them looked at */
+static bool
+seed_one(void)
+{
+	uint32_t symbol[128] = { 0 };
+	int64_t count[128] = { 0 }, sum, more;
+	struct unigram_text t = { symbol, 0, count, 2 + dice(5) };
+	size_t n, found = 0;
+	struct unigram_piece *s;
+	bool good = true;
+	int places;
+
+	for (uint32_t w = 1 + dice(8); w > 0; w--) {
+		int64_t times = 1 + dice(5);
+
+		for (uint32_t k = 1 + dice(9); k > 0; k--) {
+			symbol[t.n] = 1 + dice(2 + w % 3);
+			count[t.n++] = times;
+		}
+		t.n++;
+	}
+	s = learn_seed(&t, 2, 1000, &n);
+	for (size_t i = 0; i < n; i++) {
+		sum = seed_of(&t, s[i].at, s[i].len, &places, &more);
+		good = good && s[i].count == sum && sum >= 2 &&
+		    s[i].len >= 2 && s[i].len <= t.longest;
+		for (size_t k = 0; k < i; k++)	/* each once, and in order */
+			good = good && s[k].score >= s[i].score &&
+			    (s[k].len != s[i].len || memcmp(symbol + s[k].at,
+			    symbol + s[i].at, 4 * s[i].len) != 0);
+	}
+	/* all that are there twice and less often with one more */
+	for (uint32_t at = 0; at < t.n; at++)
+		for (uint32_t len = 2; len <= t.longest; len++) {
+			if (memchr(symbol + at, 0, 4 * len) != NULL &&
+			    symbol[at + len - 1] == 0)
+				break;
+			sum = seed_of(&t, at, len, &places, &more);
+			if (places < 2 || (more == sum && len < t.longest))
+				continue;
+			found = 0;
+			for (size_t i = 0; i < n; i++)
+				found += s[i].len == len && memcmp(symbol +
+				    s[i].at, symbol + at, 4 * len) == 0;
+			good = good && found == 1;
+		}
+	mem_free(s);
+	return good;
+}
+
+static void
+test_seed(void)
+{
+	int bad = 0;
+
+	for (int i = 0; i < 3000; i++)
+		bad += !seed_one();
+	tap(bad == 0, "3000 times random words: the seed has each repeated "
+	    "substring once, %d do not", bad);
+}
+
 static const char *const end[] = { "<|endoftext|>" };
 static const char *const unk[] = { "<unk>", "<s>", "</s>" };
 
@@ -240,7 +431,7 @@ rules_of(enum learn_kind kind, uint32_t size)
 	    .min_count = 2, .coverage = 1, .special = end, .nspecial = 1,
 	    .memory = 1 << 26, .threads = 1 };
 
-	if (kind == LEARN_CHAR_BPE) {
+	if (kind == LEARN_CHAR_BPE || kind == LEARN_UNIGRAM) {
 		c.special = unk;
 		c.nspecial = 3;
 		c.prefix = true;
@@ -335,6 +526,67 @@ test_hand(struct arena *a)
 		    hand_cases[i].merges, arena_printf(a, "merges of '%s'",
 		    hand_cases[i].text));
 	}
+}
+
+/* a unigram model: its size, its probabilities, what it cuts */
+static void
+test_unigram(struct arena *a)
+{
+	struct learn_conf c = rules_of(LEARN_UNIGRAM, 26);
+	struct view v = VIEW("the cat sat on the mat and the cat ate the "
+	    "rat; the other cat that sat there ate another rat <s>"), json;
+	struct view model, vocab, one, piece;
+	struct json_iter it, pair;
+	struct err e;
+	double sum = 0, score, last = 0;
+	bool order = true, the = false;
+	int n = 0;
+
+	if (json_value(view_of(learnt(a, &c, &v, 1)), &json, &e) == -1 ||
+	    !json_get(json, "model", &model) ||
+	    !json_get(model, "vocab", &vocab) ||
+	    !json_open(&it, vocab, '[')) {
+		tap(false, "a unigram model: %s", learnt(a, &c, &v, 1));
+		return;
+	}
+	for (; json_element(&it, &one); n++) {
+		if (!json_open(&pair, one, '[') ||
+		    !json_element(&pair, &piece) ||
+		    !json_element(&pair, &one) || !json_number(one, &score))
+			break;
+		the = the || view_is(piece, "\"" M "the\"");
+		if (n >= 3 && view_is(piece, "\"<s>\""))
+			order = false;
+		if (n < 3)
+			continue;
+		sum += exp(score);
+		order = order && (n == 3 || score <= last);
+		last = score;
+	}
+	tap(n == 26, "a unigram model has its size: %d", n);
+	tap(sum > 0.5 && sum < 1.01, "its probabilities' sum: %.3f", sum);
+	tap(order, "they descend, and a special token is there once");
+	tap(the, "a word that is there often is a piece");
+}
+
+/* the first bytes of SentencePiece's file, as protobuf has them */
+static void
+test_model(struct arena *a)
+{
+	static const char want[] = "\n\x0e\n\x05<unk>\x15\0\0\0\0\x18\x02"
+	    "\n\x0c\n\x03<s>\x15\0\0\0\0\x18\x03"
+	    "\n\x0d\n\x04</s>\x15\0\0\0\0\x18\x03"
+	    "\n\x0a\n\x01" "a\x15\0\0\0\xc0\x18\x01"
+	    "\n\x0a\n\x01" "b\x15\0\0\x40\xc0\x18\x01"
+	    "\n\x0c\n\x03" M "\x15\0\0\x80\xc0\x18\x01"
+	    "\n\x0b\n\x02" "ab\x15\0\0\0\x80\x18\x01"
+	    "\n\x0e\n\x05" M "ab\x15\0\0\x80\xbf\x18\x01\x12";
+	struct learn_conf c = rules_of(LEARN_CHAR_BPE, 8);
+	struct view v = VIEW("ab ab");
+
+	c.model = true;
+	tap(memcmp(learnt(a, &c, &v, 1), want, sizeof(want) - 1) == 0,
+	    "SentencePiece's file, byte by byte");
 }
 
 /* speech - random words of many letters, skewed as words are */
@@ -432,6 +684,9 @@ test_refused(struct arena *a)
 	tap_str(learnt(a, &c, &v, 1), "a vocabulary of 10 cannot hold 3 "
 	    "special tokens and bytes and the texts' 8 characters: coverage or "
 	    "limit_alphabet keep fewer", "more characters than tokens");
+	v.n = 0;
+	tap_str(learnt(a, &c, &v, 1), "no words in no text: there is nothing "
+	    "to learn from", "no text");
 	c.special = end;
 	c.nspecial = 1;
 	tap_str(learnt(a, &c, &v, 1), "'special' lacks '<unk>', which stands "
@@ -449,10 +704,16 @@ main(void)
 
 	test_merges();
 	test_hand(a);
+	test_lattice(a);
+	test_seed();
+	test_unigram(a);
+	test_model(a);
 	test_same(a, LEARN_BPE, "bpe");
 	test_same(a, LEARN_CHAR_BPE, "char-bpe");
+	test_same(a, LEARN_UNIGRAM, "unigram");
 	test_hostile(a, LEARN_BPE, "bpe");
 	test_hostile(a, LEARN_CHAR_BPE, "char-bpe");
+	test_hostile(a, LEARN_UNIGRAM, "unigram");
 	test_refused(a);
 	arena_free(a);
 	return tap_done();

@@ -2,6 +2,8 @@
 #include "appliance/base/base.h"
 #include "appliance/text/bpe.h"
 #include "appliance/text/learn_own.h"
+#include "appliance/text/learn_unigram.h"
+#include "appliance/text/utf8.h"
 
 #define TABLE_MIN	((size_t)1 << 20)
 
@@ -46,6 +48,12 @@ learn_special(const struct learn_conf *conf, struct err *e)
 				    "token '%s' is there twice",
 				    conf->special[i]);
 	}
+	for (size_t i = 0; conf->kind == LEARN_UNIGRAM && i < conf->nspecial;
+	    i++)
+		if (utf8_count(view_of(conf->special[i])) == 1)
+			return err_set(e, FATE_REJECT, "special token '%s' is "
+			    "a character, which is a piece anyway",
+			    conf->special[i]);
 	if (unknown != NULL && !learn_has(conf, unknown))
 		return err_set(e, FATE_REJECT, "'special' lacks '%s', which "
 		    "stands for what is not in the vocabulary", unknown);
@@ -90,6 +98,17 @@ learn_begin(struct arena *a, const struct learn_conf *conf, struct err *e)
 	    conf->kind == LEARN_WORDPIECE)) {
 		err_set(e, FATE_REJECT, "format=model is for kind=char-bpe and "
 		    "kind=unigram");
+		return NULL;
+	}
+	if (conf->model && conf->nfc) {
+		err_set(e, FATE_REJECT, "format=model cannot say "
+		    "normalize=nfc");
+		return NULL;
+	}
+	if (conf->kind == LEARN_UNIGRAM &&
+	    conf->max_token_length > UNIGRAM_LONGEST) {
+		err_set(e, FATE_REJECT, "pieces of a unigram model have at "
+		    "most %d characters", UNIGRAM_LONGEST);
 		return NULL;
 	}
 	l->pattern = conf->kind == LEARN_BPE ? bpe_pattern(conf->pattern) :
@@ -140,6 +159,7 @@ learn_pairs(struct learn *l, const struct learn_words *words,
 	t->vocab = v;
 	t->merges = merges;
 	t->first = al->first;
+	t->chars = al->chars;
 	return 0;
 }
 
@@ -160,10 +180,18 @@ learn_end(struct learn *l, bool (*stop)(void *), void *arg, struct buf *b,
 	    -1)
 		return -1;
 	l->words = words.n;
-	if (learn_pairs(l, &words, &t, &rules, &al, e) == -1)
+	if (words.n == 0 && l->conf.kind != LEARN_BPE)
+		return err_set(e, FATE_REJECT, "no words in no text: there is "
+		    "nothing to learn from");
+	if (l->conf.kind == LEARN_UNIGRAM ?
+	    learn_unigram(l->arena, &words, &rules, &t, e) == -1 :
+	    learn_pairs(l, &words, &t, &rules, &al, e) == -1)
 		return -1;
 	l->tokens = t.vocab->n;
-	learn_json(&t, b);
+	if (l->conf.model)
+		learn_model(&t, b);
+	else
+		learn_json(&t, b);
 	return b->full ? err_set(e, FATE_REJECT, "the vocabulary is too large "
 	    "to write") : 0;
 }

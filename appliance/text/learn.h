@@ -20,7 +20,7 @@
  * these are determined; see learn_merge.h and learn_unigram.h.
  */
 
-enum learn_kind { LEARN_BPE, LEARN_CHAR_BPE, LEARN_WORDPIECE, LEARN_UNIGRAM };
+enum learn_kind { LEARN_BPE, LEARN_CHAR_BPE, LEARN_UNIGRAM, LEARN_WORDPIECE };
 
 #define LEARN_BLANK	"\xe2\x96\x81"		/* U+2581 */
 

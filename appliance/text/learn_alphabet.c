@@ -147,6 +147,7 @@ learn_alphabet(struct arena *a, const struct learn_conf *conf,
 	for (size_t i = 0; i < keep; i++)
 		al->id[l[i].c] = learn_vocab_put(v, (struct view){ out,
 		    utf8_put(l[i].c, out) });
+	al->chars = v->n - al->first;
 	return 0;
 }
 

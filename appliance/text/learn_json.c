@@ -34,21 +34,33 @@ json_special(const struct learn_conf *conf, struct buf *b)
 	buf_str(b, "]");
 }
 
-/* json_normalizer - what is done to a text before it is cut */
+/* json_normalizer - what is done to a text before it is cut; a Metaspace that
+ * puts U+2581 in front would not do so before a blank, nor after one was cut
+ * off, where SentencePiece does */
 static void
 json_normalizer(const struct learn_conf *conf, struct buf *b)
 {
+	bool mark = conf->kind != LEARN_BPE && conf->prefix;
+
 	buf_str(b, ",\"normalizer\":");
 	if (conf->kind == LEARN_WORDPIECE)
 		buf_printf(b, "{\"type\":\"BertNormalizer\",\"clean_text\":"
 		    "true,\"handle_chinese_chars\":true,\"strip_accents\":"
 		    "null,\"lowercase\":%s}", conf->lowercase ? "true" :
 		    "false");
-	else if (conf->collapse)
-		buf_printf(b, "{\"type\":\"Sequence\",\"normalizers\":[%s"
-		    COLLAPSE "]}", conf->nfc ? "{\"type\":\"NFC\"}," : "");
-	else
+	else if (!mark && !conf->collapse)
 		buf_str(b, conf->nfc ? "{\"type\":\"NFC\"}" : "null");
+	else {
+		buf_str(b, "{\"type\":\"Sequence\",\"normalizers\":[");
+		if (conf->nfc)
+			buf_str(b, "{\"type\":\"NFC\"},");
+		if (conf->collapse)
+			buf_str(b, mark ? COLLAPSE "," : COLLAPSE);
+		if (mark)
+			buf_str(b, "{\"type\":\"Prepend\",\"prepend\":\""
+			    LEARN_BLANK "\"}");
+		buf_str(b, "]}");
+	}
 }
 
 /* json_level - byte-level BPE's pre-tokenizers */
@@ -76,14 +88,10 @@ json_level(const struct learn_conf *conf, struct buf *b)
 	buf_str(b, "]}");
 }
 
-/* json_metaspace - words begin with U+2581 */
-static void
-json_metaspace(const struct learn_conf *conf, struct buf *b)
-{
-	buf_printf(b, "{\"type\":\"Metaspace\",\"replacement\":\""
-	    LEARN_BLANK "\",\"prepend_scheme\":\"%s\",\"split\":true}",
-	    conf->prefix ? "first" : "never");
-}
+/* words begin with U+2581 */
+#define METASPACE							\
+	"{\"type\":\"Metaspace\",\"replacement\":\"" LEARN_BLANK	\
+	"\",\"prepend_scheme\":\"never\",\"split\":true}"
 
 /* json_pre - how a text is cut */
 static void
@@ -94,12 +102,11 @@ json_pre(const struct learn_conf *conf, struct buf *b)
 		json_level(conf, b);
 	else if (conf->kind == LEARN_WORDPIECE)
 		buf_str(b, "{\"type\":\"BertPreTokenizer\"}");
-	else if (conf->digits) {
-		buf_str(b, "{\"type\":\"Sequence\",\"pretokenizers\":[");
-		json_metaspace(conf, b);
-		buf_str(b, "," DIGITS "]}");
-	} else
-		json_metaspace(conf, b);
+	else if (conf->digits)
+		buf_str(b, "{\"type\":\"Sequence\",\"pretokenizers\":["
+		    METASPACE "," DIGITS "]}");
+	else
+		buf_str(b, METASPACE);
 }
 
 /* json_post - what is put around a text: BERT's [CLS] and [SEP] */
@@ -130,13 +137,13 @@ json_decoder(const struct learn_conf *conf, struct buf *b)
 	else if (conf->kind == LEARN_WORDPIECE)
 		buf_str(b, "{\"type\":\"WordPiece\",\"prefix\":\"##\","
 		    "\"cleanup\":true}");
-	else if (!conf->byte_fallback)
-		json_metaspace(conf, b);
 	else {
 		buf_str(b, "{\"type\":\"Sequence\",\"decoders\":[{\"type\":"
 		    "\"Replace\",\"pattern\":{\"String\":\"" LEARN_BLANK
-		    "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
-		    "{\"type\":\"Fuse\"}");
+		    "\"},\"content\":\" \"},");
+		if (conf->byte_fallback)
+			buf_str(b, "{\"type\":\"ByteFallback\"},");
+		buf_str(b, "{\"type\":\"Fuse\"}");
 		if (conf->prefix)
 			buf_str(b, ",{\"type\":\"Strip\",\"content\":\" \","
 			    "\"start\":1,\"stop\":0}");

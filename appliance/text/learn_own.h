@@ -21,7 +21,7 @@ int learn_split(const struct learn_conf *, const struct bpe_pattern *,
  * words as symbols of these */
 struct learn_alphabet {
 	uint32_t *id;			/* by character; see below */
-	uint32_t first;			/* ids from here on are characters */
+	uint32_t first, chars;		/* characters: ids from first on */
 };
 
 #define LEARN_DROP	(UINT32_MAX - 1)	/* leaves its neighbours so */
@@ -40,10 +40,12 @@ struct learned {
 	const struct learn_vocab *vocab;
 	const struct learn_merges *merges;	/* bpe, char-bpe */
 	const double *score;			/* unigram: by id */
-	uint32_t first;				/* of the characters */
+	uint32_t first, chars;			/* characters from there on */
 };
 
 void learn_json(const struct learned *, struct buf *);
-int learn_model(const struct learned *, struct buf *, struct err *);
+
+/* learn_model - SentencePiece's ModelProto (proto2), in spm_write.c */
+void learn_model(const struct learned *, struct buf *);
 
 #endif

@@ -33,8 +33,7 @@ split_marks(struct arena *a, struct view v, bool prefix)
 {
 	char *p = arena_alloc(a, v.n * 3 + 3), *q = p;
 
-	if (prefix && v.p[0] != ' ' &&
-	    (v.n < 3 || memcmp(v.p, LEARN_BLANK, 3) != 0)) {
+	if (prefix) {
 		memcpy(q, LEARN_BLANK, 3);
 		q += 3;
 	}

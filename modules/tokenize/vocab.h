@@ -27,8 +27,9 @@ struct vocab_conf {
 #define VOCAB_INT(S, m, f, d, lo, hi, h)				\
 	VOCAB_ROW(OPT_INT, S, m, f, d, lo, hi, NULL, 0, h)
 #define VOCAB_OPTIONS(S, m)						\
-	VOCAB_ENUM(S, m, kind, "bpe|char-bpe", "bpe",	\
-	    "byte-level BPE, or BPE of characters"),			\
+	VOCAB_ENUM(S, m, kind, "bpe|char-bpe|unigram", "bpe",	\
+	    "byte-level BPE, BPE of characters, or a unigram "		\
+	    "language model"),						\
 	VOCAB_INT(S, m, vocab, "8000", 2, 1000000,			\
 	    "size of the vocabulary"),					\
 	VOCAB_INT(S, m, min_count, "2", 1, 1e9,				\
@@ -36,6 +37,8 @@ struct vocab_conf {
 	VOCAB_ROW(OPT_LIST, S, m, special, "<|endoftext|>", 0, 0, NULL,	\
 	    OPT_MANY, "special tokens, which get the first ids; the "	\
 	    "default is bpe's, the other kinds have their own"),	\
+	VOCAB_ENUM(S, m, format, "json|model", "json",			\
+	    "a tokenizer.json, or SentencePiece's model"),		\
 	VOCAB_ROW(OPT_TEXT, S, m, pattern, "gpt2", 0, 0, NULL, 0,	\
 	    "bpe: how text is cut: gpt2, llama3, qwen2, o200k, "	\
 	    "tekken"),							\
@@ -44,11 +47,12 @@ struct vocab_conf {
 	VOCAB_ENUM(S, m, whitespace, "keep|collapse", "keep",		\
 	    "blanks as they are, or none at the ends and no two together"), \
 	VOCAB_ENUM(S, m, dummy_prefix, "auto|yes|no", "auto",		\
-	    "a blank in front of each text; auto: with char-bpe"),	\
+	    "a blank in front of each text; auto: with char-bpe and "	\
+	    "unigram"),							\
 	VOCAB_ENUM(S, m, normalize, "none|nfc", "none",			\
 	    "Unicode's normal form of texts"),				\
 	VOCAB_ROW(OPT_BOOL, S, m, byte_fallback, "yes", 0, 0, NULL, 0,	\
-	    "char-bpe: 256 tokens for the bytes of others"),	\
+	    "char-bpe, unigram: 256 tokens for the bytes of others"),	\
 	VOCAB_ROW(OPT_FLOAT, S, m, coverage, "0.9995", 0.5, 1, NULL, 0,	\
 	    "not bpe: the share of characters that get a token"),	\
 	VOCAB_INT(S, m, limit_alphabet, "0", 0, 1114112,		\
@@ -56,7 +60,8 @@ struct vocab_conf {
 	VOCAB_ROW(OPT_TEXT, S, m, initial_alphabet, NULL, 0, 0, NULL, 0, \
 	    "not bpe: characters that get a token in any case"),	\
 	VOCAB_INT(S, m, max_token_length, "0", 0, 65535,		\
-	    "tokens of more than two characters stay shorter, 0: any"),	\
+	    "bpe: tokens stay shorter, 0: any; unigram: the "	\
+	    "longest, 0: 16 characters"),				\
 	VOCAB_ROW(OPT_SIZE, S, m, memory, "512M", 1 << 20, 1e15, NULL,	\
 	    OPT_NOKEY, "bytes of counts in memory; more go to files")
 

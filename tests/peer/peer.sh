@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # peer.sh - what quern makes, beside the libraries from PyPI that made the formats
-# famous: vocabularies and ids (tokenizers), models from scratch (transformers),
+# famous: vocabularies and ids (tokenizers, sentencepiece), models from scratch (transformers),
 # scores of passages (bm25s). For ./bootstrap check-all; PyPI must be in reach.
 # PEER_VENV names an environment that is there already.
 . "${srcdir:-.}/tests/lib.sh"
@@ -9,7 +9,7 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    transformers torch bm25s >"$dir/pip" 2>&1 || {
+	    sentencepiece transformers torch bm25s >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
 		exit 0
@@ -37,6 +37,23 @@ done <<-END
 	vocab=6000 kind=char-bpe coverage=1 byte_fallback=no digits=single whitespace=collapse dummy_prefix=no
 	vocab=3000 kind=char-bpe coverage=1 limit_alphabet=60 initial_alphabet=€ß max_token_length=5
 END
+while read -r kind back words; do
+	for format in json model; do
+		quern tokenize -q -j 2 learn ./pieces.$format kind=$kind format=$format $words <all.jsonl
+	done
+	ok "$kind $words: tokenizer.json and SentencePiece's model are the same" \
+	    py "$here/pieces.py" pieces.json pieces.model all.jsonl $back
+done <<-END
+	char-bpe back vocab=6000
+	char-bpe - vocab=6000 whitespace=collapse dummy_prefix=no coverage=0.99 digits=single
+	unigram back vocab=6000 digits=single
+	unigram - vocab=6000 whitespace=collapse byte_fallback=no coverage=1
+END
+awk 'NR % 10 > 0' licences.jsonl >most.jsonl
+awk 'NR % 10 == 0' licences.jsonl >held.jsonl
+quern tokenize -q learn ./unigram.json kind=unigram vocab=2000 coverage=1 byte_fallback=no <most.jsonl
+ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
+
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
 
 for arch in gpt2 llama; do
