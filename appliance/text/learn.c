@@ -64,6 +64,32 @@ learn_special(const struct learn_conf *conf, struct err *e)
 	return 0;
 }
 
+/* learn_kinds - options that this kind has no use for */
+static int
+learn_kinds(const struct learn_conf *conf, struct err *e)
+{
+	bool bert = conf->kind == LEARN_WORDPIECE;
+
+	if (bert && (conf->nfc || conf->collapse || conf->prefix ||
+	    conf->digits))
+		return err_set(e, FATE_REJECT, "kind=wordpiece cuts texts as "
+		    "BERT does: normalize, whitespace, dummy_prefix and digits "
+		    "are for other kinds");
+	if (conf->kind != LEARN_BPE && strcmp(conf->pattern, "gpt2") != 0)
+		return err_set(e, FATE_REJECT, "'pattern' is for kind=bpe");
+	if (conf->model && (bert || conf->kind == LEARN_BPE))
+		return err_set(e, FATE_REJECT, "format=model is for "
+		    "kind=char-bpe and kind=unigram");
+	if (conf->model && conf->nfc)
+		return err_set(e, FATE_REJECT, "format=model cannot say "
+		    "normalize=nfc");
+	if (conf->kind == LEARN_UNIGRAM &&
+	    conf->max_token_length > UNIGRAM_LONGEST)
+		return err_set(e, FATE_REJECT, "pieces of a unigram model have "
+		    "at most %d characters", UNIGRAM_LONGEST);
+	return 0;
+}
+
 /* learn_level - what byte-level BPE's tokenizer.json cannot say */
 static int
 learn_level(const struct learn_conf *conf, struct err *e)
@@ -91,26 +117,9 @@ learn_begin(struct arena *a, const struct learn_conf *conf, struct err *e)
 
 	l->arena = a;
 	l->conf = *conf;
-	if (learn_special(conf, e) == -1 ||
+	if (learn_kinds(conf, e) == -1 || learn_special(conf, e) == -1 ||
 	    (conf->kind == LEARN_BPE && learn_level(conf, e) == -1))
 		return NULL;
-	if (conf->model && (conf->kind == LEARN_BPE ||
-	    conf->kind == LEARN_WORDPIECE)) {
-		err_set(e, FATE_REJECT, "format=model is for kind=char-bpe and "
-		    "kind=unigram");
-		return NULL;
-	}
-	if (conf->model && conf->nfc) {
-		err_set(e, FATE_REJECT, "format=model cannot say "
-		    "normalize=nfc");
-		return NULL;
-	}
-	if (conf->kind == LEARN_UNIGRAM &&
-	    conf->max_token_length > UNIGRAM_LONGEST) {
-		err_set(e, FATE_REJECT, "pieces of a unigram model have at "
-		    "most %d characters", UNIGRAM_LONGEST);
-		return NULL;
-	}
 	l->pattern = conf->kind == LEARN_BPE ? bpe_pattern(conf->pattern) :
 	    NULL;
 	return l;
@@ -154,6 +163,10 @@ learn_pairs(struct learn *l, const struct learn_words *words,
 	if (learn_alphabet(l->arena, &l->conf, words, v, al, e) == -1)
 		return -1;
 	learn_symbols(l->arena, &l->conf, words, al, v, text);
+	if (v->n > l->conf.size)
+		return err_set(e, FATE_REJECT, "a vocabulary of %u cannot hold "
+		    "the texts' characters: %u tokens, some with ## before "
+		    "them", l->conf.size, v->n);
 	if (learn_merge(l->arena, text, rules, v, merges, e) == -1)
 		return -1;
 	t->vocab = v;

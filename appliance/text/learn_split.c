@@ -5,6 +5,7 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/learn_bert.h"
 #include "appliance/text/learn_own.h"
 #include "appliance/text/utf8.h"
 
@@ -111,6 +112,8 @@ int
 learn_split(const struct learn_conf *conf, const struct bpe_pattern *pattern,
     struct learn_count *c, struct arena *a, struct view v, struct err *e)
 {
+	if (conf->kind == LEARN_WORDPIECE)
+		return learn_bert(conf, c, a, v, e);
 	if (conf->nfc)
 		v = utf8_nfc9(a, v);
 	if (conf->collapse)

@@ -27,9 +27,9 @@ struct vocab_conf {
 #define VOCAB_INT(S, m, f, d, lo, hi, h)				\
 	VOCAB_ROW(OPT_INT, S, m, f, d, lo, hi, NULL, 0, h)
 #define VOCAB_OPTIONS(S, m)						\
-	VOCAB_ENUM(S, m, kind, "bpe|char-bpe|unigram", "bpe",	\
-	    "byte-level BPE, BPE of characters, or a unigram "		\
-	    "language model"),						\
+	VOCAB_ENUM(S, m, kind, "bpe|char-bpe|unigram|wordpiece", "bpe",	\
+	    "byte-level BPE, BPE of characters, a unigram language "	\
+	    "model, or WordPiece"),					\
 	VOCAB_INT(S, m, vocab, "8000", 2, 1000000,			\
 	    "size of the vocabulary"),					\
 	VOCAB_INT(S, m, min_count, "2", 1, 1e9,				\
@@ -51,6 +51,8 @@ struct vocab_conf {
 	    "unigram"),							\
 	VOCAB_ENUM(S, m, normalize, "none|nfc", "none",			\
 	    "Unicode's normal form of texts"),				\
+	VOCAB_ROW(OPT_BOOL, S, m, lowercase, "yes", 0, 0, NULL, 0,	\
+	    "wordpiece: small letters without accents"),		\
 	VOCAB_ROW(OPT_BOOL, S, m, byte_fallback, "yes", 0, 0, NULL, 0,	\
 	    "char-bpe, unigram: 256 tokens for the bytes of others"),	\
 	VOCAB_ROW(OPT_FLOAT, S, m, coverage, "0.9995", 0.5, 1, NULL, 0,	\
@@ -60,8 +62,8 @@ struct vocab_conf {
 	VOCAB_ROW(OPT_TEXT, S, m, initial_alphabet, NULL, 0, 0, NULL, 0, \
 	    "not bpe: characters that get a token in any case"),	\
 	VOCAB_INT(S, m, max_token_length, "0", 0, 65535,		\
-	    "bpe: tokens stay shorter, 0: any; unigram: the "	\
-	    "longest, 0: 16 characters"),				\
+	    "bpe, wordpiece: tokens stay shorter, 0: any; unigram: "	\
+	    "the longest, 0: 16 characters"),				\
 	VOCAB_ROW(OPT_SIZE, S, m, memory, "512M", 1 << 20, 1e15, NULL,	\
 	    OPT_NOKEY, "bytes of counts in memory; more go to files")
 

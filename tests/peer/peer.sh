@@ -35,6 +35,8 @@ done <<-END
 	vocab=2500 dummy_prefix=yes max_token_length=6
 	vocab=6000 kind=char-bpe coverage=1
 	vocab=6000 kind=char-bpe coverage=1 byte_fallback=no digits=single whitespace=collapse dummy_prefix=no
+	vocab=6000 kind=wordpiece coverage=1
+	vocab=6000 kind=wordpiece coverage=1 lowercase=no min_count=1
 	vocab=3000 kind=char-bpe coverage=1 limit_alphabet=60 initial_alphabet=€ß max_token_length=5
 END
 while read -r kind back words; do
