@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # peer.sh - what quern makes, beside the libraries from PyPI that made the formats
-# famous: vocabularies and ids (tokenizers, sentencepiece), models from scratch (transformers),
-# scores of passages (bm25s). For ./bootstrap check-all; PyPI must be in reach.
+# famous: vocabularies and ids (tokenizers, sentencepiece), models from scratch
+# (transformers), scores of passages (bm25s), chat templates (transformers).
+# For ./bootstrap check-all; PyPI must be in reach.
 # PEER_VENV names an environment that is there already.
 . "${srcdir:-.}/tests/lib.sh"
 here=$(cd "${srcdir:-.}/tests/peer" && pwd)
@@ -75,4 +76,9 @@ quern index -q out=./ix stem=none words=0 <plain.jsonl
 head -n 40 plain.jsonl | sed 's/"text":"\([^"]\{1,60\}\).*/"question":"\1"}/' >questions.jsonl
 quern search -q ./ix k=10 <questions.jsonl >found.jsonl
 ok 'passages: the scores of bm25s' py "$here/search.py" plain.jsonl found.jsonl
+
+# chat templates: those of QUERN_TEST_DATA, ours, and small random ones
+py "$here/jinja.py" make cases.jsonl 1 20000
+"$QUERN_BIN/tests/jinja_test" cases.jsonl >ours.jsonl
+ok 'templates: transformers writes the same' py "$here/jinja.py" same cases.jsonl ours.jsonl
 done_testing
