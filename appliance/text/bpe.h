@@ -28,9 +28,25 @@ struct bpe *bpe_open(struct arena *, struct view json, struct err *);
 /* bpe_open_ranks - a rank file; a wrong line is named by its number */
 struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
 
-/* bpe_encode - ids of a text, in the arena; any number of threads at once */
-size_t bpe_encode(const struct bpe *, struct arena *, struct view text,
-    uint32_t **ids);
+/* bpe_attach - from its compiled image (compiled.h), which must outlive it */
+struct bpe *bpe_attach(struct arena *, struct view image, struct err *);
+struct view bpe_image(const struct bpe *);
+
+/*
+ * bpe_scratch - what a thread keeps between texts: pieces that it has met and
+ * their ids, about 5 MiB, and room to work in.  One thread at a time; what is
+ * in it never changes ids.
+ */
+struct bpe_scratch;
+struct bpe_scratch *bpe_scratch(struct arena *, const struct bpe *);
+
+/* bpe_scratch_steps - operations so far other than finding known pieces */
+uint64_t bpe_scratch_steps(const struct bpe_scratch *);
+
+/* bpe_encode - ids of a text (valid UTF-8), in the arena; any number of threads
+ * at once, each with a scratch of its own, or NULL */
+size_t bpe_encode(const struct bpe *, struct bpe_scratch *, struct arena *,
+    struct view text, uint32_t **ids);
 
 /* bpe_decode - the bytes of ids; unknown ids are -1 */
 int bpe_decode(const struct bpe *, const uint32_t *ids, size_t n,
@@ -52,6 +68,7 @@ struct bpe_pattern;
 const struct bpe_pattern *bpe_pattern(const char *name);
 const struct bpe_pattern *bpe_pattern_of(struct view regex);
 const char *bpe_regex(const struct bpe_pattern *);
+const char *bpe_pattern_name(const struct bpe_pattern *);
 
 /* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
 size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);

@@ -17,7 +17,10 @@ struct bpe_added {
 	struct edge *edge;
 	size_t n, mask;
 	uint32_t nodes;			/* 1 is the root */
-	bool any[2];
+	bool any[2];			/* normalized or not, as below */
+	/* first bytes of what is sought: the only one, or -1; bits of pairs */
+	int only[2];
+	uint64_t pair[2][1024];
 };
 
 struct bpe_added *
@@ -33,6 +36,7 @@ bpe_added_new(struct arena *a, size_t tokens, size_t bytes)
 	t->final = arena_array(a, bytes + 2, sizeof(*t->final));
 	t->token = arena_array(a, tokens + 1, sizeof(*t->token));
 	t->nodes = 1;
+	t->only[0] = t->only[1] = -2;
 	return t;
 }
 
@@ -75,6 +79,46 @@ bool
 bpe_added_any(const struct bpe_added *t, bool normalized)
 {
 	return t != NULL && t->any[normalized];
+}
+
+void
+bpe_added_ready(struct bpe_added *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct view v = t->token[i].content;
+		bool kind = t->token[i].normalized;
+		unsigned first = (unsigned char)v.p[0], x;
+
+		for (unsigned c = 0; c < 256; c++) {
+			x = first << 8 | (v.n > 1 ? (unsigned char)v.p[1] : c);
+			t->pair[kind][x / 64] |= (uint64_t)1 << x % 64;
+		}
+		t->only[kind] = t->only[kind] == -2 ||
+		    t->only[kind] == (int)first ? (int)first : -1;
+	}
+}
+
+/* added_seek - the first place from at on where a token may begin: most text is
+ * passed over here */
+static size_t
+added_seek(const struct bpe_added *t, struct view v, size_t at, bool kind)
+{
+	const unsigned char *p = (const unsigned char *)v.p;
+	const uint64_t *pair = t->pair[kind];
+	unsigned x;
+
+	if (at >= v.n || t->only[kind] == -2)
+		return v.n;
+	if (t->only[kind] >= 0) {
+		p = memchr(v.p + at, t->only[kind], v.n - at);
+		return p == NULL ? v.n : (size_t)((const char *)p - v.p);
+	}
+	for (; at + 1 < v.n; at++) {
+		x = (unsigned)p[at] << 8 | p[at + 1];
+		if (pair[x / 64] >> x % 64 & 1)
+			break;
+	}
+	return at;
 }
 
 /* added_at - the longest token that begins at a place */
@@ -121,7 +165,10 @@ bpe_split_next(struct bpe_split *s, struct view *text, int64_t *id)
 	struct view v = s->text;
 	size_t start, stop, n;
 
-	for (; s->sought < v.n; s->sought++) {
+	for (;; s->sought++) {
+		s->sought = added_seek(s->added, v, s->sought, s->normalized);
+		if (s->sought >= v.n)
+			break;
 		k = added_at(s->added, v, s->sought, s->normalized);
 		if (k == NULL)
 			continue;

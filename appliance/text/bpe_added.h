@@ -27,6 +27,9 @@ struct bpe_added *bpe_added_new(struct arena *, size_t tokens, size_t bytes);
  * that content has another id */
 bool bpe_added_put(struct bpe_added *, const struct bpe_token *);
 
+/* bpe_added_ready - when all are put, before any is sought */
+void bpe_added_ready(struct bpe_added *);
+
 /* bpe_added_any - is there anything to seek */
 bool bpe_added_any(const struct bpe_added *, bool normalized);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading tokenizer.json: what is understood, and a reason for the rest */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe_table.h"
+#include "appliance/text/bpe_source.h"
 #include "appliance/text/utf8.h"
 
 uint32_t
@@ -34,13 +34,14 @@ char_byte(uint32_t c)
 }
 
 struct opening {
-	struct bpe *b;
+	struct bpe_source *b;
 	struct arena *a;
 	struct view *key;		/* tokens as written, by id */
 	uint32_t nvocab;		/* ids of these are below it */
 	struct bpe_names keys;
 	int64_t nkeys, last;		/* keys; the largest added id */
 	bool *named;
+	struct bpe_added *added;	/* to find what is there twice */
 };
 
 /* token_bytes - a token as written to its bytes; false if it is none of the
@@ -66,7 +67,7 @@ token_bytes(struct arena *a, struct view text, struct view *bytes)
 static int
 open_vocab(struct opening *o, struct view vocab, struct err *e)
 {
-	struct bpe *b = o->b;
+	struct bpe_source *b = o->b;
 	struct json_iter it;
 	struct view key, value, text;
 	int64_t id;
@@ -77,7 +78,7 @@ open_vocab(struct opening *o, struct view vocab, struct err *e)
 	while (json_member(&it, &key, &value)) {
 		if (!json_string(o->a, key, &text) ||
 		    !json_integer(value, &id) ||
-		    !bpe_table_put(b, o->a, id, text))
+		    !bpe_source_put(b, o->a, id, text))
 			return err_set(e, FATE_REJECT, "model.vocab: %.*s has "
 			    "no good id of its own", key.n < 40 ? (int)key.n :
 			    40, key.p);
@@ -95,7 +96,7 @@ open_vocab(struct opening *o, struct view vocab, struct err *e)
 		*at = i;	/* of a key that is there twice, the last */
 		o->named[i] = token_bytes(o->a, text, &b->token[i]);
 	}
-	return bpe_table_name(b, o->a, o->named, e);
+	return bpe_source_name(b, o->a, o->named, e);
 }
 
 /* merge_sides - "a b", or ["a","b"] */
@@ -125,12 +126,12 @@ merge_sides(struct arena *a, struct view v, struct view *left,
 static int
 open_merge(struct opening *o, struct view v, uint32_t rank, struct err *e)
 {
-	struct bpe *b = o->b;
+	struct bpe_source *b = o->b;
 	struct view left, right, l, r;
 	uint32_t li, ri, bi;
 	char *joined;
-	size_t i;
 
+	b->rule[rank].id = BPE_NONE;
 	if (!merge_sides(o->a, v, &left, &right))
 		return err_set(e, FATE_REJECT, "model.merges: rule %u is no "
 		    "pair", rank);
@@ -139,14 +140,13 @@ open_merge(struct opening *o, struct view v, uint32_t rank, struct err *e)
 	joined = arena_alloc(o->a, l.n + r.n + 1);
 	memcpy(joined, l.p, l.n);
 	memcpy(joined + l.n, r.p, r.n);
-	li = bpe_table_find(b, l);
-	ri = bpe_table_find(b, r);
-	bi = bpe_table_find(b, (struct view){ joined, l.n + r.n });
+	li = bpe_source_find(b, l);
+	ri = bpe_source_find(b, r);
+	bi = bpe_source_find(b, (struct view){ joined, l.n + r.n });
 	if (li == BPE_NONE || ri == BPE_NONE || bi == BPE_NONE)
 		return err_set(e, FATE_REJECT, "model.merges: rule %u speaks "
 		    "of a token that model.vocab lacks", rank);
-	i = bpe_merge_place(b, (uint64_t)li << 32 | ri);
-	b->merge[i] = (struct bpe_merge){ (uint64_t)li << 32 | ri, rank, bi };
+	b->rule[rank] = (struct bpe_rule){ li, ri, bi };
 	return 0;
 }
 
@@ -154,24 +154,21 @@ open_merge(struct opening *o, struct view v, uint32_t rank, struct err *e)
 static int
 open_merges(struct opening *o, struct view merges, struct err *e)
 {
-	struct bpe *b = o->b;
+	struct bpe_source *b = o->b;
 	struct json_iter it;
 	struct view v;
 	uint32_t rank = 0;
-	size_t size = 1024, count = 0;
+	size_t count = 0;
 
 	if (!json_open(&it, merges, '['))
 		return err_set(e, FATE_REJECT, "model.merges is no array");
 	while (json_element(&it, &v))
 		count++;
-	if (count >= BPE_TOKENS)
+	if (count >= BPE_RANKS)
 		return err_set(e, FATE_REJECT, "%zu merges are too many",
 		    count);
-	while (size < count * 2)
-		size *= 2;
-	b->merge = arena_array(o->a, size, sizeof(*b->merge));
-	memset(b->merge, 0xff, size * sizeof(*b->merge));
-	b->mask = size - 1;
+	b->rule = arena_array(o->a, count + 1, sizeof(*b->rule));
+	b->nrules = (uint32_t)count;
 	json_open(&it, merges, '[');
 	while (json_element(&it, &v))
 		if (open_merge(o, v, rank++, e) == -1)
@@ -323,7 +320,7 @@ added_one(struct opening *o, struct view one, struct err *e)
 		    content.n < 80 ? (int)content.n : 80, content.p,
 		    (long long)id, (long long)want);
 	o->last = id > o->last ? id : o->last;
-	if (known == BPE_NONE && !bpe_table_put(o->b, o->a, id, content))
+	if (known == BPE_NONE && !bpe_source_put(o->b, o->a, id, content))
 		return err_set(e, FATE_REJECT, "added token '%.*s' has an id "
 		    "that is taken or too large", content.n < 80 ?
 		    (int)content.n : 80, content.p);
@@ -337,9 +334,11 @@ added_one(struct opening *o, struct view one, struct err *e)
 	t.rstrip = member_bool(one, "rstrip", false);
 	t.content = t.normalized && o->b->nfc ? utf8_nfc9(o->a, content) :
 	    content;
-	return bpe_added_put(o->b->added, &t) ? 0 : err_set(e, FATE_REJECT,
-	    "added token '%.*s' is there twice", content.n < 80 ?
-	    (int)content.n : 80, content.p);
+	if (!bpe_added_put(o->added, &t))
+		return err_set(e, FATE_REJECT, "added token '%.*s' is there "
+		    "twice", content.n < 80 ? (int)content.n : 80, content.p);
+	o->b->added[o->b->nadded++] = t;
+	return 0;
 }
 
 /* open_added - added tokens */
@@ -356,7 +355,8 @@ open_added(struct opening *o, struct view root, struct err *e)
 	while (json_element(&it, &one))
 		count++;
 	/* a normalized token has at most three times the bytes */
-	o->b->added = bpe_added_new(o->a, count, list.n * 3);
+	o->added = bpe_added_new(o->a, count, list.n * 3);
+	o->b->added = arena_array(o->a, count + 1, sizeof(*o->b->added));
 	json_open(&it, list, '[');
 	while (json_element(&it, &one))
 		if (added_one(o, one, e) == -1)
@@ -367,7 +367,7 @@ open_added(struct opening *o, struct view root, struct err *e)
 struct bpe *
 bpe_open(struct arena *a, struct view json, struct err *e)
 {
-	struct bpe *b = arena_alloc(a, sizeof(*b));
+	struct bpe_source *b = arena_alloc(a, sizeof(*b));
 	struct opening o = { .b = b, .a = a, .last = -1 };
 	struct view root, model, vocab, merges, v;
 
@@ -387,5 +387,5 @@ bpe_open(struct arena *a, struct view json, struct err *e)
 	    open_merges(&o, merges, e) == -1 ||
 	    open_added(&o, root, e) == -1)
 		return NULL;
-	return b;
+	return bpe_attach(a, bpe_compile(a, b), e);
 }

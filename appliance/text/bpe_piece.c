@@ -5,7 +5,7 @@
  * would make, in one pass and without trying again from each character.
  */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe.h"
+#include "appliance/text/bpe_scan.h"
 #include "appliance/text/utf8.h"
 
 #define LETTER	(UTF8_UPPER | UTF8_LOWER | UTF8_LETTER)
@@ -13,17 +13,6 @@
 /* o200k's words: what may stand in their first part and in their second */
 #define HEAD	(UTF8_UPPER | UTF8_LETTER | UTF8_MARK)
 #define TAIL	(UTF8_LOWER | UTF8_LETTER | UTF8_MARK)
-
-enum { SCAN_GPT2, SCAN_PREFIX, SCAN_CASE };
-
-struct bpe_pattern {
-	const char *name, *regex;	/* regex NULL: rank files only */
-	int scan;
-	unsigned digits;		/* the longest piece of numbers */
-	bool short_forms;		/* 's 't 're ... */
-	bool slash;			/* belongs to what ends a line */
-	bool rest;			/* blanks at the end are one piece */
-};
 
 #define SHORT	"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define BLANKS	"|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
@@ -73,6 +62,12 @@ bpe_regex(const struct bpe_pattern *p)
 	return p->regex;
 }
 
+const char *
+bpe_pattern_name(const struct bpe_pattern *t)
+{
+	return t->name;
+}
+
 /* kind_at - the character at p: LETTER, UTF8_NUMBER, UTF8_SPACE, 0 */
 static unsigned
 kind_at(const char *p, size_t *n)
@@ -104,10 +99,8 @@ run_class(const char *p, const char *end, unsigned classes)
 	return p;
 }
 
-/* short_form - length of 's 't 're 've 'm 'll 'd; any: in any case, where
- * U+017F is an s too */
-static size_t
-short_form(const char *p, const char *end, bool any)
+size_t
+bpe_short_form(const char *p, const char *end, bool any)
 {
 	size_t n = (size_t)(end - p);
 	char c, d;
@@ -153,7 +146,7 @@ static size_t
 piece_gpt2(const char *p, const char *end)
 {
 	const char *q = p + (*p == ' ' && end - p > 1);
-	size_t n, len = short_form(p, end, false);
+	size_t n, len = bpe_short_form(p, end, false);
 	unsigned kind = kind_at(q, &n);
 
 	if (len > 0)
@@ -201,7 +194,7 @@ piece_case(const struct bpe_pattern *t, const char *p, const char *end,
 	if (q == NULL)
 		q = run_class(p, end, HEAD);
 	if (q > p && t->short_forms)
-		q += short_form(q, end, true);
+		q += bpe_short_form(q, end, true);
 	return (size_t)(q - p);
 }
 
@@ -210,7 +203,7 @@ static size_t
 piece_prefix(const struct bpe_pattern *t, const char *p, const char *end,
     size_t first)
 {
-	size_t len = t->short_forms ? short_form(p, end, true) : 0, n;
+	size_t len = t->short_forms ? bpe_short_form(p, end, true) : 0, n;
 
 	if (len > 0)
 		return len;

@@ -5,7 +5,7 @@
  * file; how many lines it has and its last rank say which vocabulary it is.
  */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe_table.h"
+#include "appliance/text/bpe_source.h"
 
 struct special {
 	uint32_t id;
@@ -90,7 +90,8 @@ rank_line(struct arena *a, struct view v, struct view *bytes, int64_t *rank)
 
 /* rank_preset - which vocabulary it is */
 static int
-rank_preset(struct bpe *b, struct arena *a, uint32_t count, struct err *e)
+rank_preset(struct bpe_source *b, struct arena *a, uint32_t count,
+    struct err *e)
 {
 	const struct preset *p = presets;
 	const struct special *s;
@@ -105,7 +106,7 @@ rank_preset(struct bpe *b, struct arena *a, uint32_t count, struct err *e)
 	b->pattern = bpe_pattern(p->pattern);
 	for (s = p->special; s < p->special + BASE_COUNT(p->special) &&
 	    s->name != NULL; s++)
-		if (!bpe_table_put(b, a, s->id, view_of(s->name)))
+		if (!bpe_source_put(b, a, s->id, view_of(s->name)))
 			return err_set(e, FATE_REJECT, "rank %u is that of "
 			    "'%s' in %s", s->id, s->name, p->name);
 	return 0;
@@ -114,7 +115,7 @@ rank_preset(struct bpe *b, struct arena *a, uint32_t count, struct err *e)
 struct bpe *
 bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 {
-	struct bpe *b = arena_alloc(a, sizeof(*b));
+	struct bpe_source *b = arena_alloc(a, sizeof(*b));
 	struct view v, bytes;
 	uint32_t count = 0;
 	size_t line = 0, n;
@@ -135,7 +136,13 @@ bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 			    "and its rank", line);
 			return NULL;
 		}
-		if (!bpe_table_put(b, a, rank, bytes)) {
+		if (bytes.n > BPE_RANKED) {
+			err_set(e, FATE_REJECT, "line %zu: a token of %zu "
+			    "bytes; up to %zu are read", line, bytes.n,
+			    BPE_RANKED);
+			return NULL;
+		}
+		if (!bpe_source_put(b, a, rank, bytes)) {
 			err_set(e, FATE_REJECT, "line %zu: rank %lld is taken "
 			    "or too large", line, (long long)rank);
 			return NULL;
@@ -143,8 +150,8 @@ bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 		count++;
 	}
 	b->whole = true;
-	if (bpe_table_name(b, a, NULL, e) == -1 ||
+	if (bpe_source_name(b, a, NULL, e) == -1 ||
 	    rank_preset(b, a, count, e) == -1)
 		return NULL;
-	return b;
+	return bpe_attach(a, bpe_compile(a, b), e);
 }

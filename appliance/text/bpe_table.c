@@ -5,98 +5,31 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-bool
-bpe_table_put(struct bpe *b, struct arena *a, int64_t id, struct view v)
+struct view
+bpe_token_at(const struct bpe *b, uint32_t id)
 {
-	uint32_t want;
+	const struct bpe_slot *t = &b->slot[id];
+	uint32_t n, at;
 
-	if (id < 0 || id >= (int64_t)BPE_TOKENS)
-		return false;
-	if (id >= b->room) {
-		want = (uint32_t)id + 1;
-		want = want < b->room * 2 ? b->room * 2 : want;
-		want = want < 1024 ? 1024 : want;
-		b->token = arena_grow(a, b->token, b->room, want,
-		    sizeof(*b->token));
-		b->room = want;
-	}
-	if (b->token[id].p != NULL)
-		return false;
-	b->token[id] = v;
-	if (id >= b->size)
-		b->size = (uint32_t)id + 1;
-	return true;
-}
-
-struct bpe_names
-bpe_names_new(struct arena *a, size_t n)
-{
-	struct bpe_names t;
-	size_t size = 1024;
-
-	while (size < n * 2)
-		size *= 2;
-	t.id = arena_array(a, size, sizeof(*t.id));
-	memset(t.id, 0xff, size * sizeof(*t.id));
-	t.mask = size - 1;
-	return t;
-}
-
-size_t
-bpe_names_place(const struct bpe_names *t, const struct view *token,
-    struct view v)
-{
-	size_t i = XXH3_64bits(v.p, v.n) & t->mask;
-
-	while (t->id[i] != BPE_NONE && !view_eq(token[t->id[i]], v))
-		i = (i + 1) & t->mask;
-	return i;
+	if (t->n <= BPE_SLOT)
+		return (struct view){ t->text, t->n };
+	if (t->n == BPE_ABSENT)
+		return (struct view){ NULL, 0 };
+	memcpy(&n, t->text, sizeof(n));
+	memcpy(&at, t->text + 4, sizeof(at));
+	return (struct view){ b->pool.p + at, n };
 }
 
 uint32_t
-bpe_table_find(const struct bpe *b, struct view v)
+bpe_name_find(const struct bpe *b, const char *p, size_t n)
 {
-	return b->names.id[bpe_names_place(&b->names, b->token, v)];
-}
+	size_t i = XXH3_64bits(p, n) & b->name_mask;
+	struct view v;
 
-int
-bpe_table_name(struct bpe *b, struct arena *a, const bool *named,
-    struct err *e)
-{
-	b->names = bpe_names_new(a, b->size);
-	for (uint32_t i = 0; i < b->size; i++) {
-		uint32_t *at;
-
-		if (b->token[i].p == NULL || (named != NULL && !named[i]))
-			continue;
-		at = &b->names.id[bpe_names_place(&b->names, b->token,
-		    b->token[i])];
-		if (*at != BPE_NONE && named == NULL)
-			return err_set(e, FATE_REJECT, "tokens %u and %u are "
-			    "the same", *at, i);
-		*at = i;
-		if (b->token[i].n > b->longest)
-			b->longest = b->token[i].n;
+	for (; b->name[i] != BPE_NONE; i = (i + 1) & b->name_mask) {
+		v = bpe_token_at(b, b->name[i]);
+		if (v.n == n && memcmp(v.p, p, n) == 0)
+			return b->name[i];
 	}
-	for (int i = 0; i < 256; i++) {
-		char c = (char)i;
-
-		b->byte[i] = bpe_table_find(b, (struct view){ &c, 1 });
-		/* bytes that valid text never has */
-		if (b->byte[i] == BPE_NONE && i != 0xc0 && i != 0xc1 &&
-		    i < 0xf5)
-			return err_set(e, FATE_REJECT, "the vocabulary lacks "
-			    "byte %d: no byte-level vocabulary", i);
-	}
-	return 0;
-}
-
-size_t
-bpe_merge_place(const struct bpe *b, uint64_t pair)
-{
-	size_t i = XXH3_64bits(&pair, sizeof(pair)) & b->mask;
-
-	while (b->merge[i].pair != UINT64_MAX && b->merge[i].pair != pair)
-		i = (i + 1) & b->mask;
-	return i;
+	return BPE_NONE;
 }

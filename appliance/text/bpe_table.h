@@ -2,63 +2,82 @@
 #ifndef TEXT_BPE_TABLE_H
 #define TEXT_BPE_TABLE_H
 
-#include "appliance/text/bpe.h"
-#include "appliance/text/bpe_added.h"
+#include "appliance/text/bpe_source.h"
 
 /*
- * bpe_table.h - the tables of a vocabulary, which bpe_open and bpe_rank fill
- * and bpe reads.
+ * bpe_table.h - the tables of a compiled vocabulary, which lie in its image:
+ * what bpe_attach has checked and everything else only reads.
  */
 
-#define BPE_TOKENS	((uint32_t)1 << 24)	/* ids are below it */
-#define BPE_NONE	UINT32_MAX
+/* a token's bytes: up to 15 here, longer ones in the pool */
+#define BPE_SLOT	15
+#define BPE_POOLED	255		/* length: two u32, bytes and where */
+#define BPE_ABSENT	254
 
-struct bpe_merge {
-	uint64_t pair;			/* left << 32 | right; ~0 is free */
-	uint32_t rank, id;
-};
-
-struct bpe_names {			/* ids by bytes */
-	uint32_t *id;			/* BPE_NONE is free */
-	size_t mask;
+struct bpe_slot {
+	char text[BPE_SLOT];
+	unsigned char n;
 };
 
 struct bpe {
-	struct view *token;		/* bytes by id; p NULL: no such id */
-	uint32_t size, room;		/* ids, and how many fit */
-	uint32_t byte[256];		/* id of each byte, or BPE_NONE */
-	struct bpe_names names;		/* of what text is made into */
-	size_t longest;			/* bytes of the longest name */
-	struct bpe_merge *merge;	/* NULL: ids are the ranks */
-	size_t mask;
+	struct view image;
+	uint32_t size, longest, ranks;
+	const uint32_t *byte;		/* [256], BPE_NONE */
+	const struct bpe_slot *slot;	/* [size] */
+	struct view pool;
+	const uint32_t *name;		/* ids by XXH3 of bytes */
+	size_t name_mask;
+	/* ranks by pair of ids: left << 44 | right << 24 | rank; ~0 is free */
+	const uint64_t *pair;
+	size_t pair_mask;
+	unsigned pair_shift;
+	const uint32_t *made;		/* [ranks] ids by rank */
+	const uint32_t *first;		/* [65536] ranks by pair of bytes */
+	const uint64_t *joint;		/* bits: see bpe_joint */
+	unsigned joints;		/* which kinds there are */
 	const struct bpe_pattern *pattern;
 	struct bpe_added *added;	/* NULL: none */
-	bool nfc, blank;		/* normalized; a blank in front */
-	bool whole;			/* a piece that is a token is that */
+	bool nfc, blank, whole;
 };
 
-/* bpe_table_put - a token's bytes; false if the id is too large or taken */
-bool bpe_table_put(struct bpe *, struct arena *, int64_t id, struct view);
+/* bpe_token_at - a token's bytes; p NULL: no such id */
+struct view bpe_token_at(const struct bpe *, uint32_t id);
 
-/* bpe_names_new - an empty table for n names */
-struct bpe_names bpe_names_new(struct arena *, size_t n);
+/* bpe_name_find - the id of bytes that text is made into, BPE_NONE */
+uint32_t bpe_name_find(const struct bpe *, const char *, size_t);
 
-/* bpe_names_place - where a name is or would be; token: bytes by id */
-size_t bpe_names_place(const struct bpe_names *, const struct view *token,
-    struct view);
+/* bpe_pair_rank - of two neighbours, BPE_NONE if nothing joins them */
+static inline uint32_t
+bpe_pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
+{
+	uint64_t pair = (uint64_t)left << 20 | right, x;
+	size_t i = (pair * 0x9e3779b97f4a7c15u) >> b->pair_shift;
+
+	for (;; i = (i + 1) & b->pair_mask) {
+		x = b->pair[i];
+		if (x >> 24 == pair)
+			return x & (BPE_RANKS - 1);
+		if (x == UINT64_MAX)
+			return BPE_NONE;
+	}
+}
 
 /*
- * bpe_table_name - what text can be made into: the ids that are named, all of
- * them if that is NULL, and then two of the same bytes are refused; else the
- * larger id counts.  A byte that UTF-8 needs and no token is is refused.
+ * bpe_joint - the bit of a border within tokens.  A token that holds a border
+ * between two characters beyond ASCII, and is to be made of text that has x
+ * before the border and y behind it, sets the bit of x and y; of a character
+ * that it holds in part only the last byte of x or the first of y counts.
+ * Where no bit is set, no token can lie across, and each side is encoded alone.
  */
-int bpe_table_name(struct bpe *, struct arena *, const bool *named,
-    struct err *);
+enum { JOINT_BOTH, JOINT_RIGHT, JOINT_LEFT, JOINT_NEITHER };
 
-/* bpe_table_find - the id of these bytes, BPE_NONE */
-uint32_t bpe_table_find(const struct bpe *, struct view);
+#define BPE_JOINTS	((size_t)1 << 20)
 
-/* bpe_merge_place - where a pair is or would be */
-size_t bpe_merge_place(const struct bpe *, uint64_t pair);
+static inline size_t
+bpe_joint(unsigned kind, uint32_t x, uint32_t y)
+{
+	return ((((uint64_t)x << 32 | y) + kind) * 0x9e3779b97f4a7c15u ^
+	    (uint64_t)x * 0xd6e8feb86659fd93u) >> 44;
+}
 
 #endif

@@ -79,12 +79,32 @@ tokenizer_find(int dir)
 	return NULL;
 }
 
+struct tokenizer_scratch {
+	struct bpe_scratch *bpe;
+};
+
+struct tokenizer_scratch *
+tokenizer_scratch(const struct tokenizer *t, struct arena *a)
+{
+	struct tokenizer_scratch *s = arena_alloc(a, sizeof(*s));
+
+	s->bpe = t->bpe == NULL ? NULL : bpe_scratch(a, t->bpe);
+	return s;
+}
+
+size_t
+tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s,
+    struct arena *a, struct view text, uint32_t **ids)
+{
+	return t->bpe != NULL ? bpe_encode(t->bpe, s == NULL ? NULL : s->bpe,
+	    a, text, ids) : scored_encode(t->scored, a, text, ids);
+}
+
 size_t
 tokenizer_encode(const struct tokenizer *t, struct arena *a, struct view text,
     uint32_t **ids)
 {
-	return t->bpe != NULL ? bpe_encode(t->bpe, a, text, ids) :
-	    scored_encode(t->scored, a, text, ids);
+	return tokenizer_encode_with(t, NULL, a, text, ids);
 }
 
 int

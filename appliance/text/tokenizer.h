@@ -32,9 +32,21 @@ struct tokenizer *tokenizer_open(struct arena *, struct view file,
 /* tokenizer_find - the tokenizer's file in a model's directory, by name */
 const char *tokenizer_find(int dir);
 
-/* tokenizer_encode - ids without special ones; any number of threads */
+/* tokenizer_encode - ids without special ones, of valid UTF-8; any number of
+ * threads */
 size_t tokenizer_encode(const struct tokenizer *, struct arena *,
     struct view text, uint32_t **ids);
+
+/*
+ * tokenizer_scratch - what a thread keeps from text to text so that many short
+ * ones go faster; it has one thread at a time.  The ids are the same.
+ */
+struct tokenizer_scratch;
+struct tokenizer_scratch *tokenizer_scratch(const struct tokenizer *,
+    struct arena *);
+size_t tokenizer_encode_with(const struct tokenizer *,
+    struct tokenizer_scratch *, struct arena *, struct view text,
+    uint32_t **ids);
 
 /* tokenizer_decode - the bytes of ids; -1: an id is unknown */
 int tokenizer_decode(const struct tokenizer *, const uint32_t *ids, size_t n,

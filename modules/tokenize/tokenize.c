@@ -188,8 +188,8 @@ tokenize_put(struct tokenize *t, const uint32_t *ids, size_t n, struct err *e)
 
 /* tokenize_record - one record, whatever is done */
 static int
-tokenize_record(struct stage *s, struct arena *a, struct rec *r,
-    struct err *e)
+tokenize_record(struct stage *s, struct tokenizer_scratch *scratch,
+    struct arena *a, struct rec *r, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t = s->state;
@@ -202,7 +202,7 @@ tokenize_record(struct stage *s, struct arena *a, struct rec *r,
 		rec_fail(a, r, "no text in '%s'", conf->text);
 		return 0;
 	}
-	n = tokenizer_encode(t->tok, a, text, &ids);
+	n = tokenizer_encode_with(t->tok, scratch, a, text, &ids);
 	if (conf->act == ACT_SHARD)
 		return tokenize_put(t, ids, n, e);
 	rec_fact(a, r, "tokens", (double)n);
@@ -221,13 +221,15 @@ static int
 tokenize_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
+	struct tokenize *t = s->state;
 
 	if (conf->act == ACT_LEARN)
 		return vocab_batch(scratch, b, conf->text, e);
 	for (size_t i = 0; i < b->n; i++) {
 		if (conf->act == ACT_DECODE)
-			tokenize_decode(conf, s->state, b->arena, &b->rec[i]);
-		else if (tokenize_record(s, b->arena, &b->rec[i], e) == -1)
+			tokenize_decode(conf, t, b->arena, &b->rec[i]);
+		else if (tokenize_record(s, scratch, b->arena, &b->rec[i],
+		    e) == -1)
 			return -1;
 	}
 	return 0;
@@ -282,8 +284,12 @@ static int
 tokenize_thread(struct stage *s, void **scratch, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
+	struct tokenize *t = s->state;
 
-	return conf->act == ACT_LEARN ? vocab_thread(s, scratch, e) : 0;
+	if (conf->act == ACT_LEARN)
+		return vocab_thread(s, scratch, e);
+	*scratch = tokenizer_scratch(t->tok, s->arena);
+	return 0;
 }
 
 static void

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A vocabulary to tables and back: what the file says is compiled to an image,
+ * and everything is used from an image, whether just made or mapped.
+ */
+#include "appliance/base/base.h"
+#include "appliance/text/bpe_table.h"
+#include "appliance/text/compiled.h"
+
+#define REVISION	1		/* of what lies in the sections */
+
+enum { TAG_SETTINGS = 1, TAG_SLOTS, TAG_POOL, TAG_NAMES, TAG_PAIRS, TAG_MADE,
+    TAG_FIRST, TAG_JOINTS, TAG_ADDED, TAG_ADDED_POOL };
+
+struct settings {
+	uint32_t byte[256], longest, joints;
+	char pattern[16];
+	uint8_t nfc, blank, whole, zero[5];
+};
+
+struct added {
+	uint32_t id, at, n;
+	uint8_t normalized, special, lstrip, rstrip;
+};
+
+struct making {
+	const struct bpe_source *from;
+	struct arena *a;
+	struct bpe t;			/* what is made so far */
+	struct settings set;
+	uint64_t *pair, *joint;
+	uint32_t *made;
+};
+
+/* make_slots - short tokens where they are looked up, long ones in the pool */
+static void
+make_slots(struct making *m, struct compiling *c)
+{
+	const struct bpe_source *s = m->from;
+	struct bpe_slot *slot = arena_array(m->a, s->size + 1, sizeof(*slot));
+	size_t room = 1, at = 0;
+	uint32_t part;
+	char *pool;
+
+	for (uint32_t i = 0; i < s->size; i++)
+		room += s->token[i].n > BPE_SLOT ? s->token[i].n : 0;
+	pool = arena_alloc(m->a, room);
+	for (uint32_t i = 0; i < s->size; i++) {
+		struct view v = s->token[i];
+
+		slot[i].n = v.p == NULL ? BPE_ABSENT : v.n > BPE_SLOT ?
+		    BPE_POOLED : (unsigned char)v.n;
+		if (slot[i].n <= BPE_SLOT) {
+			memcpy(slot[i].text, v.p, v.n);
+		} else if (v.p != NULL) {
+			part = (uint32_t)v.n;
+			memcpy(slot[i].text, &part, sizeof(part));
+			part = (uint32_t)at;
+			memcpy(slot[i].text + 4, &part, sizeof(part));
+			memcpy(pool + at, v.p, v.n);
+			at += v.n;
+		}
+	}
+	compiled_add(c, TAG_SLOTS, slot, sizeof(*slot), s->size);
+	compiled_add(c, TAG_POOL, pool, 1, at);
+	m->t.slot = slot;
+	m->t.pool = (struct view){ pool, at };
+}
+
+/* put_pair - a later rule for the same pair counts */
+static void
+put_pair(struct making *m, uint32_t left, uint32_t right, uint32_t rank)
+{
+	uint64_t pair = (uint64_t)left << 20 | right;
+	size_t i = (pair * 0x9e3779b97f4a7c15u) >> m->t.pair_shift;
+
+	while (m->pair[i] != UINT64_MAX && m->pair[i] >> 24 != pair)
+		i = (i + 1) & m->t.pair_mask;
+	m->pair[i] = pair << 24 | rank;
+}
+
+/* new_pairs - a table for so many */
+static void
+new_pairs(struct making *m, size_t n)
+{
+	size_t size = 1024;
+
+	m->t.pair_shift = 54;
+	while (size < n * 2) {
+		size *= 2;
+		m->t.pair_shift--;
+	}
+	m->pair = arena_array(m->a, size, sizeof(*m->pair));
+	memset(m->pair, 0xff, size * sizeof(*m->pair));
+	m->t.pair = m->pair;
+	m->t.pair_mask = size - 1;
+}
+
+/* split_pairs - the ways in which a token of a rank file is two tokens: put
+ * them, or count them where there is no table yet */
+static size_t
+split_pairs(struct making *m, uint32_t id, const bool *length)
+{
+	const struct bpe_source *s = m->from;
+	struct view v = s->token[id];
+	uint32_t left, right;
+	size_t n = 0;
+
+	for (size_t i = 1; i < v.n; i++) {
+		if (!length[i] || !length[v.n - i])
+			continue;
+		left = bpe_source_find(s, (struct view){ v.p, i });
+		right = left == BPE_NONE ? BPE_NONE : bpe_source_find(s,
+		    (struct view){ v.p + i, v.n - i });
+		if (right == BPE_NONE)
+			continue;
+		if (m->pair != NULL)
+			put_pair(m, left, right, id);
+		n++;
+	}
+	return n;
+}
+
+/* make_ranks - a rank file: any two tokens that make a token are joined, and
+ * that token's id is the rank */
+static void
+make_ranks(struct making *m)
+{
+	const struct bpe_source *s = m->from;
+	bool length[BPE_RANKED + 1] = { false };
+	size_t n = 0;
+
+	m->t.ranks = s->size;
+	m->made = arena_array(m->a, s->size + 1, sizeof(*m->made));
+	for (uint32_t i = 0; i < s->size; i++) {
+		m->made[i] = i;
+		if (s->token[i].p != NULL && s->token[i].n <= BPE_RANKED)
+			length[s->token[i].n] = true;
+	}
+	/* special tokens have ids, but no text is made into them */
+	for (int put = 0; put < 2; put++) {
+		if (put)
+			new_pairs(m, n);
+		for (uint32_t i = 0; i < s->size; i++)
+			if (s->token[i].p != NULL &&
+			    bpe_source_find(s, s->token[i]) == i)
+				n += split_pairs(m, i, length);
+	}
+}
+
+/* make_rules - tokenizer.json: rules in the order of their ranks */
+static void
+make_rules(struct making *m)
+{
+	const struct bpe_source *s = m->from;
+
+	m->t.ranks = s->nrules;
+	m->made = arena_array(m->a, s->nrules + 1, sizeof(*m->made));
+	new_pairs(m, s->nrules);
+	for (uint32_t i = 0; i < s->nrules; i++) {
+		if (s->rule[i].id == BPE_NONE)
+			continue;
+		m->made[i] = s->rule[i].id;
+		put_pair(m, s->rule[i].left, s->rule[i].right, i);
+	}
+}
+
+/* make_first - ranks of pairs of bytes, with which every piece begins */
+static void
+make_first(struct making *m, struct compiling *c)
+{
+	uint32_t *first = arena_array(m->a, 65536, sizeof(*first));
+	const uint32_t *byte = m->from->byte;
+
+	for (size_t i = 0; i < 65536; i++)
+		first[i] = byte[i >> 8] == BPE_NONE ||
+		    byte[i & 255] == BPE_NONE ? BPE_NONE :
+		    bpe_pair_rank(&m->t, byte[i >> 8], byte[i & 255]);
+	compiled_add(c, TAG_FIRST, first, sizeof(*first), 65536);
+}
+
+/* char_before - the character that ends at i, as far as the token holds it */
+static size_t
+char_before(struct view v, size_t i)
+{
+	size_t at = i - 1;
+
+	while (at > 0 && ((unsigned char)v.p[at] & 0xc0) == 0x80)
+		at--;
+	return at;
+}
+
+/* make_joint - the borders between characters beyond ASCII within a token */
+static void
+make_joint(struct making *m, struct view v)
+{
+	for (size_t i = 1; i < v.n; i++) {
+		unsigned char y0 = (unsigned char)v.p[i], x0;
+		size_t at = char_before(v, i), want;
+		uint32_t x = 0, y = 0;
+		unsigned kind;
+
+		x0 = (unsigned char)v.p[at];
+		if (y0 < 0xc0 || (unsigned char)v.p[i - 1] < 0x80)
+			continue;
+		want = y0 < 0xe0 ? 2 : y0 < 0xf0 ? 3 : 4;
+		kind = (x0 < 0xc0 ? JOINT_RIGHT : 0) |
+		    (v.n - i < want ? JOINT_LEFT : 0);
+		if (kind & JOINT_RIGHT)
+			x = (unsigned char)v.p[i - 1];
+		else if (i - at <= 4)
+			memcpy(&x, v.p + at, i - at);
+		if (kind & JOINT_LEFT)
+			y = y0;
+		else
+			memcpy(&y, v.p + i, want);
+		at = bpe_joint(kind, x, y);
+		m->joint[at / 64] |= (uint64_t)1 << at % 64;
+		m->set.joints |= 1u << kind;
+	}
+}
+
+/* make_added - added tokens one behind the other */
+static void
+make_added(struct making *m, struct compiling *c)
+{
+	const struct bpe_source *s = m->from;
+	struct added *out = arena_array(m->a, s->nadded + 1, sizeof(*out));
+	size_t room = 1, at = 0;
+	char *pool;
+
+	for (size_t i = 0; i < s->nadded; i++)
+		room += s->added[i].content.n;
+	pool = arena_alloc(m->a, room);
+	for (size_t i = 0; i < s->nadded; i++) {
+		const struct bpe_token *k = &s->added[i];
+
+		out[i] = (struct added){ k->id, (uint32_t)at,
+		    (uint32_t)k->content.n, k->normalized, k->special,
+		    k->lstrip, k->rstrip };
+		memcpy(pool + at, k->content.p, k->content.n);
+		at += k->content.n;
+	}
+	compiled_add(c, TAG_ADDED, out, sizeof(*out), s->nadded);
+	compiled_add(c, TAG_ADDED_POOL, pool, 1, at);
+}
+
+struct view
+bpe_compile(struct arena *a, const struct bpe_source *s)
+{
+	struct compiling *c = compiled_begin(a, COMPILED_BPE, REVISION);
+	struct making m = { .from = s, .a = a };
+
+	memcpy(m.set.byte, s->byte, sizeof(s->byte));
+	m.set.longest = (uint32_t)s->longest;
+	m.set.nfc = s->nfc;
+	m.set.blank = s->blank;
+	m.set.whole = s->whole;
+	snprintf(m.set.pattern, sizeof(m.set.pattern), "%s",
+	    bpe_pattern_name(s->pattern));
+	make_slots(&m, c);
+	compiled_add(c, TAG_NAMES, s->names.id, sizeof(*s->names.id),
+	    s->names.mask + 1);
+	if (s->rule == NULL)
+		make_ranks(&m);
+	else
+		make_rules(&m);
+	compiled_add(c, TAG_PAIRS, m.pair, sizeof(*m.pair),
+	    m.t.pair_mask + 1);
+	compiled_add(c, TAG_MADE, m.made, sizeof(*m.made), m.t.ranks);
+	make_first(&m, c);
+	m.joint = arena_alloc(a, BPE_JOINTS / 8);
+	for (size_t i = 0; i <= s->names.mask; i++)
+		if (s->names.id[i] != BPE_NONE)
+			make_joint(&m, s->token[s->names.id[i]]);
+	compiled_add(c, TAG_JOINTS, m.joint, sizeof(*m.joint),
+	    BPE_JOINTS / 64);
+	make_added(&m, c);
+	compiled_add(c, TAG_SETTINGS, &m.set, sizeof(m.set), 1);
+	return compiled_end(c);
+}
+
+/* ids_good - is every one an id, or none where that may be; what: how many of
+ * these there are */
+static bool
+ids_good(const uint32_t *id, size_t n, uint32_t size, bool none, size_t *free)
+{
+	size_t bad = 0, empty = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bad += id[i] >= size && id[i] != BPE_NONE;
+		empty += id[i] == BPE_NONE;
+	}
+	if (free != NULL)
+		*free = empty;
+	return bad == 0 && (none || empty == 0);
+}
+
+/* slots_good - every token lies where it says */
+static bool
+slots_good(const struct bpe *b)
+{
+	struct view pool = b->pool;
+	uint32_t n, at;
+
+	for (uint32_t i = 0; i < b->size; i++) {
+		const struct bpe_slot *t = &b->slot[i];
+
+		if (t->n <= BPE_SLOT || t->n == BPE_ABSENT)
+			continue;
+		memcpy(&n, t->text, sizeof(n));
+		memcpy(&at, t->text + 4, sizeof(at));
+		if (t->n != BPE_POOLED || at > pool.n || n > pool.n - at)
+			return false;
+	}
+	return true;
+}
+
+/* tables_good - nothing points out of its table, no search is without an end,
+ * and what text is made into is a token */
+static bool
+tables_good(const struct bpe *b)
+{
+	size_t names, pairs = b->pair_mask + 1, empty = 0, bad = 0;
+
+	for (size_t i = 0; i < pairs; i++) {
+		empty += b->pair[i] == UINT64_MAX;
+		bad += b->pair[i] != UINT64_MAX &&
+		    (b->pair[i] & (BPE_RANKS - 1)) >= b->ranks;
+	}
+	if (bad > 0 || empty == 0 ||
+	    !ids_good(b->byte, 256, b->size, true, NULL) ||
+	    !ids_good(b->made, b->ranks, b->size, false, NULL) ||
+	    !ids_good(b->first, 65536, b->ranks, true, NULL) ||
+	    !ids_good(b->name, b->name_mask + 1, b->size, true, &names) ||
+	    names == 0)
+		return false;
+	for (size_t i = 0; i <= b->name_mask; i++)
+		if (b->name[i] != BPE_NONE &&
+		    b->slot[b->name[i]].n == BPE_ABSENT)
+			return false;
+	return slots_good(b);
+}
+
+/* attach_added - the automaton of added tokens is made at each opening: there
+ * are few */
+static bool
+attach_added(struct bpe *b, struct arena *a)
+{
+	const struct added *t;
+	const char *pool;
+	size_t n, room;
+
+	t = compiled_get(b->image, TAG_ADDED, sizeof(*t), &n);
+	pool = compiled_get(b->image, TAG_ADDED_POOL, 1, &room);
+	if (t == NULL || pool == NULL)
+		return false;
+	if (n == 0)
+		return true;
+	b->added = bpe_added_new(a, n, room);
+	for (size_t i = 0; i < n; i++) {
+		struct bpe_token k = { .id = t[i].id,
+		    .normalized = t[i].normalized & 1,
+		    .special = t[i].special & 1, .lstrip = t[i].lstrip & 1,
+		    .rstrip = t[i].rstrip & 1 };
+
+		if (t[i].at > room || t[i].n > room - t[i].at ||
+		    t[i].n == 0 || t[i].id >= b->size ||
+		    t[i].at < (i > 0 ? t[i - 1].at + t[i - 1].n : 0))
+			return false;
+		k.content = (struct view){ pool + t[i].at, t[i].n };
+		if (!bpe_added_put(b->added, &k))
+			return false;
+	}
+	bpe_added_ready(b->added);
+	return true;
+}
+
+/* attach_sections - pointers to them; false: one is missing or of a wrong
+ * size */
+static bool
+attach_sections(struct bpe *b)
+{
+	size_t slots, names, pairs, made, first, joints;
+
+	b->slot = compiled_get(b->image, TAG_SLOTS, sizeof(*b->slot), &slots);
+	b->pool.p = compiled_get(b->image, TAG_POOL, 1, &b->pool.n);
+	b->name = compiled_get(b->image, TAG_NAMES, sizeof(*b->name), &names);
+	b->pair = compiled_get(b->image, TAG_PAIRS, sizeof(*b->pair), &pairs);
+	b->made = compiled_get(b->image, TAG_MADE, sizeof(*b->made), &made);
+	b->first = compiled_get(b->image, TAG_FIRST, sizeof(*b->first),
+	    &first);
+	b->joint = compiled_get(b->image, TAG_JOINTS, sizeof(*b->joint),
+	    &joints);
+	if (b->slot == NULL || b->pool.p == NULL || b->name == NULL ||
+	    b->pair == NULL || b->made == NULL || b->first == NULL ||
+	    b->joint == NULL || slots > BPE_TOKENS || made > BPE_RANKS ||
+	    names == 0 || (names & (names - 1)) != 0 || pairs < 2 ||
+	    (pairs & (pairs - 1)) != 0 || first != 65536 ||
+	    joints != BPE_JOINTS / 64)
+		return false;
+	b->size = (uint32_t)slots;
+	b->ranks = (uint32_t)made;
+	b->name_mask = names - 1;
+	b->pair_mask = pairs - 1;
+	b->pair_shift = (unsigned)__builtin_clzll(pairs) + 1;
+	return true;
+}
+
+struct bpe *
+bpe_attach(struct arena *a, struct view image, struct err *e)
+{
+	struct bpe *b = arena_alloc(a, sizeof(*b));
+	const struct settings *s;
+	size_t n;
+
+	b->image = image;
+	if (!compiled_is(image, COMPILED_BPE, REVISION, NULL) ||
+	    (s = compiled_get(image, TAG_SETTINGS, sizeof(*s), &n)) == NULL ||
+	    n != 1 || memchr(s->pattern, '\0', sizeof(s->pattern)) == NULL ||
+	    !attach_sections(b))
+		goto bad;
+	b->byte = s->byte;
+	b->longest = s->longest;
+	b->joints = s->joints;
+	b->pattern = bpe_pattern(s->pattern);
+	b->nfc = s->nfc & 1;
+	b->blank = s->blank & 1;
+	b->whole = s->whole & 1;
+	if (b->pattern != NULL && tables_good(b) && attach_added(b, a))
+		return b;
+bad:
+	err_set(e, FATE_REJECT, "no compiled vocabulary");
+	return NULL;
+}
