@@ -10,12 +10,12 @@
 #define REVISION	1		/* of what lies in the sections */
 
 enum { TAG_SETTINGS = 1, TAG_SLOTS, TAG_POOL, TAG_NAMES, TAG_PAIRS, TAG_MADE,
-    TAG_FIRST, TAG_JOINTS, TAG_ADDED, TAG_ADDED_POOL };
+    TAG_FIRST, TAG_JOINTS, TAG_CLOSE, TAG_ADDED, TAG_ADDED_POOL };
 
 struct settings {
-	uint32_t byte[256], longest, joints;
+	uint32_t byte[256], longest;
 	char pattern[16];
-	uint8_t nfc, blank, whole, zero[5];
+	uint8_t nfc, blank, whole, zero[1];
 };
 
 struct added {
@@ -28,7 +28,7 @@ struct making {
 	struct arena *a;
 	struct bpe t;			/* what is made so far */
 	struct settings set;
-	uint64_t *pair, *joint;
+	uint64_t *pair, *joint, *close;
 	uint32_t *made;
 };
 
@@ -216,7 +216,9 @@ make_joint(struct making *m, struct view v)
 			memcpy(&y, v.p + i, want);
 		at = bpe_joint(kind, x, y);
 		m->joint[at / 64] |= (uint64_t)1 << at % 64;
-		m->set.joints |= 1u << kind;
+		at = (size_t)(unsigned char)v.p[i - 1] << 8 | y0;
+		if (kind != JOINT_BOTH)
+			m->close[at / 64] |= (uint64_t)1 << at % 64;
 	}
 }
 
@@ -270,11 +272,13 @@ bpe_compile(struct arena *a, const struct bpe_source *s)
 	compiled_add(c, TAG_MADE, m.made, sizeof(*m.made), m.t.ranks);
 	make_first(&m, c);
 	m.joint = arena_alloc(a, BPE_JOINTS / 8);
+	m.close = arena_alloc(a, BPE_CLOSE / 8);
 	for (size_t i = 0; i <= s->names.mask; i++)
 		if (s->names.id[i] != BPE_NONE)
 			make_joint(&m, s->token[s->names.id[i]]);
 	compiled_add(c, TAG_JOINTS, m.joint, sizeof(*m.joint),
 	    BPE_JOINTS / 64);
+	compiled_add(c, TAG_CLOSE, m.close, sizeof(*m.close), BPE_CLOSE / 64);
 	make_added(&m, c);
 	compiled_add(c, TAG_SETTINGS, &m.set, sizeof(m.set), 1);
 	return compiled_end(c);
@@ -381,7 +385,7 @@ attach_added(struct bpe *b, struct arena *a)
 static bool
 attach_sections(struct bpe *b)
 {
-	size_t slots, names, pairs, made, first, joints;
+	size_t slots, names, pairs, made, first, joints, close;
 
 	b->slot = compiled_get(b->image, TAG_SLOTS, sizeof(*b->slot), &slots);
 	b->pool.p = compiled_get(b->image, TAG_POOL, 1, &b->pool.n);
@@ -392,12 +396,14 @@ attach_sections(struct bpe *b)
 	    &first);
 	b->joint = compiled_get(b->image, TAG_JOINTS, sizeof(*b->joint),
 	    &joints);
+	b->close = compiled_get(b->image, TAG_CLOSE, sizeof(*b->close),
+	    &close);
 	if (b->slot == NULL || b->pool.p == NULL || b->name == NULL ||
 	    b->pair == NULL || b->made == NULL || b->first == NULL ||
-	    b->joint == NULL || slots > BPE_TOKENS || made > BPE_RANKS ||
+	    b->joint == NULL || b->close == NULL || slots > BPE_TOKENS || made > BPE_RANKS ||
 	    names == 0 || (names & (names - 1)) != 0 || pairs < 2 ||
 	    (pairs & (pairs - 1)) != 0 || first != 65536 ||
-	    joints != BPE_JOINTS / 64)
+	    joints != BPE_JOINTS / 64 || close != BPE_CLOSE / 64)
 		return false;
 	b->size = (uint32_t)slots;
 	b->ranks = (uint32_t)made;
@@ -422,7 +428,6 @@ bpe_attach(struct arena *a, struct view image, struct err *e)
 		goto bad;
 	b->byte = s->byte;
 	b->longest = s->longest;
-	b->joints = s->joints;
 	b->pattern = bpe_pattern(s->pattern);
 	b->nfc = s->nfc & 1;
 	b->blank = s->blank & 1;

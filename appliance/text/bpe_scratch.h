@@ -36,6 +36,7 @@ struct bpe_long {
 struct bpe_scratch {
 	const struct bpe *bpe;
 	struct arena *work;		/* reset between texts */
+	const char *end;		/* of what can be read */
 	struct bpe_cell *cell;		/* aligned within cells */
 	void *cells;
 	unsigned shift;			/* of a hash: its line */
@@ -58,9 +59,17 @@ void bpe_room(struct bpe_scratch *, size_t n);
 size_t bpe_merge(struct bpe_scratch *, const char *p, size_t n,
     uint32_t *out);
 
-/* bpe_joint_next - the first border behind from that no token lies across, or
- * n: from and n are borders of characters */
-size_t bpe_joint_next(struct bpe_scratch *, const char *p, size_t from,
-    size_t n);
+/* bpe_one - a piece of any length */
+void bpe_one(struct bpe_scratch *, const char *p, size_t n);
+
+/*
+ * bpe_pieces - the pieces of a block that end where bits are set (bpe_block);
+ * where the last of them ends.  16 bytes can be read from where each begins.
+ */
+size_t bpe_pieces(struct bpe_scratch *, const char *p, uint64_t ends);
+
+/* bpe_scratch_of - one that is worth while for so many pieces */
+struct bpe_scratch *bpe_scratch_of(struct arena *, const struct bpe *,
+    size_t pieces);
 
 #endif

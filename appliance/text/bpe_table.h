@@ -34,7 +34,7 @@ struct bpe {
 	const uint32_t *made;		/* [ranks] ids by rank */
 	const uint32_t *first;		/* [65536] ranks by pair of bytes */
 	const uint64_t *joint;		/* bits: see bpe_joint */
-	unsigned joints;		/* which kinds there are */
+	const uint64_t *close;		/* [1024] bits: a byte, then another */
 	const struct bpe_pattern *pattern;
 	struct bpe_added *added;	/* NULL: none */
 	bool nfc, blank, whole;
@@ -72,12 +72,31 @@ bpe_pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
 enum { JOINT_BOTH, JOINT_RIGHT, JOINT_LEFT, JOINT_NEITHER };
 
 #define BPE_JOINTS	((size_t)1 << 20)
+#define BPE_CLOSE	((size_t)1 << 16)
 
 static inline size_t
 bpe_joint(unsigned kind, uint32_t x, uint32_t y)
 {
 	return ((((uint64_t)x << 32 | y) + kind) * 0x9e3779b97f4a7c15u ^
 	    (uint64_t)x * 0xd6e8feb86659fd93u) >> 44;
+}
+
+static inline bool
+bpe_joint_is(const struct bpe *b, unsigned kind, uint32_t x, uint32_t y)
+{
+	size_t at = bpe_joint(kind, x, y);
+
+	return b->joint[at / 64] >> at % 64 & 1;
+}
+
+/* bpe_joint_close - is there any bit but JOINT_BOTH for such bytes beside the
+ * border */
+static inline bool
+bpe_joint_close(const struct bpe *b, unsigned char last, unsigned char first)
+{
+	size_t at = (size_t)last << 8 | first;
+
+	return b->close[at / 64] >> at % 64 & 1;
 }
 
 #endif

@@ -117,12 +117,63 @@ utf8_class(uint32_t c)
 
 	if (c < 128)
 		return class_ascii[c];
+	/* what much text is made of, without a table */
+	if ((c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3041 && c <= 0x3096) ||
+	    (c >= 0x30a1 && c <= 0x30fa) || (c >= 0xac00 && c <= 0xd7a3))
+		return LE;
+	if (c >= 0x410 && c <= 0x44f)
+		return c < 0x430 ? UP : LO;
 	k = utf8proc_category((utf8proc_int32_t)c);
 	if (k == UTF8PROC_CATEGORY_CN) {
 		r = range_find(added16, BASE_COUNT(added16), c);
 		return r == NULL ? 0 : r->class;
 	}
 	return c == 0x85 ? SP : of[k];
+}
+
+/*
+ * plain - characters of class 0 that NFC keeps and that nothing before them
+ * composes with (NFC_Quick_Check=Yes), in every version: text of these alone is
+ * in the form.  Not all such characters, but most of what is written.
+ */
+static const struct range plain[] = {
+	{ 0x0, 0x2ff, 0 }, { 0x370, 0x373, 0 }, { 0x376, 0x377, 0 },
+	{ 0x37b, 0x37d, 0 }, { 0x388, 0x482, 0 }, { 0x48a, 0x52f, 0 },
+	{ 0x5d0, 0x5ea, 0 }, { 0x620, 0x64a, 0 }, { 0x660, 0x66f, 0 },
+	{ 0x671, 0x6d5, 0 }, { 0x904, 0x93b, 0 }, { 0x93d, 0x94c, 0 },
+	{ 0x964, 0x97f, 0 }, { 0xe01, 0xe37, 0 }, { 0xe40, 0xe47, 0 },
+	{ 0x10d0, 0x10fa, 0 }, { 0x1e00, 0x1eff, 0 }, { 0x2010, 0x2027, 0 },
+	{ 0x2030, 0x205e, 0 }, { 0x20a0, 0x20bf, 0 }, { 0x2190, 0x2328, 0 },
+	{ 0x2500, 0x27ff, 0 }, { 0x3001, 0x3029, 0 }, { 0x3041, 0x3096, 0 },
+	{ 0x309b, 0x30ff, 0 }, { 0x3105, 0x312d, 0 }, { 0x3400, 0x9fd5, 0 },
+	{ 0xac00, 0xd7a3, 0 }, { 0xe000, 0xf8ff, 0 }, { 0xff01, 0xffee, 0 },
+	{ 0x1f300, 0x1f6ff, 0 }, { 0x20000, 0x2a6d6, 0 },
+};
+
+/* nfc_plain - is all of it plain */
+static bool
+nfc_plain(struct view v)
+{
+	const struct range *last = &plain[0];
+	uint64_t eight;
+	uint32_t c;
+	size_t n;
+
+	for (size_t at = 0; at < v.n; at += n) {
+		n = 8;
+		if (v.n - at >= 8) {
+			memcpy(&eight, v.p + at, 8);
+			if ((eight & 0x8080808080808080u) == 0)
+				continue;
+		}
+		c = utf8_get(v.p + at, &n);
+		if (c < 0x300 || (c >= last->from && c <= last->to))
+			continue;
+		last = range_find(plain, BASE_COUNT(plain), c);
+		if (last == NULL)
+			return false;
+	}
+	return true;
 }
 
 struct view
@@ -132,6 +183,8 @@ utf8_nfc9(struct arena *a, struct view v)
 	struct view part, r = v;
 	struct buf b;
 
+	if (nfc_plain(v))
+		return v;
 	buf_init(&b, v.n * 4 + 16);
 	for (at = 0; at < v.n; at += n) {
 		n = 1;
