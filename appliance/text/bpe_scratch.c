@@ -145,7 +145,7 @@ cell_take(const struct bpe_cell *c, struct key k, uint32_t *out)
 static void
 cell_keep(struct bpe_scratch *s, struct bpe_cell *c, struct key k, size_t n)
 {
-	if (n > BPE_CELL_IDS || n == 0)
+	if (n == 0)
 		return;
 	c[1] = c[0];
 	memcpy(c->key, &k, sizeof(c->key));
@@ -248,33 +248,49 @@ piece_make(struct bpe_scratch *s, const char *p, size_t n, bool part)
 	return true;
 }
 
-/* piece_wide - a piece of more than BPE_SHORT bytes */
-static void
-piece_wide(struct bpe_scratch *s, const char *p, size_t n, bool part)
+/* wide_find - the place of a piece in the wide cells; *known: it is there */
+static struct bpe_long *
+wide_find(const struct bpe_scratch *s, const char *p, size_t n, bool part,
+    uint64_t *hash, bool *known)
+{
+	struct bpe_long *c;
+
+	*hash = XXH3_64bits(p, n);
+	c = &s->wide[*hash & s->wide_mask];
+	*known = c->ids > 0 && c->hash == *hash && c->n == n &&
+	    c->part == part && memcmp(c->text, p, n) == 0;
+	return c;
+}
+
+/* piece_new - a piece that is in no cell, or in a wide one; true: it belongs
+ * into a narrow one now, if it fits */
+static bool
+piece_new(struct bpe_scratch *s, const char *p, size_t n, bool part)
 {
 	struct bpe_long *c;
 	size_t had = s->n;
 	uint64_t hash;
+	bool known;
 
-	if (n > BPE_LONG) {
-		piece_make(s, p, n, part);
-		return;
-	}
-	hash = XXH3_64bits(p, n);
-	c = &s->wide[hash & s->wide_mask];
-	if (c->hash == hash && c->n == n && c->part == part && c->ids > 0 &&
-	    memcmp(c->text, p, n) == 0) {
-		bpe_room(s, c->ids);
+	if (n <= BPE_CELL_IDS || n > BPE_LONG)
+		return piece_make(s, p, n, part);
+	c = wide_find(s, p, n, part, &hash, &known);
+	if (known) {
 		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
 		s->n += c->ids;
-		return;
+		return false;
 	}
-	if (!piece_make(s, p, n, part) || s->n - had > BPE_LONG_IDS)
-		return;
+	if (!piece_make(s, p, n, part))
+		return false;
+	if (n <= BPE_SHORT && s->n - had <= BPE_CELL_IDS)
+		return true;
+	if (s->n - had > BPE_LONG_IDS)
+		return false;
 	*c = (struct bpe_long){ .hash = hash, .n = (uint8_t)n,
 	    .ids = (uint8_t)(s->n - had), .part = part };
 	memcpy(c->text, p, n);
 	memcpy(c->id, s->id + had, c->ids * sizeof(*c->id));
+	return false;
 }
 
 /* piece_any - a piece of any length, BPE_ROOM ids being free */
@@ -286,7 +302,7 @@ piece_any(struct bpe_scratch *s, const char *p, size_t n, bool part)
 	size_t had = s->n;
 
 	if (n > BPE_SHORT) {
-		piece_wide(s, p, n, part);
+		piece_new(s, p, n, part);
 		return;
 	}
 	if (s->end - p >= (ptrdiff_t)sizeof(k)) {
@@ -301,7 +317,7 @@ piece_any(struct bpe_scratch *s, const char *p, size_t n, bool part)
 	s->n += cell_take(c, k, s->id + s->n);
 	if (s->n > had)
 		return;
-	if (piece_make(s, p, n, part))
+	if (piece_new(s, p, n, part))
 		cell_keep(s, c, k, s->n - had);
 }
 
@@ -351,10 +367,7 @@ bpe_pieces(struct bpe_scratch *s, const char *p, uint64_t starts)
 			continue;
 		from = i == 0 ? 0 : end[i - 1];
 		had = s->n = (size_t)(out - s->id);
-		n = end[i] - from;
-		if (n > BPE_SHORT)
-			piece_wide(s, p + from, n, false);
-		else if (piece_make(s, p + from, n, false))
+		if (piece_new(s, p + from, end[i] - from, false))
 			cell_keep(s, known[i].c, known[i].k, s->n - had);
 		bpe_room(s, 0);
 		out = s->id + s->n;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokenize [-j THREADS] [-r ROUNDS] [-b BYTES] VOCABULARY TEXT... - texts to ids
+ * and back, in documents of about so many bytes (64 KiB) that end with a line;
+ * prints for each text, tab-separated: its name, bytes, ids, the XXH3 of the ids
+ * of the first thread; MB of text in a second of CPU time, of the first round
+ * and of the best; the best by the clock; decoding by CPU time.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/base/msg.h"
+#include "appliance/text/tokenizer.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+struct work {
+	const struct tokenizer *tok;
+	struct tokenizer_scratch *scratch;
+	struct view text;
+	size_t doc;
+	int part, parts;		/* every so many documents */
+	bool decode;
+	double cpu, back;
+	size_t ids;
+	uint64_t hash;
+};
+
+static double
+seconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* doc_end - where the document that begins at a place ends */
+static size_t
+doc_end(const struct work *w, size_t at)
+{
+	const char *line;
+
+	if (w->text.n - at <= w->doc)
+		return w->text.n;
+	line = memchr(w->text.p + at + w->doc, '\n', w->text.n - at - w->doc);
+	return line == NULL ? w->text.n : (size_t)(line + 1 - w->text.p);
+}
+
+static void *
+round_run(void *arg)
+{
+	struct work *w = arg;
+	struct arena *a = arena_new();
+	struct buf out;
+	uint32_t *ids;
+	size_t n, end;
+	int doc = 0;
+	double t;
+
+	buf_init(&out, (size_t)1 << 30);
+	w->cpu = w->back = 0;
+	w->ids = 0;
+	w->hash = 0;
+	for (size_t at = 0; at < w->text.n; at = end, doc++) {
+		end = doc_end(w, at);
+		if (doc % w->parts != w->part)
+			continue;
+		arena_reset(a);
+		t = seconds(CLOCK_THREAD_CPUTIME_ID);
+		n = tokenizer_encode_with(w->tok, w->scratch, a,
+		    (struct view){ w->text.p + at, end - at }, &ids);
+		w->cpu += seconds(CLOCK_THREAD_CPUTIME_ID) - t;
+		w->ids += n;
+		w->hash = XXH3_64bits_withSeed(ids, n * sizeof(*ids), w->hash);
+		if (!w->decode)
+			continue;
+		out.n = 0;
+		t = seconds(CLOCK_THREAD_CPUTIME_ID);
+		tokenizer_decode(w->tok, ids, n, &out);
+		w->back += seconds(CLOCK_THREAD_CPUTIME_ID) - t;
+	}
+	buf_free(&out);
+	arena_free(a);
+	return NULL;
+}
+
+/* round_all - one round in all threads; seconds by the clock */
+static double
+round_all(struct work *w, int threads, bool decode)
+{
+	double t = seconds(CLOCK_MONOTONIC);
+	pthread_t id[64];
+
+	for (int i = 0; i < threads; i++) {
+		w[i].decode = decode;
+		pthread_create(&id[i], NULL, round_run, &w[i]);
+	}
+	for (int i = 0; i < threads; i++)
+		pthread_join(id[i], NULL);
+	return seconds(CLOCK_MONOTONIC) - t;
+}
+
+/* text_run - all rounds over one text, the last with decoding */
+static void
+text_run(struct work *w, int threads, int rounds, const char *name)
+{
+	double first = 0, best = 0, wall = 0, back = 0, t, cpu, mb;
+	size_t ids = 0;
+
+	mb = (double)w[0].text.n / 1e6;
+	for (int r = 0; r <= rounds; r++) {
+		t = round_all(w, threads, r == rounds);
+		cpu = 0;
+		ids = 0;
+		for (int i = 0; i < threads; i++) {
+			cpu += w[i].cpu;
+			back += w[i].back;
+			ids += w[i].ids;
+		}
+		first = r == 0 ? mb / cpu : first;
+		best = mb / cpu > best ? mb / cpu : best;
+		if (r < rounds)
+			wall = mb / t > wall ? mb / t : wall;
+	}
+	printf("%s\t%zu\t%zu\t%016llx\t%.1f\t%.1f\t%.1f\t%.0f\n", name,
+	    w[0].text.n, ids, (unsigned long long)w[0].hash, first, best,
+	    wall, mb / back);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arena *a = arena_new();
+	struct tokenizer *tok;
+	struct work w[64] = { 0 };
+	struct view file, text;
+	int threads = 1, rounds = 3, c;
+	size_t doc = 65536;
+	struct err e;
+
+	while ((c = getopt(argc, argv, "j:r:b:")) != -1) {
+		if (c == 'j')
+			threads = atoi(optarg);
+		else if (c == 'r')
+			rounds = atoi(optarg);
+		else
+			doc = (size_t)atoll(optarg);
+	}
+	if (argc - optind < 2 || threads < 1 || threads > 64 || file_read(a,
+	    AT_FDCWD, argv[optind], TOKENIZER_MAX, &file, &e) == -1)
+		msg_fatal(64, "tokenize [-j N] [-r N] [-b N] VOCABULARY "
+		    "TEXT...");
+	tok = tokenizer_open(a, file, &e);
+	if (tok == NULL)
+		msg_fatal(65, "%s", e.text);
+	for (int i = 0; i < threads; i++)
+		w[i] = (struct work){ .tok = tok, .doc = doc, .part = i,
+		    .parts = threads,
+		    .scratch = tokenizer_scratch(tok, a) };
+	for (int k = optind + 1; k < argc; k++) {
+		if (file_read(a, AT_FDCWD, argv[k], (size_t)1 << 31, &text,
+		    &e) == -1)
+			msg_fatal(65, "%s", e.text);
+		for (int i = 0; i < threads; i++)
+			w[i].text = text;
+		text_run(w, threads, rounds, argv[k]);
+	}
+	arena_free(a);
+	return 0;
+}
