@@ -400,8 +400,8 @@ attach_sections(struct bpe *b)
 	    &close);
 	if (b->slot == NULL || b->pool.p == NULL || b->name == NULL ||
 	    b->pair == NULL || b->made == NULL || b->first == NULL ||
-	    b->joint == NULL || b->close == NULL || slots > BPE_TOKENS || made > BPE_RANKS ||
-	    names == 0 || (names & (names - 1)) != 0 || pairs < 2 ||
+	    b->joint == NULL || b->close == NULL || slots > BPE_TOKENS ||
+	    made > BPE_RANKS || names == 0 || (names & (names - 1)) != 0 || pairs < 2 ||
 	    (pairs & (pairs - 1)) != 0 || first != 65536 ||
 	    joints != BPE_JOINTS / 64 || close != BPE_CLOSE / 64)
 		return false;

@@ -273,7 +273,7 @@ piece_new(struct bpe_scratch *s, const char *p, size_t n, bool part)
 	bool known;
 
 	if (n <= BPE_CELL_IDS || n > BPE_LONG)
-		return piece_make(s, p, n, part);
+		return piece_make(s, p, n, part) && n <= BPE_SHORT;
 	c = wide_find(s, p, n, part, &hash, &known);
 	if (known) {
 		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
