@@ -164,6 +164,13 @@ int stage_files(struct stage *, const char *text, enum kind, struct err *);
 int stage_tokenizer(struct stage *, const char *text, struct view *,
     struct err *);
 
+/*
+ * stage_compiled - a directory for compiled vocabularies: the store's, or in a
+ * shell without one the user's cache; to be closed; -1: there is none, and all
+ * goes without
+ */
+int stage_compiled(struct stage *);
+
 /* stage_records - a dataset (or one split of it) that is no stage's input;
  * stage_record - 1 the next record, in the arena, 0 at the end, -1 */
 struct stage_records;

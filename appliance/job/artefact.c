@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,46 @@ stage_tokenizer(struct stage *s, const char *text, struct view *file,
 		return err_set(e, FATE_REJECT, "'%s' has no file", text);
 	return file_read(s->arena, stage_store(s)->packs, v.pack[0],
 	    TOKENIZER_MAX, file, e);
+}
+
+/* cache_shell - a person's own cache, made if need be; -1 */
+static int
+cache_shell(struct arena *a)
+{
+	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *path;
+	struct stat st;
+	struct err absent;
+	int fd;
+
+	if (base != NULL && base[0] == '/')
+		path = arena_printf(a, "%s/quern", base);
+	else if (home != NULL && home[0] == '/')
+		path = arena_printf(a, "%s/.cache/quern", home);
+	else
+		return -1;
+	if (file_mkdirs(path, 0700, &absent) == -1)
+		return -1;
+	fd = file_dir(AT_FDCWD, path, &absent);
+	/* what lies there must be ours */
+	if (fd != -1 && (fstat(fd, &st) == -1 || st.st_uid != geteuid() ||
+	    (st.st_mode & 022) != 0)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+stage_compiled(struct stage *s)
+{
+	struct run *r = s->run;
+	struct err absent;
+
+	if (r->store == NULL)
+		return r->shell ? cache_shell(s->arena) : -1;
+	(void)mkdirat(r->store->dir, "compiled", 0750);
+	return file_dir(r->store->dir, "compiled", &absent);
 }
 
 struct stage_records *

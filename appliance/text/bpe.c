@@ -16,23 +16,16 @@ bpe_size(const struct bpe *b)
 	return b->size;
 }
 
-struct view
-bpe_image(const struct bpe *b)
-{
-	return b->image;
-}
-
 int64_t
 bpe_find(const struct bpe *b, const char *text)
 {
-	struct view v;
+	uint32_t id = bpe_name_find(b, text, strlen(text));
 
-	for (uint32_t i = 0; i < b->size; i++) {
-		v = bpe_token_at(b, i);
-		if (v.p != NULL && view_is(v, text))
-			return i;
-	}
-	return -1;
+	for (size_t i = 0; i < b->nother; i++)
+		if (b->other[i] < id && view_is(bpe_token_at(b, b->other[i]),
+		    text))
+			return b->other[i];
+	return id == BPE_NONE ? -1 : (int64_t)id;
 }
 
 /* encode_text - text without added tokens, normalized */

@@ -2,6 +2,7 @@
 #ifndef TEXT_BPE_H
 #define TEXT_BPE_H
 
+#include "appliance/base/hash.h"
 #include "appliance/text/json.h"
 
 /*
@@ -28,9 +29,12 @@ struct bpe *bpe_open(struct arena *, struct view json, struct err *);
 /* bpe_open_ranks - a rank file; a wrong line is named by its number */
 struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
 
-/* bpe_attach - from its compiled image (compiled.h), which must outlive it */
-struct bpe *bpe_attach(struct arena *, struct view image, struct err *);
-struct view bpe_image(const struct bpe *);
+/*
+ * bpe_map, bpe_keep - from and to a directory of compiled vocabularies
+ * (compiled.h), by the hash of the file; NULL: it is not there or not good
+ */
+struct bpe *bpe_map(struct arena *, int dir, const struct hash *);
+int bpe_keep(const struct bpe *, int dir, const struct hash *, struct err *);
 
 /*
  * bpe_scratch - what a thread keeps between texts: pieces that it has met and

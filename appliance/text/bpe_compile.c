@@ -10,7 +10,7 @@
 #define REVISION	1		/* of what lies in the sections */
 
 enum { TAG_SETTINGS = 1, TAG_SLOTS, TAG_POOL, TAG_NAMES, TAG_PAIRS, TAG_MADE,
-    TAG_FIRST, TAG_JOINTS, TAG_CLOSE, TAG_ADDED, TAG_ADDED_POOL };
+    TAG_FIRST, TAG_JOINTS, TAG_CLOSE, TAG_OTHERS, TAG_ADDED, TAG_ADDED_POOL };
 
 struct settings {
 	uint32_t byte[256], longest;
@@ -154,8 +154,8 @@ make_rules(struct making *m)
 {
 	const struct bpe_source *s = m->from;
 
-	m->t.ranks = s->nrules;
-	m->made = arena_array(m->a, s->nrules + 1, sizeof(*m->made));
+	m->t.ranks = s->nrules > 0 ? s->nrules : 1;
+	m->made = arena_array(m->a, m->t.ranks, sizeof(*m->made));
 	new_pairs(m, s->nrules);
 	for (uint32_t i = 0; i < s->nrules; i++) {
 		if (s->rule[i].id == BPE_NONE)
@@ -247,6 +247,21 @@ make_added(struct making *m, struct compiling *c)
 	compiled_add(c, TAG_ADDED_POOL, pool, 1, at);
 }
 
+/* make_others - tokens that no text is made into, which bpe_find knows too */
+static void
+make_others(struct making *m, struct compiling *c)
+{
+	const struct bpe_source *s = m->from;
+	uint32_t *id = arena_array(m->a, s->size + 1, sizeof(*id));
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < s->size; i++)
+		if (s->token[i].p != NULL &&
+		    bpe_source_find(s, s->token[i]) != i)
+			id[n++] = i;
+	compiled_add(c, TAG_OTHERS, id, sizeof(*id), n);
+}
+
 struct view
 bpe_compile(struct arena *a, const struct bpe_source *s)
 {
@@ -279,6 +294,7 @@ bpe_compile(struct arena *a, const struct bpe_source *s)
 	compiled_add(c, TAG_JOINTS, m.joint, sizeof(*m.joint),
 	    BPE_JOINTS / 64);
 	compiled_add(c, TAG_CLOSE, m.close, sizeof(*m.close), BPE_CLOSE / 64);
+	make_others(&m, c);
 	make_added(&m, c);
 	compiled_add(c, TAG_SETTINGS, &m.set, sizeof(m.set), 1);
 	return compiled_end(c);
@@ -320,30 +336,23 @@ slots_good(const struct bpe *b)
 	return true;
 }
 
-/* tables_good - nothing points out of its table, no search is without an end,
- * and what text is made into is a token */
+/* tables_good - nothing points out of its table, and no search is without an
+ * end.  Ranks of pairs are checked where they are used (bpe_made): to read all
+ * of that table would be most of the time that an opening takes */
 static bool
 tables_good(const struct bpe *b)
 {
-	size_t names, pairs = b->pair_mask + 1, empty = 0, bad = 0;
+	size_t i = 0, names;
 
-	for (size_t i = 0; i < pairs; i++) {
-		empty += b->pair[i] == UINT64_MAX;
-		bad += b->pair[i] != UINT64_MAX &&
-		    (b->pair[i] & (BPE_RANKS - 1)) >= b->ranks;
-	}
-	if (bad > 0 || empty == 0 ||
-	    !ids_good(b->byte, 256, b->size, true, NULL) ||
-	    !ids_good(b->made, b->ranks, b->size, false, NULL) ||
-	    !ids_good(b->first, 65536, b->ranks, true, NULL) ||
-	    !ids_good(b->name, b->name_mask + 1, b->size, true, &names) ||
-	    names == 0)
-		return false;
-	for (size_t i = 0; i <= b->name_mask; i++)
-		if (b->name[i] != BPE_NONE &&
-		    b->slot[b->name[i]].n == BPE_ABSENT)
-			return false;
-	return slots_good(b);
+	while (i <= b->pair_mask && b->pair[i] != UINT64_MAX)
+		i++;
+	return i <= b->pair_mask &&
+	    ids_good(b->byte, 256, b->size, true, NULL) &&
+	    ids_good(b->made, b->ranks, b->size, false, NULL) &&
+	    ids_good(b->other, b->nother, b->size, false, NULL) &&
+	    ids_good(b->first, 65536, b->ranks, true, NULL) &&
+	    ids_good(b->name, b->name_mask + 1, b->size, true, &names) &&
+	    names > 0 && slots_good(b);
 }
 
 /* attach_added - the automaton of added tokens is made at each opening: there
@@ -398,11 +407,14 @@ attach_sections(struct bpe *b)
 	    &joints);
 	b->close = compiled_get(b->image, TAG_CLOSE, sizeof(*b->close),
 	    &close);
+	b->other = compiled_get(b->image, TAG_OTHERS, sizeof(*b->other),
+	    &b->nother);
 	if (b->slot == NULL || b->pool.p == NULL || b->name == NULL ||
 	    b->pair == NULL || b->made == NULL || b->first == NULL ||
-	    b->joint == NULL || b->close == NULL || slots > BPE_TOKENS ||
-	    made > BPE_RANKS || names == 0 || (names & (names - 1)) != 0 || pairs < 2 ||
-	    (pairs & (pairs - 1)) != 0 || first != 65536 ||
+	    b->joint == NULL || b->close == NULL || b->other == NULL ||
+	    slots == 0 || slots > BPE_TOKENS || made == 0 ||
+	    made > BPE_RANKS || names == 0 || (names & (names - 1)) != 0 ||
+	    pairs < 2 || (pairs & (pairs - 1)) != 0 || first != 65536 ||
 	    joints != BPE_JOINTS / 64 || close != BPE_CLOSE / 64)
 		return false;
 	b->size = (uint32_t)slots;
@@ -411,6 +423,23 @@ attach_sections(struct bpe *b)
 	b->pair_mask = pairs - 1;
 	b->pair_shift = (unsigned)__builtin_clzll(pairs) + 1;
 	return true;
+}
+
+struct bpe *
+bpe_map(struct arena *a, int dir, const struct hash *source)
+{
+	struct view image = compiled_map(a, dir, COMPILED_BPE, REVISION,
+	    source);
+	struct err e;
+
+	return image.p == NULL ? NULL : bpe_attach(a, image, &e);
+}
+
+int
+bpe_keep(const struct bpe *b, int dir, const struct hash *source,
+    struct err *e)
+{
+	return compiled_keep(dir, b->image, source, e);
 }
 
 struct bpe *

@@ -36,7 +36,7 @@ merge_short(struct bpe_scratch *s, const char *p, size_t n, uint32_t *out)
 		s->steps += n;
 		if (best == BPE_NONE)
 			break;
-		id[at] = b->made[best];
+		id[at] = bpe_made(b, best);
 		n--;
 		for (i = at + 1; i < n; i++) {
 			id[i] = id[i + 1];
@@ -148,7 +148,7 @@ merge_long(struct bpe_scratch *s, const char *p, size_t n, uint32_t *out)
 		if (l.rank[at] != top >> 32)
 			continue;	/* joined otherwise meanwhile */
 		right = l.next[at];
-		l.id[at] = s->bpe->made[l.rank[at]];
+		l.id[at] = bpe_made(s->bpe, l.rank[at]);
 		l.next[at] = l.next[right];
 		l.rank[right] = BPE_NONE;
 		if (l.next[right] != BPE_NONE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading tokenizer.json: what is understood, and a reason for the rest */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe_source.h"
+#include "appliance/text/bpe_table.h"
 #include "appliance/text/utf8.h"
 
 uint32_t

@@ -5,7 +5,7 @@
  * file; how many lines it has and its last rank say which vocabulary it is.
  */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe_source.h"
+#include "appliance/text/bpe_table.h"
 
 struct special {
 	uint32_t id;

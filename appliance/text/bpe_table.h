@@ -32,6 +32,8 @@ struct bpe {
 	size_t pair_mask;
 	unsigned pair_shift;
 	const uint32_t *made;		/* [ranks] ids by rank */
+	const uint32_t *other;		/* tokens that no text is made into */
+	size_t nother;
 	const uint32_t *first;		/* [65536] ranks by pair of bytes */
 	const uint64_t *joint;		/* bits: see bpe_joint */
 	const uint64_t *close;		/* [1024] bits: a byte, then another */
@@ -42,6 +44,10 @@ struct bpe {
 
 /* bpe_token_at - a token's bytes; p NULL: no such id */
 struct view bpe_token_at(const struct bpe *, uint32_t id);
+
+/* bpe_attach - from an image that is at least as large as it says, which must
+ * outlive it; whatever is in it is checked */
+struct bpe *bpe_attach(struct arena *, struct view image, struct err *);
 
 /* bpe_name_find - the id of bytes that text is made into, BPE_NONE */
 uint32_t bpe_name_find(const struct bpe *, const char *, size_t);
@@ -60,6 +66,13 @@ bpe_pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
 		if (x == UINT64_MAX)
 			return BPE_NONE;
 	}
+}
+
+/* bpe_made - the id that a pair of this rank becomes */
+static inline uint32_t
+bpe_made(const struct bpe *b, uint32_t rank)
+{
+	return b->made[rank < b->ranks ? rank : 0];
 }
 
 /*

@@ -206,16 +206,37 @@ compiled_map(struct arena *a, int dir, uint32_t engine, uint32_t revision,
 	return compiled_is(*v, engine, revision, source) ? *v : none;
 }
 
+/* keep_write - the whole image to a temporary of our own: once it has its name
+ * it is never written to again, since others may have mapped it */
+static int
+keep_write(int dir, const char *tmp, struct view image)
+{
+	int fd, rc;
+
+	(void)unlinkat(dir, tmp, 0);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	rc = file_put(fd, image.p, image.n);
+	return close(fd) == -1 ? -1 : rc;
+}
+
 int
 compiled_keep(int dir, struct view image, const struct hash *source,
     struct err *e)
 {
-	char name[COMPILED_NAME];
+	char name[COMPILED_NAME], tmp[COMPILED_NAME + 24];
 	char *head = (char *)(uintptr_t)image.p;
 	uint64_t check = image_check(image);
 
 	memcpy(head + offsetof(struct head, source), source->b, HASH_LEN);
 	memcpy(head + offsetof(struct head, check), &check, sizeof(check));
 	compiled_name(source, name);
-	return file_replace(dir, name, image, 0600, false, e);
+	snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
+	if (keep_write(dir, tmp, image) == -1)
+		err_errno(e, "cannot write '%s'", name);
+	else if (file_rename(dir, tmp, dir, name, e) == 0)
+		return 0;
+	(void)unlinkat(dir, tmp, 0);
+	return -1;
 }

@@ -57,7 +57,8 @@ void compiled_name(const struct hash *source, char out[COMPILED_NAME]);
 struct view compiled_map(struct arena *, int dir, uint32_t engine,
     uint32_t revision, const struct hash *source);
 
-/* compiled_keep - write an image there, through a temporary; -1: it was not */
+/* compiled_keep - write an image that compiled_end made there, through a
+ * temporary; -1: it was not written */
 int compiled_keep(int dir, struct view image, const struct hash *source,
     struct err *);
 

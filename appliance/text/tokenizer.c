@@ -36,8 +36,32 @@ is_ranks(struct view file)
 	    memchr(file.p, '\0', n) == NULL;
 }
 
+/* open_bpe - a byte-level vocabulary, mapped if it was compiled before; that it
+ * cannot be kept is no fault */
+static const struct bpe *
+open_bpe(struct arena *a, struct view file, bool ranks,
+    const struct hash *hash, int dir, struct err *e)
+{
+	struct bpe *b = dir == -1 ? NULL : bpe_map(a, dir, hash);
+	struct err absent;
+
+	if (b != NULL)
+		return b;
+	b = ranks ? bpe_open_ranks(a, file, e) : bpe_open(a, file, e);
+	if (b != NULL && dir != -1)
+		(void)bpe_keep(b, dir, hash, &absent);
+	return b;
+}
+
 struct tokenizer *
 tokenizer_open(struct arena *a, struct view file, struct err *e)
+{
+	return tokenizer_open_kept(a, file, NULL, -1, e);
+}
+
+struct tokenizer *
+tokenizer_open_kept(struct arena *a, struct view file,
+    const struct hash *hash, int dir, struct err *e)
 {
 	struct tokenizer *t = arena_alloc(a, sizeof(*t));
 	bool ranks = is_ranks(file);
@@ -48,8 +72,7 @@ tokenizer_open(struct arena *a, struct view file, struct err *e)
 		i++;
 	if (ranks || (i < file.n && file.p[i] == '{')) {
 		t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
-		t->bpe = ranks ? bpe_open_ranks(a, file, e) :
-		    bpe_open(a, file, e);
+		t->bpe = open_bpe(a, file, ranks, hash, dir, e);
 		if (t->bpe == NULL)
 			return NULL;
 		t->size = bpe_size(t->bpe);

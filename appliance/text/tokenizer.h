@@ -4,6 +4,7 @@
 
 #include "appliance/base/buf.h"
 #include "appliance/base/err.h"
+#include "appliance/base/hash.h"
 
 /*
  * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
@@ -28,6 +29,14 @@ struct tokenizer {
 /* tokenizer_open - file: its bytes, which must outlive the tokenizer */
 struct tokenizer *tokenizer_open(struct arena *, struct view file,
     struct err *);
+
+/*
+ * tokenizer_open_kept - the same by way of a directory of compiled vocabularies
+ * (compiled.h), where this one is looked for and put: what was compiled once
+ * opens in a few milliseconds.  hash: of the file; dir -1: there is none
+ */
+struct tokenizer *tokenizer_open_kept(struct arena *, struct view file,
+    const struct hash *, int dir, struct err *);
 
 /* tokenizer_find - the tokenizer's file in a model's directory, by name */
 const char *tokenizer_find(int dir);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* where models and indexes lie, a directory each (artefact.h) */
-static const char *const places[] = { "models", "indexes" };
+static const char *const places[] = { "models", "indexes", "compiled" };
 
 struct names {
 	struct arena *arena;
@@ -80,7 +80,8 @@ gc_sweep(struct verb_call *c, int dir, const struct names *used,
 	return 0;
 }
 
-/* gc_packs - packs and copied models that no version names */
+/* gc_packs - packs and copied models that no version names, and compiled
+ * vocabularies, which are made anew */
 static int
 gc_packs(struct verb_call *c, int64_t *bytes, struct err *e)
 {

@@ -108,6 +108,7 @@ tokenize_open(struct stage *s, struct err *e)
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t;
 	struct view file;
+	int dir;
 
 	if (conf->act == ACT_LEARN)
 		return vocab_open(s, &conf->vocab, e);
@@ -116,7 +117,10 @@ tokenize_open(struct stage *s, struct err *e)
 	if (stage_tokenizer(s, conf->with, &file, e) == -1)
 		return -1;
 	t->hash = hash_of(NULL, file.p, file.n);
-	t->tok = tokenizer_open(s->arena, file, e);
+	dir = stage_compiled(s);
+	t->tok = tokenizer_open_kept(s->arena, file, &t->hash, dir, e);
+	if (dir != -1)
+		close(dir);
 	if (t->tok == NULL)
 		return err_prefix(e, "'%s': ", conf->with);
 	return conf->act == ACT_SHARD ? tokenize_shard(s, t, e) : 0;
