@@ -2,7 +2,8 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/text/bpe.h"
-#include "appliance/text/scored.h"
+#include "appliance/text/proto.h"
+#include "appliance/text/spm.h"
 #include "appliance/text/tokenizer.h"
 
 /* what published vocabularies call the end of a text */
@@ -34,6 +35,42 @@ is_ranks(struct view file)
 	return ((c >= '0' && c <= '9') || ((c | 32) >= 'a' &&
 	    (c | 32) <= 'z') || c == '+' || c == '/') &&
 	    memchr(file.p, '\0', n) == NULL;
+}
+
+/* is_model - a SentencePiece model: its first field is a piece, or what comes
+ * before the pieces in some writers' order */
+static bool
+is_model(struct view file)
+{
+	struct proto r = proto_of(file);
+	struct proto_field f, in;
+
+	if (proto_next(&r, &f) != 1 || f.wire != PROTO_BYTES || f.number > 5)
+		return false;
+	r = proto_of(f.bytes);
+	return f.bytes.n == 0 || proto_next(&r, &in) == 1;
+}
+
+/* open_spm - a SentencePiece vocabulary; Llama's family, which is BPE, has the
+ * token that begins a text in front of every text */
+static int
+open_spm(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
+{
+	struct spm_spec spec;
+	bool model = is_model(file);
+
+	if ((model ? spm_read(a, file, &spec, e) :
+	    spm_read_bin(a, file, &spec, e)) == -1)
+		return -1;
+	t->spm = spm_make(a, &spec, e);
+	if (t->spm == NULL)
+		return -1;
+	t->name = model ? "tokenizer.model" : "tokenizer.bin";
+	t->size = spm_size(t->spm);
+	t->bos = spm_bos(t->spm);
+	t->end = spm_eos(t->spm);
+	t->begins = t->bos >= 0 && spec.kind == SPM_BPE;
+	return 0;
 }
 
 /* open_bpe - a byte-level vocabulary, mapped if it was compiled before; that it
@@ -80,21 +117,14 @@ tokenizer_open_kept(struct arena *a, struct view file,
 		t->bos = find_any(t->bpe, begins, BASE_COUNT(begins));
 		return t;
 	}
-	t->name = "tokenizer.bin";
-	t->scored = scored_open(a, file, e);
-	if (t->scored == NULL)
-		return NULL;
-	t->size = scored_size(t->scored);
-	t->bos = SCORED_BOS;
-	t->end = SCORED_EOS;
-	return t;
+	return open_spm(t, a, file, e) == -1 ? NULL : t;
 }
 
 const char *
 tokenizer_find(int dir)
 {
 	static const char *const names[] = { "tokenizer.json",
-	    "tokenizer.bin", "tokenizer.tiktoken" };
+	    "tokenizer.model", "tokenizer.bin", "tokenizer.tiktoken" };
 
 	for (size_t i = 0; i < BASE_COUNT(names); i++)
 		if (file_exists(dir, names[i]))
@@ -120,7 +150,7 @@ tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s,
     struct arena *a, struct view text, uint32_t **ids)
 {
 	return t->bpe != NULL ? bpe_encode(t->bpe, s == NULL ? NULL : s->bpe,
-	    a, text, ids) : scored_encode(t->scored, a, text, ids);
+	    a, text, ids) : spm_encode(t->spm, a, text, ids);
 }
 
 size_t
@@ -135,5 +165,5 @@ tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n,
     struct buf *b)
 {
 	return t->bpe != NULL ? bpe_decode(t->bpe, ids, n, b) :
-	    scored_decode(t->scored, ids, n, b);
+	    spm_decode(t->spm, ids, n, b);
 }

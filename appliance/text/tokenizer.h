@@ -9,21 +9,22 @@
 /*
  * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
  * Hugging Face's tokenizer.json or OpenAI's rank file (byte-level BPE, bpe.h),
- * or llama2.c's tokenizer.bin (SentencePiece BPE by scores, scored.h).  Which
- * it is, its bytes say.
+ * SentencePiece's .model or llama2.c's tokenizer.bin (spm.h).  Which it is, its
+ * bytes say.
  */
 
 #define TOKENIZER_MAX	((size_t)256 << 20)	/* bytes of a file */
 
 struct bpe;
-struct scored;
+struct spm;
 
 struct tokenizer {
 	const struct bpe *bpe;		/* one of the two */
-	const struct scored *scored;
+	struct spm *spm;
 	const char *name;		/* of its file beside a model */
 	uint32_t size;			/* ids are below it */
 	int32_t bos, end;		/* begins a text, ends one; -1 */
+	bool begins;			/* texts are to begin with bos */
 };
 
 /* tokenizer_open - file: its bytes, which must outlive the tokenizer */

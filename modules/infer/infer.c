@@ -105,7 +105,7 @@ infer_begin(const struct infer *t)
 
 	if (t->conf->begin != BEGIN_AUTO)
 		return t->conf->begin == BEGIN_YES;
-	return k->scored != NULL || (k->bos >= 0 && k->bos != k->end);
+	return k->begins || (k->bos >= 0 && k->bos != k->end);
 }
 
 /* infer_adapt - the model becomes what its adapter makes of it */

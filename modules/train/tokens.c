@@ -13,7 +13,7 @@ static int32_t
 text_begins(const struct model *m)
 {
 	/* a vocabulary whose texts begin with a token of their own */
-	return m->tokenizer->scored != NULL ? m->tokenizer->bos : NO_TOKEN;
+	return m->tokenizer->begins ? m->tokenizer->bos : NO_TOKEN;
 }
 
 static int32_t

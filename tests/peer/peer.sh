@@ -10,7 +10,7 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece transformers torch bm25s >"$dir/pip" 2>&1 || {
+	    sentencepiece protobuf transformers torch bm25s >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
 		exit 0
@@ -55,6 +55,8 @@ END
 awk 'NR % 10 > 0' licences.jsonl >most.jsonl
 awk 'NR % 10 == 0' licences.jsonl >held.jsonl
 quern tokenize -q learn ./unigram.json kind=unigram vocab=2000 coverage=1 byte_fallback=no <most.jsonl
+ok 'SentencePiece models: ids and texts of the library' py "$here/spm.py" "$QUERN_BIN" 100000 \
+    $([ -z "${QUERN_TEST_DATA-}" ] || ls "$QUERN_TEST_DATA"/tokenizers/sentencepiece/*.model)
 ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
 
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The normalizer: at each place the longest of a table of strings is replaced
+ * (precompiled_charsmap: u32 bytes of a trie, the trie, strings that end with
+ * NUL), blanks are squeezed and escaped.  User-defined pieces go before the
+ * table and stay as they are.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/msg.h"
+#include "appliance/text/spm_table.h"
+
+#define MAP_KEYS	32u	/* keys that the library looks at, by length */
+#define OWN_KEYS	64u
+#define TO_MAX		255u	/* bytes that one key may become */
+#define SPARE		32u
+
+/* map_check - does every value lie in the strings, and is each short enough */
+static int
+map_check(const struct spm_norm *m, struct err *e)
+{
+	const uint32_t *unit = m->map.unit;
+	size_t run = 0;
+
+	for (uint32_t i = 0; i < m->map.n; i++) {
+		uint32_t at = i ^ trie_offset(unit[i]);
+
+		if ((unit[i] & 0x80000100) != 0x100)
+			continue;
+		if (at >= m->map.n || (unit[at] & 0x80000000) == 0 ||
+		    (unit[at] & 0x7fffffff) >= m->to.n)
+			return err_set(e, FATE_REJECT, "its charsmap is "
+			    "damaged: unit %u leads nowhere", i);
+	}
+	for (size_t i = 0; i < m->to.n; i++) {
+		run = m->to.p[i] == '\0' ? 0 : run + 1;
+		if (run > TO_MAX)
+			return err_set(e, FATE_REJECT, "its charsmap has a "
+			    "string of more than %u bytes", TO_MAX);
+	}
+	return 0;
+}
+
+static int
+map_open(struct arena *a, struct view blob, struct spm_norm *m, struct err *e)
+{
+	uint32_t size, *unit;
+	char *to;
+
+	if (blob.n <= 4 || (memcpy(&size, blob.p, 4), size) >= blob.n - 4 ||
+	    size % 4 != 0 || size == 0)
+		return err_set(e, FATE_REJECT, "its charsmap is damaged: "
+		    "%zu bytes do not hold its trie", blob.n);
+	unit = arena_copy(a, blob.p + 4, size);
+	m->map = (struct trie){ unit, size / 4 };
+	to = arena_alloc(a, blob.n - 4 - size + 1);
+	memcpy(to, blob.p + 4 + size, blob.n - 4 - size);
+	m->to = (struct view){ to, blob.n - 4 - size + 1 };
+	return map_check(m, e);
+}
+
+/* leads_on - is there a key of c and then another ASCII character */
+static bool
+leads_on(const struct trie *t, unsigned char c)
+{
+	for (unsigned d = 0; t->n > 0 && d < 128; d++) {
+		uint32_t place = 0;
+
+		if (trie_step(t, &place, c) &&
+		    trie_step(t, &place, (unsigned char)d))
+			return true;
+	}
+	return false;
+}
+
+/* is_plain - does an ASCII character before another stay what it is */
+static bool
+is_plain(const struct spm_norm *m, unsigned char c)
+{
+	char self[2] = { (char)c, '\0' };
+	uint32_t place = 0, value;
+
+	if (c == ' ' || (m->own.n > 0 && trie_step(&m->own, &place, c)) ||
+	    leads_on(&m->map, c))
+		return false;
+	return trie_longest(&m->map, self, 1, 1, &value) == 0 ||
+	    strcmp(m->to.p + value, self) == 0;
+}
+
+int
+spm_norm_make(struct arena *a, const struct spm_rules *rules,
+    const struct view *own, size_t n, struct spm_norm *m, struct err *e)
+{
+	uint32_t *value = arena_array(a, n + 1, sizeof(*value));
+
+	m->dummy = rules->dummy_prefix;
+	m->squeeze = rules->squeeze;
+	m->escape = rules->escape;
+	if (rules->charsmap.n > 0 && map_open(a, rules->charsmap, m, e) == -1)
+		return -1;
+	if (trie_make(a, own, value, n, &m->own, e) == -1)
+		return err_prefix(e, "user-defined pieces: ");
+	for (unsigned c = 0; c < 128; c++)
+		m->plain[c] = is_plain(m, (unsigned char)c);
+	m->high = m->map.n > 0 || m->own.n > 0;
+	return 0;
+}
+
+/* valid_len - bytes of the scalar at p; 0: it is none */
+static size_t
+valid_len(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t len = spm_step(s, n);
+	uint32_t c;
+
+	if (p[0] < 0x80)
+		return 1;
+	for (size_t i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if (len == 2 && (p[0] & 0xe0) == 0xc0)
+		return p[0] >= 0xc2 ? 2 : 0;
+	if (len == 3 && (p[0] & 0xf0) == 0xe0) {
+		c = (p[0] & 15u) << 12 | (p[1] & 63u) << 6;
+		return c >= 0x800 && (c < 0xd800 || c > 0xdfff) ? 3 : 0;
+	}
+	if (len == 4 && (p[0] & 0xf8) == 0xf0) {
+		c = (p[0] & 7u) << 18 | (p[1] & 63u) << 12;
+		return c >= 0x10000 && c <= 0x10ffff ? 4 : 0;
+	}
+	return 0;
+}
+
+/* prefix_of - what the text begins with becomes, and how many bytes that are */
+static struct view
+prefix_of(const struct spm_norm *m, const char *p, size_t n, size_t *len)
+{
+	uint32_t value;
+
+	if ((*len = trie_longest(&m->own, p, n, OWN_KEYS, &value)) > 0)
+		return (struct view){ p, *len };
+	if ((*len = trie_longest(&m->map, p, n, MAP_KEYS, &value)) > 0)
+		return view_of(m->to.p + value);
+	if ((*len = valid_len(p, n)) > 0)
+		return (struct view){ p, *len };
+	*len = 1;
+	return VIEW("\xef\xbf\xbd");
+}
+
+static struct view
+blank_of(const struct spm_norm *m)
+{
+	return m->escape && !m->fold ? VIEW(SPM_SIGN) : VIEW(" ");
+}
+
+static void
+norm_put(const struct spm_norm *m, struct view v, struct buf *out)
+{
+	struct view blank = blank_of(m);
+
+	for (size_t i = 0; i < v.n; i++) {
+		if (v.p[i] == ' ')
+			buf_view(out, blank);
+		else if (m->fold && v.n - i >= 3 &&
+		    memcmp(v.p + i, SPM_SIGN, 3) == 0) {
+			buf_char(out, ' ');
+			i += 2;
+		} else
+			buf_char(out, v.p[i]);
+	}
+}
+
+/* norm_quick - as far as nothing but copying is to be done; the next place */
+static size_t
+norm_quick(const struct spm_norm *m, struct view v, size_t i, bool *blank,
+    struct buf *out)
+{
+	char *to = out->p + out->n;
+	size_t was = i;
+
+	for (; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (c >= 0x80 || !m->plain[c] || (m->high && i + 1 < v.n &&
+		    (unsigned char)v.p[i + 1] >= 0x80))
+			break;
+		*to++ = (char)c;
+	}
+	if (i > was)
+		*blank = false;
+	out->n = (size_t)(to - out->p);
+	return i;
+}
+
+/* norm_one - one replacement; `blank`: what came before ended with one */
+static size_t
+norm_one(const struct spm_norm *m, struct view v, size_t i, bool *blank,
+    struct buf *out)
+{
+	size_t len;
+	struct view to = prefix_of(m, v.p + i, v.n - i, &len);
+
+	while (*blank && to.n > 0 && to.p[0] == ' ') {
+		to.p++;
+		to.n--;
+	}
+	if (to.n > 0) {
+		norm_put(m, to, out);
+		*blank = m->squeeze && to.p[to.n - 1] == ' ';
+	}
+	return i + len;
+}
+
+void
+spm_norm_run(const struct spm_norm *m, struct view v, struct buf *out)
+{
+	struct view blank = blank_of(m), to;
+	size_t first = out->n, i = 0, len;
+	bool prev = m->squeeze;
+
+	while (m->squeeze && i < v.n) {
+		to = prefix_of(m, v.p + i, v.n - i, &len);
+		if (!view_is(to, " "))
+			break;
+		i += len;
+	}
+	(void)buf_reserve(out, SPARE);
+	if (i == v.n)
+		return;
+	if (m->dummy && !m->suffix)
+		buf_view(out, blank);
+	while (i < v.n) {
+		(void)buf_reserve(out, v.n - i + SPARE);
+		if (out->full)
+			panic("a normalized text of more than %zu bytes",
+			    out->max);
+		i = norm_quick(m, v, i, &prev, out);
+		if (i < v.n)
+			i = norm_one(m, v, i, &prev, out);
+	}
+	while (m->squeeze && out->n - first >= blank.n && memcmp(out->p +
+	    out->n - blank.n, blank.p, blank.n) == 0)
+		out->n -= blank.n;
+	if (m->dummy && m->suffix)
+		buf_view(out, blank);
+	(void)buf_reserve(out, SPARE);
+}
