@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/base/words.h"
+#include "appliance/text/hf_parts.h"
+#include "appliance/text/hf_post.h"
+#include "appliance/text/utf8.h"
+
+struct hf {
+	struct hf_norm *norm;
+	struct hf_split *split;
+	struct hf_model *model;
+	struct hf_added *added;
+	struct hf_post *post;
+	struct hf_decode *decode;
+	struct hf_limits limits;
+	uint32_t size;
+};
+
+struct view
+hf_type(struct view json)
+{
+	struct view v;
+
+	if (!json_get(json, "type", &v) || v.n < 2 || v.p[0] != '"')
+		return VIEW("");
+	return (struct view){ v.p + 1, v.n - 2 };
+}
+
+bool
+hf_flag(struct view json, const char *name, bool otherwise)
+{
+	struct view v;
+	bool on;
+
+	return json_get(json, name, &v) && json_bool(v, &on) ? on : otherwise;
+}
+
+bool
+hf_text_of(struct hf_open *o, struct view json, const char *name,
+    struct view *text)
+{
+	struct view v;
+
+	return json_get(json, name, &v) && json_string(o->arena, v, text);
+}
+
+int
+hf_unknown(const char *what, struct view type, struct err *e)
+{
+	return err_set(e, FATE_REJECT, "its %s '%.*s' is not read", what,
+	    (int)(type.n < 40 ? type.n : 40), type.p);
+}
+
+/* part - a member of the file, or null */
+static struct view
+part(struct view root, const char *name)
+{
+	struct view v;
+
+	return json_get(root, name, &v) ? v : VIEW("null");
+}
+
+struct hf *
+hf_open(struct arena *a, struct view json, struct err *e)
+{
+	struct hf_open o = { .arena = a };
+	struct hf *t = arena_alloc(a, sizeof(*t));
+	struct view root, v;
+
+	if (json_value(json, &root, e) == -1)
+		return NULL;
+	if (utf8_check(json.p, json.n) != json.n) {
+		err_set(e, FATE_REJECT, "it is not UTF-8");
+		return NULL;
+	}
+	if (json_get(root, "version", &v) && !view_is(v, "\"1.0\"")) {
+		err_set(e, FATE_REJECT, "its version %.*s is not \"1.0\"",
+		    (int)(v.n < 20 ? v.n : 20), v.p);
+		return NULL;
+	}
+	if (!json_get(root, "model", &v)) {
+		err_set(e, FATE_REJECT, "it has no model");
+		return NULL;
+	}
+	o.chars = hf_chars_new(a);
+	if ((t->model = hf_model_open(&o, v, e)) == NULL ||
+	    (t->norm = hf_norm_open(&o, part(root, "normalizer"), e)) == NULL ||
+	    (t->split = hf_split_open(&o, part(root, "pre_tokenizer"), e)) ==
+	    NULL ||
+	    (t->added = hf_added_open(&o, part(root, "added_tokens"), t->model,
+	    t->norm, e)) == NULL ||
+	    (t->post = hf_post_open(&o, part(root, "post_processor"), e)) ==
+	    NULL ||
+	    (t->decode = hf_decode_open(&o, part(root, "decoder"), e)) ==
+	    NULL || hf_limits_open(&o, part(root, "truncation"),
+	    part(root, "padding"), &t->limits, e) == -1)
+		return NULL;
+	t->size = hf_model_end(t->model);
+	if (hf_added_end(t->added) > t->size)
+		t->size = hf_added_end(t->added);
+	return t;
+}
+
+/* points - the code point that each byte of a text belongs to */
+static uint32_t *
+points(struct arena *a, struct view v)
+{
+	uint32_t *p = arena_array(a, v.n + 1, sizeof(*p)), n = 0;
+
+	for (size_t i = 0; i < v.n; i++) {
+		n += ((unsigned char)v.p[i] & 0xc0) != 0x80;
+		p[i] = n - 1;
+	}
+	return p;
+}
+
+/*
+ * place - where a token stands in the original: the piece's alignment, or, as
+ * in the library, its own numbers where the alignment ends before them
+ */
+static struct hf_span
+place(const struct hf_text *x, const struct hf_token *t, const uint32_t *point,
+    size_t n)
+{
+	struct hf_span s = { t->from, t->to };
+
+	if (t->from == t->to)
+		s = (struct hf_span){ x->at + t->from, x->at + t->to };
+	else if (t->from < t->to && t->to <= x->n)
+		s = (struct hf_span){ x->span[t->from].from,
+		    x->span[t->to - 1].to };
+	if (point == NULL || s.from >= n)
+		return s;
+	if (s.to < n)
+		return (struct hf_span){ point[s.from], point[s.to] };
+	return (struct hf_span){ point[s.from], (s.to > 0 && s.to <= n ?
+	    point[s.to - 1] : point[s.from] + 1) + 1 };
+}
+
+struct work {
+	struct arena *arena, *temporary;
+	const uint32_t *point;
+	size_t n;			/* bytes of the text */
+	struct hf_encoding out;
+	size_t cap;
+	uint32_t type;
+};
+
+/* put_piece - the ids of one piece */
+static int
+put_piece(const struct hf *t, struct work *w, const struct hf_piece *p,
+    struct hf_tokens *tokens, struct err *e)
+{
+	tokens->n = 0;
+	arena_reset(tokens->scratch);
+	if (p->id >= 0)
+		hf_tokens_put(tokens, (struct hf_token){ (uint32_t)p->id, 0,
+		    p->text.n, hf_text_get(&p->text) });
+	else if (hf_model_run(t->model, hf_text_get(&p->text), tokens, e) == -1)
+		return -1;
+	for (size_t i = 0; i < tokens->n; i++) {
+		const struct hf_token *k = &tokens->v[i];
+		struct hf_span s = place(&p->text, k, w->point, w->n);
+
+		if (w->out.n == w->cap) {
+			w->cap = w->cap == 0 ? 64 : w->cap * 2;
+			w->out.v = arena_grow(w->arena, w->out.v, w->out.n,
+			    w->cap, sizeof(*w->out.v));
+		}
+		w->out.v[w->out.n++] = (struct hf_unit){ k->id, w->type,
+		    s.from, s.to, false, true, k->text };
+	}
+	return 0;
+}
+
+/*
+ * put_pieces - all of them; where truncation follows, only as many from its
+ * side as give enough ids, which is all that its windows see
+ */
+static int
+put_pieces(const struct hf *t, struct work *w, const struct hf_pieces *p,
+    uint64_t most, bool left, struct err *e)
+{
+	struct hf_tokens tokens = { .arena = w->temporary,
+	    .scratch = arena_new() };
+	size_t from = 0, to = p->n;
+	uint64_t have = 0;
+	int r = 0;
+
+	if (left && most != UINT64_MAX) {	/* how far back it reaches */
+		for (from = p->n; from > 0 && r == 0;) {
+			from--;
+			tokens.n = 0;
+			if (p->v[from].id >= 0) {
+				have++;
+				continue;
+			}
+			arena_reset(tokens.scratch);
+			r = hf_model_run(t->model, hf_text_get(&p->v[from].
+			    text), &tokens, e);
+			have += tokens.n;
+			if (have >= most)
+				break;
+		}
+		most = UINT64_MAX;
+	}
+	for (size_t i = from; i < to && r == 0; i++) {
+		r = put_piece(t, w, &p->v[i], &tokens, e);
+		if (p->v[i].id < 0 && w->out.n >= most)
+			break;
+	}
+	arena_free(tokens.scratch);
+	return r;
+}
+
+/* encode_one - a text to ids, before any special ones are put around */
+static int
+encode_one(const struct hf *t, struct work *w, struct view text,
+    unsigned flags, struct err *e)
+{
+	struct hf_pieces pieces = { .arena = w->temporary };
+	struct hf_text x = hf_text_new(w->temporary, text);
+	const struct hf_limits *l = &t->limits;
+	uint64_t most = UINT64_MAX;
+
+	if (flags & HF_POINTS)
+		w->point = points(w->temporary, text);
+	w->n = text.n;
+	hf_added_cut(t->added, t->norm, &x, flags & HF_SPECIAL, &pieces);
+	hf_split_run(t->split, &pieces);
+	if (flags & HF_LIMITS && l->cut && (l->strategy != HF_ONLY_SECOND ||
+	    w->type != 0))
+		most = l->max;
+	return put_pieces(t, w, &pieces, most, l->side == HF_LEFT, e);
+}
+
+/* encode_limits - truncation; the library's subtraction wraps around */
+static int
+encode_limits(const struct hf *t, struct arena *a, struct hf_encoding *x,
+    size_t n, unsigned flags, struct err *e)
+{
+	uint64_t max = t->limits.max;
+
+	if (flags & HF_TEMPLATE)
+		max -= hf_post_added(t->post, n == 2);
+	return hf_limits_cut(&t->limits, a, max, &x[0], n == 2 ? &x[1] : NULL,
+	    flags & HF_OVERFLOW, e);
+}
+
+int
+hf_encode(const struct hf *t, struct arena *a, struct view text,
+    const struct view *pair, unsigned flags, struct hf_encoding *out,
+    struct err *e)
+{
+	struct hf_encoding x[2];
+	struct arena *temporary = flags & HF_TEXTS ? a : arena_new();
+	size_t n = pair == NULL ? 1 : 2;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct work w = { .arena = a, .temporary = temporary,
+		    .type = (uint32_t)i };
+
+		r = encode_one(t, &w, i == 0 ? text : *pair, flags, e);
+		x[i] = w.out;
+	}
+	if (r == 0 && flags & HF_LIMITS && t->limits.cut)
+		r = encode_limits(t, a, x, n, flags, e);
+	if (r == 0)
+		r = hf_post_run(t->post, a, x, n, flags & HF_TEMPLATE, out, e);
+	if (r == 0 && flags & HF_LIMITS && t->limits.pad)
+		hf_limits_pad(&t->limits, a, out);
+	if (temporary != a)
+		arena_free(temporary);
+	return r;
+}
+
+int
+hf_decode(const struct hf *t, const uint32_t *ids, size_t n,
+    unsigned flags, struct buf *b)
+{
+	struct arena *a = arena_new();
+	struct view *v = arena_array(a, n + 1, sizeof(*v));
+	size_t count = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!hf_added_token(t->added, ids[i], &v[count]) &&
+		    !hf_model_token(t->model, ids[i], &v[count]))
+			r = -1;
+		else if ((flags & HF_SKIP) == 0 || !hf_added_special(t->added,
+		    v[count]))
+			count++;
+	}
+	if (r == 0)
+		hf_decode_run(t->decode, a, v, count, flags & HF_BYTES, b);
+	arena_free(a);
+	return r;
+}
+
+uint32_t
+hf_size(const struct hf *t)
+{
+	return t->size;
+}
+
+int64_t
+hf_find(const struct hf *t, const char *token)
+{
+	int64_t id = hf_added_find(t->added, view_of(token));
+
+	return id != -1 ? id : hf_model_find(t->model, view_of(token));
+}
+
+const char *
+hf_may_fail(const struct hf *t)
+{
+	return hf_model_may_fail(t->model);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_HF_H
+#define TEXT_HF_H
+
+#include "appliance/text/json.h"
+
+/*
+ * hf.h - Hugging Face's tokenizer.json, version 1.0, with every normalizer,
+ * pre-tokenizer, model, post-processor and decoder of tokenizers 0.23, and the
+ * same ids, offsets and text as that library gives.  Byte-level vocabularies of
+ * the common kinds are read faster by bpe.h.
+ *
+ * Refused, each by name: random BPE (dropout), parts of unknown types, and what
+ * hf_regex.h does not read in patterns.
+ */
+
+struct hf;
+
+struct hf *hf_open(struct arena *, struct view json, struct err *);
+
+#define HF_TEMPLATE	1u	/* special tokens around, as the file has it */
+#define HF_LIMITS	2u	/* truncation and padding, as the file has it */
+#define HF_SPECIAL	4u	/* special tokens are found in text */
+#define HF_POINTS	8u	/* offsets in code points, not bytes */
+#define HF_OVERFLOW	16u	/* keep what truncation cuts off */
+#define HF_TEXTS	32u	/* keep the texts of units */
+
+struct hf_unit {			/* one id of an encoding */
+	uint32_t id, type;
+	uint32_t from, to;		/* of the text that it stands for */
+	bool special, attended;		/* of the template; not padding */
+	struct view text;		/* as the token has it; HF_TEXTS */
+};
+
+struct hf_encoding {
+	struct hf_unit *v;
+	size_t n;
+	struct hf_encoding *over;	/* windows on what was cut off */
+	size_t nover;
+};
+
+/* hf_encode - valid UTF-8, below 4 GiB; pair may be NULL; any number of threads
+ * at once */
+int hf_encode(const struct hf *, struct arena *, struct view text,
+    const struct view *pair, unsigned flags, struct hf_encoding *,
+    struct err *);
+
+#define HF_SKIP		1u	/* without special tokens */
+#define HF_BYTES	2u	/* bytes that are no UTF-8 as they are */
+
+/* hf_decode - the text of ids; -1 if an id is unknown */
+int hf_decode(const struct hf *, const uint32_t *ids, size_t n,
+    unsigned flags, struct buf *);
+
+uint32_t hf_size(const struct hf *);		/* ids are below it */
+int64_t hf_find(const struct hf *, const char *token);		/* -1 */
+
+/* hf_may_fail - the reason why some texts cannot be encoded; NULL */
+const char *hf_may_fail(const struct hf *);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/text/hf_parts.h"
+#include "appliance/text/hf_vocab.h"
+#include "appliance/text/utf8.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+struct token {
+	struct view content, shown;	/* shown: normalized, if that differs */
+	bool there, single, left, right, normalized, special;
+};
+
+struct edge {				/* of a tree of bytes */
+	uint64_t key;			/* node << 8 | byte; 0 is free */
+	uint32_t child;
+};
+
+struct tree {
+	struct edge *edge;
+	uint32_t *final;		/* by node: id + 1 */
+	size_t mask;
+	uint32_t nodes;			/* 1 is the root */
+	bool any, first[256];		/* bytes that begin a token */
+};
+
+struct hf_added {
+	const struct hf_chars *chars;
+	struct token *token;		/* by id */
+	uint32_t end;
+	struct hf_vocab *ids;		/* by content */
+	struct hf_vocab *special;	/* contents that are special */
+	struct tree tree[2];		/* in the text as it is; normalized */
+};
+
+/* edge_place - where an edge is or would be */
+static struct edge *
+edge_place(const struct tree *t, uint32_t node, char c)
+{
+	uint64_t key = (uint64_t)node << 8 | (unsigned char)c;
+	size_t i = XXH3_64bits(&key, sizeof(key)) & t->mask;
+
+	while (t->edge[i].key != 0 && t->edge[i].key != key)
+		i = (i + 1) & t->mask;
+	return &t->edge[i];
+}
+
+/* tree_put - of two tokens that look the same the one of the lower id */
+static void
+tree_put(struct tree *t, struct view v, uint32_t id)
+{
+	uint32_t node = 1;
+
+	if (v.n == 0)
+		return;
+	for (size_t i = 0; i < v.n; i++) {
+		struct edge *g = edge_place(t, node, v.p[i]);
+
+		if (g->key == 0)
+			*g = (struct edge){ (uint64_t)node << 8 |
+			    (unsigned char)v.p[i], ++t->nodes };
+		node = g->child;
+	}
+	if (t->final[node] == 0)
+		t->final[node] = id + 1;
+	t->any = true;
+	t->first[(unsigned char)v.p[0]] = true;
+}
+
+/* tree_at - the longest token at a place, and its end; -1 */
+static int64_t
+tree_at(const struct tree *t, struct view v, size_t at, size_t *end)
+{
+	uint32_t node = 1;
+	int64_t id = -1;
+
+	for (; at < v.n; at++) {
+		const struct edge *g = edge_place(t, node, v.p[at]);
+
+		if (g->key == 0)
+			break;
+		node = g->child;
+		if (t->final[node] != 0) {
+			id = (int64_t)t->final[node] - 1;
+			*end = at + 1;
+		}
+	}
+	return id;
+}
+
+/* trees - over all tokens, once these are known */
+static void
+trees(struct hf_added *d, struct arena *a)
+{
+	size_t bytes[2] = { 0, 0 }, size;
+
+	for (uint32_t i = 0; i < d->end; i++)
+		if (d->token[i].there)
+			bytes[d->token[i].normalized] += d->token[i].shown.n;
+	for (int k = 0; k < 2; k++) {
+		for (size = 16; size < bytes[k] * 2; size *= 2)
+			;
+		d->tree[k].edge = arena_array(a, size, sizeof(struct edge));
+		d->tree[k].mask = size - 1;
+		d->tree[k].final = arena_array(a, bytes[k] + 2,
+		    sizeof(uint32_t));
+		d->tree[k].nodes = 1;
+	}
+	for (uint32_t i = 0; i < d->end; i++)
+		if (d->token[i].there)
+			tree_put(&d->tree[d->token[i].normalized],
+			    d->token[i].normalized ? d->token[i].shown :
+			    d->token[i].content, i);
+}
+
+/*
+ * added_put - one token of the list.  Its id is the vocabulary's, or else the
+ * next free one; what the file says is not asked.
+ */
+static int
+added_put(struct hf_open *o, struct hf_added *d, struct view json,
+    const struct hf_model *m, const struct hf_norm *norm, uint32_t *next,
+    uint32_t *room, struct err *e)
+{
+	struct token t = { .there = true };
+	struct hf_text x;
+	uint32_t have;
+	int64_t id;
+
+	if (!hf_text_of(o, json, "content", &t.content))
+		return err_set(e, FATE_REJECT, "an added token has no content");
+	if (t.content.n == 0)
+		return 0;
+	t.single = hf_flag(json, "single_word", false);
+	t.left = hf_flag(json, "lstrip", false);
+	t.right = hf_flag(json, "rstrip", false);
+	t.special = hf_flag(json, "special", false);
+	t.normalized = hf_flag(json, "normalized", !t.special);
+	have = hf_vocab_find(d->ids, t.content);
+	id = have != HF_NONE ? (int64_t)have : hf_model_find(m, t.content);
+	if (id == -1)
+		id = (*next)++;
+	if (!hf_vocab_put(d->ids, o->arena, t.content, id))
+		return err_set(e, FATE_REJECT, "an added token's id is too "
+		    "large");
+	if (id >= *room) {
+		*room = (uint32_t)id * 2 + 64;
+		d->token = arena_grow(o->arena, d->token, d->end, *room,
+		    sizeof(*d->token));
+	}
+	if (id >= d->end)
+		d->end = (uint32_t)id + 1;
+	t.shown = d->token[id].there ? d->token[id].shown : t.content;
+	if (t.normalized) {
+		x = hf_text_new(o->arena, t.content);
+		hf_norm_run(norm, &x);
+		t.shown = hf_text_get(&x);
+	}
+	if (t.special)
+		hf_vocab_put(d->special, o->arena, t.content, id);
+	d->token[id] = t;
+	return 0;
+}
+
+struct hf_added *
+hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
+    const struct hf_norm *norm, struct err *e)
+{
+	struct hf_added *d = arena_alloc(o->arena, sizeof(*d));
+	uint32_t next = hf_model_count(m), room = 0;
+	struct json_iter it;
+	struct view v;
+	size_t n = 0;
+
+	d->chars = o->chars;
+	if (list.n > 0 && !json_is_null(list) && !json_open(&it, list, '[')) {
+		err_set(e, FATE_REJECT, "added_tokens is no array");
+		return NULL;
+	}
+	if (json_open(&it, list, '['))
+		while (json_element(&it, &v))
+			n++;
+	d->ids = hf_vocab_new(o->arena, n);
+	d->special = hf_vocab_new(o->arena, n);
+	if (json_open(&it, list, '['))
+		while (json_element(&it, &v))
+			if (added_put(o, d, v, m, norm, &next, &room, e) == -1)
+				return NULL;
+	trees(d, o->arena);
+	return d;
+}
+
+/* word_before - does a character of a word end at a place; word_at - begin */
+static bool
+word_at(const struct hf_added *d, struct view v, size_t at)
+{
+	size_t n;
+
+	return at < v.n && d->chars->prop[utf8_get(v.p + at, &n)] >>
+	    HF_WORD & 1;
+}
+
+/* before - the start of the character that ends at a place */
+static size_t
+before(struct view v, size_t at)
+{
+	do
+		at--;
+	while (at > 0 && ((unsigned char)v.p[at] & 0xc0) == 0x80);
+	return at;
+}
+
+/* takes - does a token that was found count; widened by its white space */
+static bool
+takes(const struct hf_added *d, struct view v, const struct token *t,
+    bool special, size_t done, size_t *from, size_t *to)
+{
+	size_t n, i;
+
+	if (!special && hf_vocab_find(d->special, t->content) != HF_NONE)
+		return false;
+	if (t->single && ((*from > 0 && word_at(d, v, before(v, *from))) ||
+	    word_at(d, v, *to)))
+		return false;
+	if (t->left) {
+		for (i = *from; i > 0; *from = i) {
+			i = before(v, i);
+			if (!hf_white(utf8_get(v.p + i, &n)))
+				break;
+		}
+		if (*from < done)
+			*from = done;
+	}
+	while (t->right && *to < v.n && hf_white(utf8_get(v.p + *to, &n)))
+		*to += n;
+	return true;
+}
+
+/* seek - cut a text by the tokens of one kind */
+static void
+seek(const struct hf_added *d, const struct hf_text *x, bool normalized,
+    bool special, struct hf_pieces *out)
+{
+	const struct tree *t = &d->tree[normalized];
+	struct view v = hf_text_get(x);
+	size_t done = 0, from, to = 0;
+	int64_t id;
+
+	for (size_t at = 0; t->any && at < v.n;) {
+		id = t->first[(unsigned char)v.p[at]] ?
+		    tree_at(t, v, at, &to) : -1;
+		if (id == -1) {
+			at++;
+			continue;
+		}
+		from = at;
+		at = to;		/* what does not count is over, too */
+		if (!takes(d, v, &d->token[id], special, done, &from, &to))
+			continue;
+		if (done < from)
+			hf_pieces_put(out, hf_text_slice(out->arena, x,
+			    (uint32_t)done, (uint32_t)from), -1);
+		hf_pieces_put(out, hf_text_slice(out->arena, x, (uint32_t)from,
+		    (uint32_t)to), id);
+		done = to;
+	}
+	if (done < v.n)
+		hf_pieces_put(out, hf_text_slice(out->arena, x, (uint32_t)done,
+		    x->n), -1);
+}
+
+void
+hf_added_cut(const struct hf_added *d, const struct hf_norm *norm,
+    const struct hf_text *x, bool special, struct hf_pieces *out)
+{
+	struct hf_pieces raw = { .arena = out->arena };
+
+	seek(d, x, false, special, &raw);
+	for (size_t i = 0; i < raw.n; i++) {
+		if (raw.v[i].id >= 0) {
+			hf_pieces_put(out, raw.v[i].text, raw.v[i].id);
+			continue;
+		}
+		hf_norm_run(norm, &raw.v[i].text);
+		seek(d, &raw.v[i].text, true, special, out);
+	}
+}
+
+bool
+hf_added_token(const struct hf_added *d, uint32_t id, struct view *text)
+{
+	if (id >= d->end || !d->token[id].there)
+		return false;
+	*text = d->token[id].shown;
+	return true;
+}
+
+bool
+hf_added_special(const struct hf_added *d, struct view text)
+{
+	return hf_vocab_find(d->special, text) != HF_NONE;
+}
+
+int64_t
+hf_added_find(const struct hf_added *d, struct view text)
+{
+	uint32_t id = hf_vocab_find(d->ids, text);
+
+	return id == HF_NONE ? -1 : (int64_t)id;
+}
+
+uint32_t
+hf_added_end(const struct hf_added *d)
+{
+	return d->end;
+}

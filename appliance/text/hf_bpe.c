@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * BPE in general: tokens may be of any text, characters may be unknown, and the
+ * same token may come of several rules.  The byte-level kind without any of
+ * that is bpe.h's, which is faster.
+ */
+#include "appliance/base/base.h"
+#include "appliance/text/hf_model.h"
+#include "appliance/text/utf8.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+struct rule {
+	uint64_t pair;			/* left << 32 | right; ~0 is free */
+	uint32_t rank, id;
+};
+
+struct hf_merges {
+	struct rule *rule;
+	size_t mask;
+};
+
+static struct rule *
+rule_place(const struct hf_merges *m, uint64_t pair)
+{
+	size_t i = XXH3_64bits(&pair, sizeof(pair)) & m->mask;
+
+	while (m->rule[i].pair != pair && m->rule[i].pair != UINT64_MAX)
+		i = (i + 1) & m->mask;
+	return &m->rule[i];
+}
+
+/* rule_sides - "a b", or ["a","b"] */
+static bool
+rule_sides(struct arena *a, struct view v, struct view *left,
+    struct view *right)
+{
+	struct json_iter it;
+	struct view one, two, text;
+	const char *blank;
+
+	if (json_open(&it, v, '['))
+		return json_element(&it, &one) && json_element(&it, &two) &&
+		    json_string(a, one, left) && json_string(a, two, right);
+	if (!json_string(a, v, &text))
+		return false;
+	blank = memchr(text.p, ' ', text.n);
+	if (blank == NULL || memchr(blank + 1, ' ', text.n - 1 -
+	    (size_t)(blank - text.p)) != NULL)
+		return false;
+	*left = (struct view){ text.p, (size_t)(blank - text.p) };
+	*right = (struct view){ blank + 1, text.n - left->n - 1 };
+	return true;
+}
+
+/* open_rule - what it joins and what comes of that must be tokens */
+static int
+open_rule(struct hf_open *o, struct hf_model *m, struct view v, uint32_t rank,
+    struct err *e)
+{
+	struct view left, right;
+	uint32_t l, r, id = HF_NONE;
+	char *joined;
+
+	if (!rule_sides(o->arena, v, &left, &right))
+		return err_set(e, FATE_REJECT, "model.merges: rule %u is no "
+		    "pair", rank);
+	l = hf_vocab_find(m->vocab, left);
+	r = hf_vocab_find(m->vocab, right);
+	if (l != HF_NONE && r != HF_NONE && right.n >= m->prefix.n) {
+		joined = arena_alloc(o->arena, left.n + right.n + 1);
+		memcpy(joined, left.p, left.n);
+		memcpy(joined + left.n, right.p + m->prefix.n, right.n -
+		    m->prefix.n);
+		id = hf_vocab_find(m->vocab, (struct view){ joined, left.n +
+		    right.n - m->prefix.n });
+	}
+	if (id == HF_NONE)
+		return err_set(e, FATE_REJECT, "model.merges: rule %u speaks "
+		    "of a token that model.vocab lacks", rank);
+	*rule_place(m->merges, (uint64_t)l << 32 | r) = (struct rule){
+	    (uint64_t)l << 32 | r, rank, id };
+	return 0;
+}
+
+/* open_rules - all of them; of two for one pair the last counts */
+static int
+open_rules(struct hf_open *o, struct hf_model *m, struct view list,
+    struct err *e)
+{
+	struct json_iter it;
+	size_t n = 0, size = 16;
+	uint32_t rank = 0;
+	struct view v;
+
+	if (!json_open(&it, list, '['))
+		return err_set(e, FATE_REJECT, "model.merges is no array");
+	while (json_element(&it, &v))
+		n++;
+	if (n >= HF_TOKENS)
+		return err_set(e, FATE_REJECT, "%zu merges are too many", n);
+	while (size < n * 2)
+		size *= 2;
+	m->merges = arena_alloc(o->arena, sizeof(*m->merges));
+	m->merges->rule = arena_array(o->arena, size, sizeof(struct rule));
+	memset(m->merges->rule, 0xff, size * sizeof(struct rule));
+	m->merges->mask = size - 1;
+	json_open(&it, list, '[');
+	while (json_element(&it, &v)) {
+		if (v.n > 9 && memcmp(v.p, "\"#version", 9) == 0)
+			continue;	/* a comment, in the old spelling */
+		if (open_rule(o, m, v, rank++, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+hf_bpe_open(struct hf_open *o, struct hf_model *m, struct view json,
+    struct err *e)
+{
+	struct view vocab, merges, v;
+	char name[8];
+	double x;
+
+	if (!json_get(json, "vocab", &vocab) ||
+	    !json_get(json, "merges", &merges))
+		return err_set(e, FATE_REJECT, "no model with vocab and "
+		    "merges");
+	if (json_get(json, "dropout", &v) && json_number(v, &x) && x != 0)
+		return err_set(e, FATE_REJECT, "its BPE has dropout: ids "
+		    "would be random");
+	m->vocab = hf_vocab_open(o->arena, vocab, e);
+	if (m->vocab == NULL)
+		return -1;
+	m->size = m->vocab->count;
+	hf_text_of(o, json, "continuing_subword_prefix", &m->prefix);
+	hf_text_of(o, json, "end_of_word_suffix", &m->suffix);
+	m->fuse = hf_flag(json, "fuse_unk", false);
+	m->bytes = hf_flag(json, "byte_fallback", false);
+	m->whole = hf_flag(json, "ignore_merges", false);
+	if (hf_text_of(o, json, "unk_token", &m->unk))
+		m->unk_id = hf_vocab_find(m->vocab, m->unk);
+	for (unsigned i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "<0x%02X>", i);
+		m->byte[i] = hf_vocab_find(m->vocab, view_of(name));
+	}
+	return open_rules(o, m, merges, e);
+}
+
+struct symbol {
+	uint32_t id, prev, next, len;	/* len 0: joined to another */
+};
+
+struct symbols {
+	struct symbol *v;
+	uint32_t n, cap;
+	struct arena *arena;
+};
+
+static void
+symbols_put(struct symbols *s, uint32_t id, uint32_t len)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap == 0 ? 32 : s->cap * 2;
+		s->v = arena_grow(s->arena, s->v, s->n, s->cap, sizeof(*s->v));
+	}
+	if (s->n > 0)
+		s->v[s->n - 1].next = s->n;
+	s->v[s->n] = (struct symbol){ id, s->n == 0 ? HF_NONE : s->n - 1,
+	    HF_NONE, len };
+	s->n++;
+}
+
+/* put_bytes - a character as its bytes' tokens, if all of them are there */
+static bool
+put_bytes(const struct hf_model *m, struct view text, struct symbols *s)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (m->byte[(unsigned char)text.p[i]] == HF_NONE)
+			return false;
+	for (size_t i = 0; i < text.n; i++)
+		symbols_put(s, m->byte[(unsigned char)text.p[i]], 1);
+	return true;
+}
+
+/*
+ * put_all - the first symbols.  An unknown one waits, as in the library, until
+ * a known one or the end comes, so that byte tokens overtake it.  Without an
+ * unknown token what is unknown is lost.
+ */
+static int
+put_all(const struct hf_model *m, struct view piece, struct symbols *s,
+    struct err *e)
+{
+	uint32_t wait = 0, id;		/* bytes of the unknown that waits */
+	size_t n, len;
+	char *room = arena_alloc(s->arena, m->prefix.n + m->suffix.n + 8);
+
+	for (size_t at = 0; at < piece.n; at += n) {
+		len = at == 0 ? 0 : m->prefix.n;
+		memcpy(room, m->prefix.p, len);
+		utf8_get(piece.p + at, &n);
+		memcpy(room + len, piece.p + at, n);
+		len += n;
+		if (at + n == piece.n && m->suffix.n > 0) {
+			memcpy(room + len, m->suffix.p, m->suffix.n);
+			len += m->suffix.n;
+		}
+		id = hf_vocab_find(m->vocab, (struct view){ room, len });
+		if (id != HF_NONE) {
+			if (wait > 0)
+				symbols_put(s, m->unk_id, wait);
+			wait = 0;
+			symbols_put(s, id, (uint32_t)n);
+			continue;
+		}
+		if ((m->bytes && put_bytes(m, (struct view){ room, len }, s)) ||
+		    m->unk.p == NULL)
+			continue;
+		if (m->unk_id == HF_NONE)
+			return err_set(e, FATE_REJECT, "a character is "
+			    "unknown, and the unknown token is not in the "
+			    "vocabulary");
+		if (wait > 0 && !m->fuse) {
+			symbols_put(s, m->unk_id, wait);
+			wait = 0;
+		}
+		wait += (uint32_t)n;
+	}
+	if (wait > 0)
+		symbols_put(s, m->unk_id, wait);
+	return 0;
+}
+
+struct cand {				/* a pair that could be joined */
+	uint32_t rank, at, id;
+};
+
+struct heap {
+	struct cand *v;
+	size_t n, cap;
+	struct arena *arena;
+};
+
+static bool
+cand_less(const struct cand *a, const struct cand *b)
+{
+	return a->rank < b->rank || (a->rank == b->rank && a->at < b->at);
+}
+
+/* heap_try - push the pair that begins at a symbol, if there is a rule */
+static void
+heap_try(struct heap *h, const struct hf_merges *m, const struct symbol *s,
+    uint32_t at)
+{
+	const struct rule *r;
+	struct cand c;
+	size_t i;
+
+	if (at == HF_NONE || s[at].next == HF_NONE)
+		return;
+	r = rule_place(m, (uint64_t)s[at].id << 32 | s[s[at].next].id);
+	if (r->pair == UINT64_MAX)
+		return;
+	if (h->n == h->cap) {
+		h->cap = h->cap == 0 ? 32 : h->cap * 2;
+		h->v = arena_grow(h->arena, h->v, h->n, h->cap, sizeof(*h->v));
+	}
+	c = (struct cand){ r->rank, at, r->id };
+	for (i = h->n++; i > 0 && cand_less(&c, &h->v[(i - 1) / 2]);
+	    i = (i - 1) / 2)
+		h->v[i] = h->v[(i - 1) / 2];
+	h->v[i] = c;
+}
+
+static struct cand
+heap_pop(struct heap *h)
+{
+	struct cand top = h->v[0], last = h->v[--h->n];
+	size_t i = 0, k;
+
+	while ((k = 2 * i + 1) < h->n) {
+		if (k + 1 < h->n && cand_less(&h->v[k + 1], &h->v[k]))
+			k++;
+		if (!cand_less(&h->v[k], &last))
+			break;
+		h->v[i] = h->v[k];
+		i = k;
+	}
+	h->v[i] = last;
+	return top;
+}
+
+/*
+ * join_all - lowest rank first, then leftmost.  A candidate that is out of date
+ * still counts if the pair that is there now makes the same token, whatever the
+ * rank of that rule: so does the library.
+ */
+static void
+join_all(const struct hf_merges *m, struct symbols *s)
+{
+	struct heap h = { .arena = s->arena };
+	struct symbol *v = s->v;
+
+	for (uint32_t i = 0; i + 1 < s->n; i++)
+		heap_try(&h, m, v, i);
+	while (h.n > 0) {
+		struct cand c = heap_pop(&h);
+		uint32_t right = v[c.at].next;
+		const struct rule *r;
+
+		if (v[c.at].len == 0 || right == HF_NONE)
+			continue;
+		r = rule_place(m, (uint64_t)v[c.at].id << 32 | v[right].id);
+		if (r->pair == UINT64_MAX || r->id != c.id)
+			continue;
+		v[c.at].id = c.id;
+		v[c.at].len += v[right].len;
+		v[c.at].next = v[right].next;
+		v[right].len = 0;
+		if (v[c.at].next != HF_NONE)
+			v[v[c.at].next].prev = c.at;
+		heap_try(&h, m, v, v[c.at].prev);
+		heap_try(&h, m, v, c.at);
+	}
+}
+
+int
+hf_bpe_run(const struct hf_model *m, struct view piece, struct hf_tokens *out,
+    struct err *e)
+{
+	struct symbols s = { .arena = out->scratch };
+	struct hf_token t = { 0, 0, 0, { NULL, 0 } };
+
+	if (m->whole) {
+		t.id = hf_vocab_find(m->vocab, piece);
+		if (t.id != HF_NONE) {
+			t.to = (uint32_t)piece.n;
+			t.text = piece;
+			hf_tokens_put(out, t);
+			return 0;
+		}
+	}
+	if (put_all(m, piece, &s, e) == -1)
+		return -1;
+	join_all(m->merges, &s);
+	for (uint32_t i = 0; i < s.n; i++) {
+		if (s.v[i].len == 0)
+			continue;
+		t.id = s.v[i].id;
+		t.to = t.from + s.v[i].len;
+		hf_vocab_token(m->vocab, t.id, &t.text);
+		hf_tokens_put(out, t);
+		t.from = t.to;
+	}
+	return 0;
+}

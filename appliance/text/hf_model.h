@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_HF_MODEL_H
+#define TEXT_HF_MODEL_H
+
+#include "appliance/text/hf_parts.h"
+#include "appliance/text/hf_vocab.h"
+
+/*
+ * hf_model.h - the four models behind hf_model_run.
+ */
+
+struct hf_merges;			/* rules of BPE */
+struct hf_scores;			/* pieces of Unigram, in order */
+
+enum hf_model_kind { HF_BPE, HF_WORDPIECE, HF_WORDLEVEL, HF_UNIGRAM };
+
+struct hf_model {
+	enum hf_model_kind kind;
+	struct hf_vocab *vocab;
+	struct view unk, prefix, suffix;	/* unk.p NULL: none */
+	uint32_t unk_id;			/* HF_NONE: not in vocab */
+	bool fuse, bytes;		/* fuse_unk, byte_fallback */
+	bool whole;			/* ignore_merges */
+	uint32_t byte[256];		/* <0xNN>, or HF_NONE */
+	int64_t most;			/* characters of a WordPiece word */
+	uint32_t size;			/* of the vocabulary, as counted */
+	struct hf_merges *merges;
+	struct hf_scores *scores;
+};
+
+int hf_bpe_open(struct hf_open *, struct hf_model *, struct view json,
+    struct err *);
+int hf_bpe_run(const struct hf_model *, struct view, struct hf_tokens *,
+    struct err *);
+
+int hf_unigram_open(struct hf_open *, struct hf_model *, struct view json,
+    struct err *);
+int hf_unigram_run(const struct hf_model *, struct view, struct hf_tokens *,
+    struct err *);
+
+#endif

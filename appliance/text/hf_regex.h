@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEXT_HF_REGEX_H
+#define TEXT_HF_REGEX_H
+
+#include "appliance/base/err.h"
+#include "appliance/text/hf_char.h"
+
+/*
+ * hf_regex.h - regular expressions of tokenizer.json, which are Oniguruma's
+ * with Ruby's syntax and Unicode 16.0.  Read are characters and their escapes,
+ * classes with ranges, \p, POSIX names, && and nesting, alternatives, groups,
+ * (?imx), quantifiers, greedy, lazy or possessive, atomic groups, lookahead,
+ * lookbehind of fixed-length alternatives, ^ $ \A \z \Z \b \B.  Refused by
+ * name are back-references, conditions, absence, \G, \K, \X, loops whose body
+ * may be empty, and case-insensitive characters that fold outside ASCII.
+ *
+ * What a pattern matches does not depend on how it came to a place, so a state
+ * that has failed once is never tried again: time is linear in the text.
+ */
+
+#define HF_REGEX_CODE	20000		/* instructions */
+#define HF_REGEX_SETS	64		/* classes */
+
+struct hf_regex;
+
+struct hf_regex *hf_regex_open(struct arena *, const struct hf_chars *,
+    struct view pattern, struct err *);
+
+struct hf_search;
+
+/* hf_search_new - matches in a text, from its start on; free it after use */
+struct hf_search *hf_search_new(const struct hf_regex *, struct view);
+
+/* hf_search_next - the next match, which may be empty */
+bool hf_search_next(struct hf_search *, size_t *from, size_t *to);
+
+void hf_search_free(struct hf_search *);
+
+/* the program, which hf_regex writes and hf_search runs */
+enum hf_op { OP_CHAR, OP_RUN, OP_SPLIT, OP_JUMP, OP_LOOK, OP_ATOM, OP_END,
+	OP_ASSERT };
+enum hf_mode { HF_GREEDY, HF_LAZY, HF_ALL };	/* HF_ALL gives nothing back */
+enum hf_look { HF_AHEAD, HF_NOT_AHEAD, HF_BEHIND, HF_NOT_BEHIND };
+
+struct hf_inst {
+	enum hf_op op;
+	uint32_t x, y;			/* where to go on; CHAR: which one */
+	const uint32_t *set;		/* RUN: a bit a character */
+	uint32_t min, max;		/* RUN; LOOK behind: characters */
+	int kind;			/* mode, look, or the assertion */
+	uint32_t slot;			/* of RUN and SPLIT, from 0 */
+};
+
+struct hf_regex {
+	struct hf_inst *code;
+	size_t n, slots;
+	const uint32_t *word;		/* for \b */
+};
+
+#endif
