@@ -22,12 +22,16 @@ struct maker {
 	struct err *e;
 };
 
-/* put_float - the shortest decimal that is the same float */
+/* put_float - the shortest decimal that is the same float; null if it is none */
 static void
 put_float(struct buf *b, double x)
 {
-	char text[32];
+	char text[32] = "null";
 
+	if (!isfinite((float)x)) {
+		buf_str(b, text);
+		return;
+	}
 	for (int digits = 1; digits <= 9; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, x);
 		if (strtof(text, NULL) == (float)x)
