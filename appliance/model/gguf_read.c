@@ -22,7 +22,7 @@ struct maker {
 	struct err *e;
 };
 
-/* put_float - the shortest decimal that is the same float; null if it is none */
+/* put_float - the shortest decimal that is the same float, or null */
 static void
 put_float(struct buf *b, double x)
 {
