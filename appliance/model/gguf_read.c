@@ -258,6 +258,10 @@ make_ends(struct maker *m)
 		buf_printf(m->b, ",\n \"bos_token_id\": %lld", (long long)id);
 	if (gguf_whole(m->g, "tokenizer.ggml.eos_token_id", &id))
 		buf_printf(m->b, ",\n \"eos_token_id\": %lld", (long long)id);
+	if (gguf_whole(m->g, "tokenizer.ggml.padding_token_id", &id))
+		buf_printf(m->b, ",\n \"pad_token_id\": %lld", (long long)id);
+	else			/* a family's own may be beyond the words */
+		buf_str(m->b, ",\n \"pad_token_id\": null");
 	buf_printf(m->b, ",\n \"tie_word_embeddings\": %s", find_tensor(m->g,
 	    "output.weight") == NULL ? "true" : "false");
 	if (strcmp(m->arch->model_type, "llama") == 0)

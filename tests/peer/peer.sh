@@ -10,7 +10,8 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece protobuf transformers torch bm25s >"$dir/pip" 2>&1 || {
+	    sentencepiece protobuf transformers torch bm25s gguf \
+	    >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
 		exit 0
@@ -60,6 +61,13 @@ ok 'SentencePiece models: ids and texts of the library' py "$here/spm.py" "$QUER
 ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
 
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
+
+ok 'quantised numbers: bit for bit what gguf decodes and encodes' py "$here/quant.py" "$here/../quant_test.c"
+py "$here/families.py" make families bpe.json >/dev/null 2>&1
+for m in families/*; do
+	quern models convert "./$m" "$m.gguf" && quern models convert "./$m.gguf" "$m.back"
+done >/dev/null
+ok 'families through GGUF: the same tensors and logits' py "$here/families.py" check families
 
 for arch in gpt2 llama; do
 	more='kv_heads=2'
