@@ -70,6 +70,10 @@ ok 'and config.json says it' grep -q '"torch_dtype": "bfloat16"' half/config.jso
 convert ./llama chat.gguf
 convert ./chat.gguf chat
 ok 'a chat template goes through GGUF' grep -q '"chat_template": "{{ messages }}"' chat/tokenizer_config.json
+cp -r llama jinja && echo '{{ mine }}' >jinja/chat_template.jinja
+convert ./jinja jinja.gguf
+convert ./jinja.gguf jinja.back
+ok 'one in a file of its own goes first' grep -q '{{ mine }}' jinja.back/tokenizer_config.json
 ok 'a directory holds no blocks' status 65 quern models convert ./llama no dtype=q4_0
 ok 'an unknown dtype is refused' status 64 quern models convert ./llama no.gguf dtype=q9
 ok 'what is there is not replaced' status 73 quern models convert ./llama plain

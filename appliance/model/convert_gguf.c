@@ -78,9 +78,8 @@ make_head(struct convert *c, const struct tensors *t, struct buf *head,
 		return -1;
 	put_type(c, t, keys);
 	nkeys++;
-	if (s->tokenizer_name != NULL && gguf_words(c->arena, s->config,
-	    s->tokenizer_name, s->tokenizer_file, s->tokenizer_config, words,
-	    &nwords, e) == -1)
+	if (s->tokenizer_name != NULL && gguf_words(c->arena, s, words, &nwords,
+	    e) == -1)
 		return -1;
 	gguf_put_begin(head, t->n, nkeys + nwords);
 	buf_view(head, buf_get(keys));

@@ -2,8 +2,7 @@
 #ifndef MODEL_GGUF_MODEL_H
 #define MODEL_GGUF_MODEL_H
 
-#include "appliance/engine/tensors.h"
-#include "appliance/text/gguf.h"
+#include "appliance/model/source.h"
 
 /*
  * gguf_model.h - a GGUF file as a model's directory: config.json, tensors by
@@ -33,17 +32,15 @@ int gguf_tokenizer(struct arena *, const struct gguf *, struct gguf_files *,
 
 /*
  * gguf_keys - general.* and ARCH.* keys for a config.json, and how many; to be
- * followed by those of gguf_words (tokenizer.*), which takes the bytes of
- * tokenizer_config.json (or none) for the chat template.  gguf_named - tensors
- * in the order of a file under GGUF's names; extra: one that no table names, or
- * NULL.  A family or a vocabulary that cannot be said in GGUF is refused by
- * name.
+ * followed by those of gguf_words (tokenizer.*) if the source has a tokenizer.
+ * gguf_named - tensors in the order of a file under GGUF's names; extra: one
+ * that no table names, or NULL.  A family or a vocabulary that cannot be said
+ * in GGUF is refused by name.
  */
 int gguf_keys(struct arena *, struct view config, struct buf *, uint64_t *n,
     struct err *);
-int gguf_words(struct arena *, struct view config, const char *tokenizer,
-    struct view file, struct view tokenizer_config, struct buf *, uint64_t *n,
-    struct err *);
+int gguf_words(struct arena *, const struct source *, struct buf *,
+    uint64_t *n, struct err *);
 int gguf_named(struct arena *, struct view config, const struct tensors *,
     struct tensors *out, const char **extra, struct err *);
 

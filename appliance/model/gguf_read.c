@@ -32,7 +32,7 @@ put_float(struct buf *b, double x)
 		buf_str(b, text);
 		return;
 	}
-	for (int digits = 1; digits <= 9; digits++) {
+	for (int digits = 6; digits <= 9; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, x);
 		if (strtof(text, NULL) == (float)x)
 			break;
@@ -246,6 +246,11 @@ make_gemma(struct maker *m)
 static int
 make_ends(struct maker *m)
 {
+	static const char *const ends[][2] = {
+		{ "bos_token_id", "tokenizer.ggml.bos_token_id" },
+		{ "eos_token_id", "tokenizer.ggml.eos_token_id" },
+		{ "pad_token_id", "tokenizer.ggml.padding_token_id" },
+	};
 	const struct gguf_tensor *t = find_tensor(m->g, "token_embd.weight");
 	int64_t id;
 
@@ -254,14 +259,13 @@ make_ends(struct maker *m)
 		    "is missing");
 	buf_printf(m->b, ",\n \"vocab_size\": %llu",
 	    (unsigned long long)t->shape[1]);
-	if (gguf_whole(m->g, "tokenizer.ggml.bos_token_id", &id))
-		buf_printf(m->b, ",\n \"bos_token_id\": %lld", (long long)id);
-	if (gguf_whole(m->g, "tokenizer.ggml.eos_token_id", &id))
-		buf_printf(m->b, ",\n \"eos_token_id\": %lld", (long long)id);
-	if (gguf_whole(m->g, "tokenizer.ggml.padding_token_id", &id))
-		buf_printf(m->b, ",\n \"pad_token_id\": %lld", (long long)id);
-	else			/* a family's own may be beyond the words */
-		buf_str(m->b, ",\n \"pad_token_id\": null");
+	for (size_t i = 0; i < BASE_COUNT(ends); i++) {
+		buf_printf(m->b, ",\n \"%s\": ", ends[i][0]);
+		if (gguf_whole(m->g, ends[i][1], &id))
+			buf_printf(m->b, "%lld", (long long)id);
+		else		/* absent, a family's own would be taken */
+			buf_str(m->b, "null");
+	}
 	buf_printf(m->b, ",\n \"tie_word_embeddings\": %s", find_tensor(m->g,
 	    "output.weight") == NULL ? "true" : "false");
 	if (strcmp(m->arch->model_type, "llama") == 0)

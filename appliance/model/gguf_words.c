@@ -276,23 +276,70 @@ words_bin(struct words *w, struct view file, struct buf *b, uint64_t *n)
 	return 0;
 }
 
-/* put_ends - ids of first and last token, chat template, and whether texts
- * begin with the first */
+/* template_of - chat_template: a text, or of a list the one named default */
+static bool
+template_of(struct arena *a, struct view root, struct view *text)
+{
+	struct view raw, one, name;
+	struct json_iter it;
+
+	if (!json_get(root, "chat_template", &raw))
+		return false;
+	if (json_string(a, raw, text))
+		return true;
+	if (!json_open(&it, raw, '['))
+		return false;
+	while (json_element(&it, &one))
+		if (json_get(one, "name", &name) &&
+		    view_is(name, "\"default\"") &&
+		    json_get(one, "template", &raw))
+			return json_string(a, raw, text);
+	return false;
+}
+
+/* put_chat - what tokenizer_config.json and chat_template.jinja say; the file
+ * of its own goes first, as transformers has it */
 static int
-put_ends(struct words *w, struct view config, struct view more, struct buf *b,
+put_chat(struct words *w, const struct source *s, bool began, struct buf *b,
     uint64_t *n)
+{
+	struct view root, raw, text = s->chat_template;
+	bool add;
+
+	if (s->tokenizer_config.n > 0) {
+		if (json_value(s->tokenizer_config, &root, w->e) == -1)
+			return err_prefix(w->e, "tokenizer_config.json: ");
+		if (!began && json_get(root, "add_bos_token", &raw) &&
+		    json_bool(raw, &add)) {
+			gguf_put_bool(b, "tokenizer.ggml.add_bos_token", add);
+			++*n;
+		}
+		if (text.n == 0)
+			template_of(w->arena, root, &text);
+	}
+	if (text.n > 0) {
+		gguf_put_text(b, "tokenizer.chat_template", text);
+		++*n;
+	}
+	return 0;
+}
+
+/* put_ends - ids of the first and the last token and of what fills rows, and
+ * what belongs to chats */
+static int
+put_ends(struct words *w, const struct source *s, struct buf *b, uint64_t *n)
 {
 	static const char *const ids[][2] = {
 		{ "bos_token_id", "tokenizer.ggml.bos_token_id" },
 		{ "eos_token_id", "tokenizer.ggml.eos_token_id" },
 		{ "pad_token_id", "tokenizer.ggml.padding_token_id" },
 	};
-	struct view root, raw, text;
+	struct view root, raw;
 	struct json_iter it;
 	int64_t id;
-	bool add, began = false;
+	bool began = false;
 
-	if (json_value(config, &root, w->e) == -1)
+	if (json_value(s->config, &root, w->e) == -1)
 		return -1;
 	for (size_t i = 0; i < BASE_COUNT(ids); i++) {
 		if (!json_get(root, ids[i][0], &raw))
@@ -304,39 +351,25 @@ put_ends(struct words *w, struct view config, struct view more, struct buf *b,
 		gguf_put_u32(b, ids[i][1], (uint32_t)id);
 		++*n;
 	}
-	if (!json_get(root, "bos_token_id", &raw)) {
+	if (!json_get(root, "bos_token_id", &raw) || json_is_null(raw)) {
 		/* else readers put one of their own before every text */
 		gguf_put_bool(b, "tokenizer.ggml.add_bos_token", false);
 		++*n;
 		began = true;
 	}
-	if (more.n == 0)
-		return 0;
-	if (json_value(more, &root, w->e) == -1)
-		return err_prefix(w->e, "tokenizer_config.json: ");
-	if (!began && json_get(root, "add_bos_token", &raw) &&
-	    json_bool(raw, &add)) {
-		gguf_put_bool(b, "tokenizer.ggml.add_bos_token", add);
-		++*n;
-	}
-	if (json_get(root, "chat_template", &raw) &&
-	    json_string(w->arena, raw, &text)) {
-		gguf_put_text(b, "tokenizer.chat_template", text);
-		++*n;
-	}
-	return 0;
+	return put_chat(w, s, began, b, n);
 }
 
 int
-gguf_words(struct arena *a, struct view config, const char *tokenizer,
-    struct view file, struct view more, struct buf *b, uint64_t *n,
-    struct err *e)
+gguf_words(struct arena *a, const struct source *s, struct buf *b,
+    uint64_t *n, struct err *e)
 {
+	const char *name = s->tokenizer_name;
 	struct words w = { .arena = a, .e = e };
 	struct view root, raw;
 	int64_t V;
 
-	if (json_value(config, &root, e) == -1 ||
+	if (json_value(s->config, &root, e) == -1 ||
 	    !json_get(root, "vocab_size", &raw) || !json_integer(raw, &V) ||
 	    V < 1 || V > 1 << 24)
 		return err_set(e, FATE_REJECT, "config.json has no "
@@ -347,14 +380,14 @@ gguf_words(struct arena *a, struct view config, const char *tokenizer,
 		w.v[i] = (struct word){ view_of(arena_printf(a, "[PAD%zu]",
 		    i)), UNUSED, 0 };
 	*n = 0;
-	if (strcmp(tokenizer, "tokenizer.json") == 0) {
-		if (words_json(&w, file, b, n) == -1)
+	if (strcmp(name, "tokenizer.json") == 0) {
+		if (words_json(&w, s->tokenizer_file, b, n) == -1)
 			return err_prefix(e, "tokenizer.json: ");
-	} else if (strcmp(tokenizer, "tokenizer.bin") == 0) {
-		if (words_bin(&w, file, b, n) == -1)
+	} else if (strcmp(name, "tokenizer.bin") == 0) {
+		if (words_bin(&w, s->tokenizer_file, b, n) == -1)
 			return err_prefix(e, "tokenizer.bin: ");
 	} else
 		return err_set(e, FATE_REJECT, "%s is not written to GGUF",
-		    tokenizer);
-	return put_ends(&w, config, more, b, n);
+		    name);
+	return put_ends(&w, s, b, n);
 }

@@ -3,7 +3,6 @@
 #include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "appliance/model/gguf_model.h"
-#include "appliance/model/source.h"
 #include "appliance/text/gguf_put.h"
 #include "appliance/text/json.h"
 
@@ -26,8 +25,7 @@ fuzz_again(struct arena *a, const struct source *s, struct err *e)
 	uint64_t n;
 
 	if (gguf_keys(a, s->config, b, &n, e) == 0 && s->tokenizer_name != NULL)
-		gguf_words(a, s->config, s->tokenizer_name, s->tokenizer_file,
-		    s->tokenizer_config, b, &n, e);
+		gguf_words(a, s, b, &n, e);
 	if (gguf_named(a, s->config, &s->tensors, &t, &extra, e) == 0)
 		for (size_t i = 0; i < t.n; i++)
 			if (t.v[i].count <= NUMBERS && t.v[i].form != NULL)
