@@ -40,6 +40,9 @@ struct kernel_heads {
 	size_t q, k, v;			/* strides of rows */
 	size_t window;			/* 0: everything before it */
 	double scale, cap;		/* 0: 1/sqrt(D); 0: none */
+	/* attend alone: the first place of its sequence that each of the B * T
+	 * queries sees, which does not fall along a sequence; NULL: 0 */
+	const int32_t *from;
 };
 
 enum kernel_act {

@@ -305,6 +305,35 @@ test_laws(struct arena *a, enum family family, bool dora, bool rslora)
 	    r->d.ngrad * sizeof(real)) == 0, "recomputed: the same bits");
 }
 
+/* test_texts - side by side, their losses and gradients are those they have
+ * alone, each in a sequence of its own */
+static void
+test_texts(struct arena *a, enum family family)
+{
+	static const int32_t side[] = { 1, 4, 4, 9, 0, 10, 2, 3, 0, 0, 0, 0 },
+	    next[] = { 4, 4, -1, 0, 10, -1, 3, 5, -1, -1, -1, -1 },
+	    from[] = { 0, 0, 0, 3, 3, 3, 0, 0, 2, 3, 4, 5 },
+	    one[] = { 1, 4, 4, 0, 0, 0, 9, 0, 10, 0, 0, 0 },
+	    one_next[] = { 4, 4, -1, -1, -1, -1, 0, 10, -1, -1, -1, -1 },
+	    two[] = { 2, 3, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1 },
+	    two_next[] = { 3, 5, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
+	struct rig *r = rig_new(a, family, true, NULL, false);
+	struct rig *alone = rig_new(a, family, true, NULL, false);
+	double loss, sum, off = 0;
+
+	decoder_texts(&r->d, from);
+	loss = decoder_run(&r->d, side, next, 0.5);
+	sum = decoder_run(&alone->d, one, one_next, 0.5);
+	sum += decoder_run(&alone->d, two, two_next, 0.5);
+	for (size_t i = 0; i < r->w.all; i++)
+		off = fmax(off, fabs(r->d.grad[i] - alone->d.grad[i]));
+	tap(fabs(loss - sum) < 1e-12 * sum && off < 1e-12, "texts side by "
+	    "side: their losses and gradients as alone");
+	decoder_texts(&r->d, NULL);
+	tap(fabs(decoder_run(&r->d, side, next, 0) - sum) > 1e-6,
+	    "and not without saying so");
+}
+
 /* test_names - PEFT's rules in cases */
 static void
 test_names(void)
@@ -408,6 +437,8 @@ main(void)
 	test_slopes(a, FAMILY_GPT2, 0);
 	test_slopes(a, FAMILY_LLAMA, 0);
 	test_slopes(a, FAMILY_LLAMA, 0.3);
+	test_texts(a, FAMILY_GPT2);
+	test_texts(a, FAMILY_LLAMA);
 	for (int i = 0; i < 4; i++) {
 		test_laws(a, FAMILY_LLAMA, i & 1, i & 2);
 		test_laws(a, FAMILY_GPT2, i & 1, i & 2);

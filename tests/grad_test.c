@@ -313,12 +313,13 @@ test_acts(struct arena *a)
 static void
 test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap)
 {
+	static const int32_t texts[] = { 0, 0, 0, 0, 4, 0, 1, 1, 1, 1 };
 	struct probe p = { .run = attend_run, .grad = attend_back };
 	size_t B = 2, T = 5, D = 3, R = B * T;
 	char name[80];
 
 	p.heads = (struct kernel_heads){ B, T, H, G, D, H * D, G * D, G * D,
-	    window, cap == 0 ? 0 : 0.8, cap };
+	    window, cap == 0 ? 0 : 0.8, cap, window == 3 ? texts : NULL };
 	p.keep = some(a, 50, B * T * H);
 	fill_probe(&p, a, R * H * D, R * G * D, R * G * D, R * H * D);
 	snprintf(name, sizeof(name), "attend %zu/%zu heads, window %zu, cap "

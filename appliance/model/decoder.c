@@ -101,6 +101,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 		slab_reals(s, "positions", c->T * m->turned, &d->local_rope);
 	slab_ints(s, "positions", R, &d->id);
 	slab_ints(s, "positions", R, &d->pos);
+	slab_ints(s, "positions", R, &d->from);
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
@@ -190,15 +191,27 @@ rope_put(const struct decoder *d, const struct rope *r, real *to)
 }
 
 void
+decoder_texts(struct decoder *d, const int32_t *from)
+{
+	int32_t *pos = mem_alloc(d->R * sizeof(*pos));
+	const struct kernels *k = d->device->k;
+
+	for (size_t i = 0; i < d->R; i++)
+		pos[i] = (int32_t)(i % d->T) - (from == NULL ? 0 : from[i]);
+	k->put(d->device->dev, d->pos, pos, d->R * sizeof(*pos));
+	mem_free(pos);
+	d->texts = from != NULL;
+	if (d->texts)
+		k->put(d->device->dev, d->from, from, d->R * sizeof(*from));
+}
+
+void
 decoder_ready(struct decoder *d)
 {
 	const struct shape *m = &d->w->shape;
-	int32_t *pos = arena_array(d->arena, d->R, sizeof(*pos));
 
-	for (size_t i = 0; i < d->R; i++)
-		pos[i] = (int32_t)(i % d->T);
 	layers_ready(d);
-	d->device->k->put(d->device->dev, d->pos, pos, d->R * sizeof(*pos));
+	decoder_texts(d, NULL);
 	if (m->turned > 0)
 		rope_put(d, &m->rope, d->rope);
 	if (m->two_ropes)

@@ -52,12 +52,18 @@ struct decoder {
 	real *logits, *loss;		/* a chunk of rows; a row each */
 	size_t chunk;
 	real *dx, *dn, *dqkv, *datt, *dup, *dact, *side, *dnormed;
-	int32_t *id, *pos, *target;
+	int32_t *id, *pos, *from, *target;
+	bool texts;			/* several in a sequence: from */
 };
 
 void decoder_want(struct decoder *, struct arena *, const struct weights *,
     struct slab *, const struct decoder_conf *);
 void decoder_ready(struct decoder *);
+
+/* decoder_texts - the sequences of the next runs are texts side by side that do
+ * not see one another: from[R] is where in its sequence each row's begins;
+ * NULL: one text a sequence */
+void decoder_texts(struct decoder *, const int32_t *from);
 
 /* decoder_grad - the gradient of the run's number `at`; NULL: frozen */
 real *decoder_grad(const struct decoder *, size_t at);

@@ -23,7 +23,7 @@ struct hf_decode {
 	size_t n, cap;
 	bool none;			/* tokens with blanks between */
 	int16_t byte[324];		/* of the byte-level alphabet; -1 */
-	bool open;			/* what follows bytes may see any bytes */
+	bool open;			/* what follows may see any bytes */
 };
 
 /* one_char - a member that is one character */

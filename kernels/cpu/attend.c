@@ -5,8 +5,8 @@
  * matrix (after Dao et al. 2022, FlashAttention: only each row's log-sum is
  * kept, and the backward pass makes the scores anew).  A task is a sequence's
  * key/value head with the query heads that share it, so that no two tasks add
- * to the same gradient.  With a window a block begins at the first key that its
- * first query sees.
+ * to the same gradient.  With a window, or where a text begins within a
+ * sequence, a block begins at the first key that its first query sees.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
@@ -28,6 +28,7 @@ struct block {
 	const struct attend_call *c;
 	const real *q, *k, *v;		/* first row: of all, then of low */
 	size_t h, first, n, low, keys;
+	const int32_t *text;		/* where each query's text begins */
 	size_t out;			/* where its result begins in y */
 	size_t sum;			/* index of the first row's lse */
 	float scale;
@@ -40,8 +41,11 @@ block_of(struct block *k, const struct attend_call *c, size_t b, size_t g,
 	const struct kernel_heads *s = c->s;
 
 	*k = (struct block){ .c = c, .h = h, .first = first };
+	k->text = s->from == NULL ? NULL : s->from + b * s->T + first;
 	k->low = s->window != 0 && first + 1 > s->window ?
 	    first + 1 - s->window : 0;
+	if (k->text != NULL && (size_t)k->text[0] > k->low)
+		k->low = (size_t)k->text[0];
 	k->q = c->q + b * s->T * s->q + h * s->D;
 	k->k = c->k + (b * s->T + k->low) * s->k + g * s->D;
 	k->v = c->v + (b * s->T + k->low) * s->v + g * s->D;
@@ -96,6 +100,8 @@ row_seen(const struct block *k, size_t i, size_t *from, size_t *to)
 
 	*to = k->first + i + 1 - k->low;
 	*from = window != 0 && *to > window ? *to - window : 0;
+	if (k->text != NULL && (size_t)k->text[i] > k->low + *from)
+		*from = (size_t)k->text[i] - k->low;
 }
 
 /* row_exp - p[i] = e^(p[i] - sub) for from <= i < n, else 0; their sum */

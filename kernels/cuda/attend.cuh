@@ -51,19 +51,23 @@ score_slope(const struct kernel_heads *s, float score)
 	return (float)s->scale * (1 - x * x);
 }
 
-/* sees - does the query at place t see the key at place j */
+/* sees - does the query at place t see the key at place j; from is the
+ * sequence's by now */
 static __device__ inline bool
 sees(const struct kernel_heads *s, size_t t, size_t j)
 {
-	return j <= t && (s->window == 0 || t - j < s->window);
+	return j <= t && (s->window == 0 || t - j < s->window) &&
+	    (s->from == NULL || (size_t)s->from[t] <= j);
 }
 
 /* first_tile - the first tile of keys that a query at place t sees */
 static __device__ inline size_t
 first_tile(const struct kernel_heads *s, size_t t)
 {
-	return s->window == 0 || t < s->window ? 0 :
-	    (t + 1 - s->window) / TILE * TILE;
+	size_t text = s->from == NULL ? 0 : (size_t)s->from[t];
+	size_t seen = s->window == 0 || t < s->window ? 0 : t + 1 - s->window;
+
+	return (text > seen ? text : seen) / TILE * TILE;
 }
 
 /* dot_rows - of two rows in shared memory */
@@ -147,6 +151,7 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 	size_t last = first + ATTEND_WARPS * QUERIES - 1;
 	struct query at[QUERIES];
 
+	s.from = s.from == NULL ? NULL : s.from + b * T;
 	q += b * T * s.q + h * D;
 	k += b * T * s.k + h / (s.H / s.G) * D;
 	v += b * T * s.v + h / (s.H / s.G) * D;
@@ -248,6 +253,7 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
 	size_t last = first + ATTEND_WARPS * OWN - 1;
 
+	s.from = s.from == NULL ? NULL : s.from + b * T;
 	q += b * T * s.q + h * D;
 	k += b * T * s.k + h / (s.H / s.G) * D;
 	v += b * T * s.v + h / (s.H / s.G) * D;
@@ -307,6 +313,7 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	size_t last = first + ATTEND_WARPS * OWN - 1, end = s.window == 0 ||
 	    last + s.window > T ? T : last + s.window;
 
+	s.from = s.from == NULL ? NULL : s.from + b * T;
 	for (int i = 0; i < OWN; i++)
 		for (int c = 0; c < SLICES; c++)
 			ak[i][c] = av[i][c] = 0;

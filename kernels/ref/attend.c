@@ -25,19 +25,21 @@ score(const struct kernel_heads *s, const real *q, const real *k)
 	return s->cap == 0 ? x : s->cap * tanh(x / s->cap);
 }
 
-/* first_seen - the earliest place that a query at place t sees */
+/* first_seen - the earliest place that row r, a query at place t, sees */
 static size_t
-first_seen(const struct kernel_heads *s, size_t t)
+first_seen(const struct kernel_heads *s, size_t r, size_t t)
 {
-	return s->window == 0 || t < s->window ? 0 : t + 1 - s->window;
+	size_t first = s->from == NULL ? 0 : (size_t)s->from[r];
+
+	return s->window == 0 || t < s->window + first ? first :
+	    t + 1 - s->window;
 }
 
 /* look_one - y[D] for one query over keys and values of places from to t */
 static double
 look_one(const struct kernel_heads *s, real *y, const real *q, const real *k,
-    size_t kstride, const real *v, size_t vstride, size_t t)
+    size_t kstride, const real *v, size_t vstride, size_t from, size_t t)
 {
-	size_t from = first_seen(s, t);
 	double max = -HUGE_VAL, sum = 0, w, acc;
 
 	for (size_t j = from; j <= t; j++) {
@@ -70,7 +72,8 @@ ref_attend(void *dev, real *y, real *lse, const real *q, const real *k,
 				lse[(b * s->H + h) * s->T + t] =
 				    (real)look_one(s, y + (t * s->H + h) * D,
 				    q + t * s->q + h * D, k + h / per * D,
-				    s->k, v + h / per * D, s->v, t);
+				    s->k, v + h / per * D, s->v, first_seen(s,
+				    b * s->T + t, t), t);
 }
 
 /* zero_rows - the gradients' rows, which may be parts of wider ones */
@@ -110,7 +113,7 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 			    s->T + t];
 			double mean = dot(g, y + (r * s->H + h) * D, D);
 
-			for (size_t j = r - t + first_seen(s, t); j <= r;
+			for (size_t j = r - t + first_seen(s, r, t); j <= r;
 			    j++) {
 				const real *kj = k + j * s->k + at;
 				const real *vj = v + j * s->v + at;
@@ -161,6 +164,7 @@ ref_look(void *dev, real *y, const real *q, const real *cache,
 
 			look_one(s, y + (r * s->H + h) * s->D, q + r * s->q +
 			    h * s->D, past, 2 * width, past + width,
-			    2 * width, (size_t)pos[r]);
+			    2 * width, first_seen(s, r, (size_t)pos[r]),
+			    (size_t)pos[r]);
 		}
 }

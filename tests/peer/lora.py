@@ -94,7 +94,7 @@ def steps(base, first, last, windows, optimizer, lr):
     worst = max((got[k] - want[k]).norm() / (got[k] - was[k]).norm() for k in got)
     print(len(got), "tensors, worst difference beside the way they went", worst.item())
     # Muon's products are in bfloat16 there
-    assert worst < (0.05 if optimizer == "muon" else 2e-3)
+    assert worst < (0.1 if optimizer == "muon" else 2e-3)
 
 
 {"make": make, "loss": loss, "steps": steps}[sys.argv[1]](*sys.argv[2:])
