@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The steps.  Everything a step does follows from its number, the seed and the
- * state before it, so a run that was stopped goes on to the same bytes: windows
- * of the text are drawn by a shuffle that is a function of epoch and index.
+ * state before it, so a run that was stopped goes on to the same bytes: rows
+ * are drawn by a shuffle that is a function of epoch and index.
  * The loss of a step is the sum over all its tokens divided by their number,
  * whatever the split into micro-batches.
  */
@@ -15,36 +15,41 @@
 
 #define MEASURED	5		/* the step whose time is told */
 
-/* window_at - inputs and targets of a window of the text */
+/* what a step works on: the rows of all its micro-batches */
+struct work {
+	int32_t *id, *target, *from;
+	size_t counted;			/* tokens that are learnt */
+};
+
+/* work_get - a micro-batch's rows at a place of the work */
 static void
-window_at(const struct tokens *x, size_t T, size_t window, int32_t *id,
-    int32_t *target)
+work_get(struct train *t, int64_t micro, size_t at, struct work *w)
 {
-	for (size_t i = 0; i < T; i++) {
-		id[i] = (int32_t)x->v[window * T + i];
-		target[i] = (int32_t)x->v[window * T + i + 1];
+	size_t T = t->decoder.T, B = t->decoder.B;
+	uint64_t n = t->rows.n, g, row;
+
+	for (size_t b = 0; b < B; b++, at += T) {
+		g = (uint64_t)micro * B + b;
+		row = random_place((uint64_t)t->conf->seed, 1 + g / n, n,
+		    g % n);
+		w->counted += rows_get(&t->rows, row, w->id + at, w->target +
+		    at, w->from + at);
 	}
 }
 
 /* step_micro - one micro-batch: the sum of its losses */
 static double
-step_micro(struct train *t, int64_t micro, int32_t *id, int32_t *target)
+step_micro(struct train *t, int64_t micro, size_t at, const struct work *w)
 {
-	/* beside weights, adapters and the order of windows */
+	/* beside weights, adapters and the order of rows */
 	const uint64_t dropout_stream = (uint64_t)1 << 62;
-	size_t T = t->decoder.T, B = t->decoder.B;
-	uint64_t n = t->windows;
-	double all = (double)(t->decoder.R * (size_t)t->conf->accumulate);
 
-	for (size_t b = 0; b < B; b++) {
-		uint64_t g = (uint64_t)micro * B + b;
-
-		window_at(&t->train, T, random_place((uint64_t)t->conf->seed,
-		    1 + g / n, n, g % n), id + b * T, target + b * T);
-	}
+	if (t->rows.first != NULL)
+		decoder_texts(&t->decoder, w->from + at);
 	t->decoder.work.key = random_key((uint64_t)t->conf->seed,
 	    dropout_stream + (uint64_t)micro);
-	return decoder_run(&t->decoder, id, target, 1 / all);
+	return decoder_run(&t->decoder, w->id + at, w->target + at, 1 /
+	    (double)w->counted);
 }
 
 /* rate_at - the learning rate of a step, counted from 0 */
@@ -88,25 +93,28 @@ step_update(struct train *t, double loss, struct err *e)
 
 /* valid_loss - the mean over the text that is held back */
 static double
-valid_loss(struct train *t, int32_t *id, int32_t *target)
+valid_loss(struct train *t, struct work *w)
 {
-	size_t T = t->decoder.T, B = t->decoder.B;
-	size_t n = (t->valid.n - 1) / T, windows = n > 256 ? 256 : n;
+	size_t T = t->decoder.T, B = t->decoder.B, n = t->held.n;
+	size_t rows = n > 256 ? 256 : n, counted = 0;
 	double sum = 0;
 
-	for (size_t i = 0; i < windows; i += B) {
+	for (size_t i = 0; i < rows; i += B) {
 		for (size_t b = 0; b < B; b++) {
 			/* spread over the text when it has more than enough */
-			size_t at = (i + b) % windows * n / windows;
+			size_t row = (i + b) % rows * n / rows, k;
 
-			window_at(&t->valid, T, at, id + b * T,
-			    target + b * T);
-			for (size_t k = 0; i + b >= windows && k < T; k++)
-				target[b * T + k] = -1;
+			k = rows_get(&t->held, row, w->id + b * T, w->target +
+			    b * T, w->from + b * T);
+			counted += i + b < rows ? k : 0;
+			for (k = 0; i + b >= rows && k < T; k++)
+				w->target[b * T + k] = -1;
 		}
-		sum += decoder_run(&t->decoder, id, target, 0);
+		if (t->held.first != NULL)
+			decoder_texts(&t->decoder, w->from);
+		sum += decoder_run(&t->decoder, w->id, w->target, 0);
 	}
-	return sum / (double)(windows * T);
+	return counted == 0 ? 0 : sum / (double)counted;
 }
 
 /* point_add - a full curve keeps every second point */
@@ -121,13 +129,13 @@ point_add(struct point *p, size_t *n, int64_t step, double loss)
 
 /* loop_eval - after a step: 1 if it is time to stop early */
 static int
-loop_eval(struct train *t, int32_t *id, int32_t *target, struct err *e)
+loop_eval(struct train *t, struct work *w, struct err *e)
 {
 	const struct train_conf *c = t->conf;
 	struct progress *at = &t->at;
 	double loss;
 
-	loss = valid_loss(t, id, target);
+	loss = valid_loss(t, w);
 	point_add(at->valid, &at->nvalid, at->step, loss);
 	msg_info("step %lld: validation loss %.4f", (long long)at->step, loss);
 	if (at->best != 0 && loss >= at->best) {
@@ -176,18 +184,22 @@ loop_hours(const struct train *t, double seconds)
 		    (long long)(t->steps - t->at.step));
 }
 
-/* loop_step - one step; its loss */
+/* loop_step - one step; its loss.  Its tokens are counted first: the mean is
+ * over all of them, whatever the split into micro-batches */
 static int
-loop_step(struct train *t, int32_t *id, int32_t *target, double *loss,
-    struct err *e)
+loop_step(struct train *t, struct work *w, double *loss, struct err *e)
 {
-	int64_t n = t->conf->accumulate;
+	int64_t n = t->conf->accumulate, first = t->at.step * n;
+	size_t R = t->decoder.R;
 	double sum = 0;
 
+	w->counted = 0;
 	for (int64_t i = 0; i < n; i++)
-		sum += step_micro(t, t->at.step * n + i, id, target);
-	*loss = sum / (double)(t->decoder.R * (size_t)n);
-	if (step_update(t, *loss, e) == -1)
+		work_get(t, first + i, (size_t)i * R, w);
+	for (int64_t i = 0; w->counted > 0 && i < n; i++)
+		sum += step_micro(t, first + i, (size_t)i * R, w);
+	*loss = w->counted == 0 ? 0 : sum / (double)w->counted;
+	if (w->counted > 0 && step_update(t, *loss, e) == -1)
 		return -1;
 	t->at.step++;
 	return 0;
@@ -198,28 +210,30 @@ static int
 loop_steps(struct train *t, struct err *e)
 {
 	const struct train_conf *c = t->conf;
-	size_t R = t->decoder.R;
-	int32_t *id = arena_array(t->stage->arena, R, sizeof(*id));
-	int32_t *target = arena_array(t->stage->arena, R, sizeof(*target));
+	size_t all = t->decoder.R * (size_t)c->accumulate;
+	struct work w;
 	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
 	double began, kept = when_mono(), loss;
 	int64_t first = t->at.step;
 	int rc;
 
+	w.id = arena_array(t->stage->arena, all, sizeof(*w.id));
+	w.target = arena_array(t->stage->arena, all, sizeof(*w.target));
+	w.from = arena_array(t->stage->arena, all, sizeof(*w.from));
 	while (t->at.step < t->steps) {
 		if (stage_stopping(t->stage))
 			return checkpoint_write(t, e) == -1 ? -1 :
 			    stage_stop(e);
 		began = when_mono();
-		if (loop_step(t, id, target, &loss, e) == -1)
+		if (loop_step(t, &w, &loss, e) == -1)
 			return -1;
 		loop_note(t, loss, when_mono() - began);
 		if (t->at.step == first + MEASURED)
 			loop_hours(t, when_mono() - began);
 		rc = 0;
-		if (t->valid.n > 0 && (t->at.step % every == 0 ||
+		if (t->held.n > 0 && (t->at.step % every == 0 ||
 		    t->at.step == t->steps))
-			rc = loop_eval(t, id, target, e);
+			rc = loop_eval(t, &w, e);
 		if (rc == -1)
 			return -1;
 		if (rc == 1) {

@@ -28,6 +28,18 @@ const struct opt train_opts[] = {
 	    "the output uses the token table's weights"),
 	OPT_TEXT(struct train_conf, text, "text", 0,
 	    "field that is learnt from"),
+	OPT_TEXT(struct train_conf, completion, "completion", 0,
+	    "field that is learnt from after the prompt, where it is there"),
+	OPT_TEXT(struct train_conf, prompt, "prompt", 0,
+	    "field that goes before a completion"),
+	OPT_BOOL(struct train_conf, completion_only, "yes", 0,
+	    "the prompt's own tokens are not learnt"),
+	OPT_ENUM(struct train_conf, packing, "auto",
+	    "auto|wrapped|bfd_split|bfd|none", 0,
+	    "what a sequence holds: wrapped, the next tokens of all texts in "
+	    "a row; else whole texts that do not see one another, best fit "
+	    "first, longer ones split or cut, or each alone; auto: bfd_split "
+	    "for completions, else wrapped"),
 	OPT_PATH_IN(struct train_conf, shard, NULL, 0,
 	    "tokens from this file of 'tokenize shard' instead of records; "
 	    "train then begins the pipeline"),

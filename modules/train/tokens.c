@@ -12,8 +12,12 @@
 static int32_t
 text_begins(const struct model *m)
 {
-	/* a vocabulary whose texts begin with a token of their own */
-	return m->tokenizer->begins ? m->tokenizer->bos : NO_TOKEN;
+	const struct tokenizer *k = m->tokenizer;
+
+	/* a vocabulary whose texts begin with a token of their own, as infer
+	 * has it */
+	return k->begins || (k->bos >= 0 && k->bos != k->end) ? k->bos :
+	    NO_TOKEN;
 }
 
 static int32_t
@@ -22,24 +26,62 @@ text_ends(const struct model *m)
 	return m->tokenizer->end >= 0 ? m->tokenizer->end : NO_TOKEN;
 }
 
+/* text_add - its tokens, the first marked, `quiet` of them not learnt */
 static void
-token_add(struct buf *out, int32_t id)
-{
-	if (id != NO_TOKEN)
-		buf_add(out, &id, 4);
-}
-
-void
-tokens_add(const struct model *m, struct arena *a, struct view text,
+text_add(const struct model *m, const uint32_t *ids, size_t n, size_t quiet,
     struct buf *out)
 {
-	uint32_t *ids;
-	size_t n;
+	int32_t begin = text_begins(m), end = text_ends(m);
+	size_t was = out->n;
+	uint32_t x;
 
-	token_add(out, text_begins(m));
-	n = tokenizer_encode(m->tokenizer, a, text, &ids);
-	buf_add(out, ids, n * 4);
-	token_add(out, text_ends(m));
+	if (begin != NO_TOKEN) {
+		x = (uint32_t)begin | (quiet > 0 ? TOKEN_QUIET : 0);
+		buf_add(out, &x, 4);
+	}
+	for (size_t i = 0; i < n; i++) {
+		x = ids[i] | (i < quiet ? TOKEN_QUIET : 0);
+		buf_add(out, &x, 4);
+	}
+	if (end != NO_TOKEN)
+		buf_add(out, &end, 4);
+	if (out->n == was || out->full)
+		return;
+	memcpy(&x, out->p + was, 4);
+	x |= TOKEN_FIRST;
+	memcpy(out->p + was, &x, 4);
+}
+
+bool
+tokens_add(const struct train *t, struct arena *a, struct rec *rec,
+    struct buf *out)
+{
+	const struct train_conf *c = t->conf;
+	const struct model *m = &t->model;
+	struct view text, prompt = { NULL, 0 };
+	size_t n, quiet = 0;
+	uint32_t *ids;
+	char *whole;
+
+	if (!rec_str(a, rec, c->completion, &text)) {
+		if (!rec_str(a, rec, c->text, &text))
+			return false;
+		n = tokenizer_encode(m->tokenizer, a, text, &ids);
+		text_add(m, ids, n, 0, out);
+		return true;
+	}
+	/* encoded as one, since tokens may reach across, as evaluate does */
+	if (rec_str(a, rec, c->prompt, &prompt) && prompt.n > 0)
+		quiet = tokenizer_encode(m->tokenizer, a, prompt, &ids);
+	whole = arena_alloc(a, prompt.n + text.n + 1);
+	if (prompt.n > 0)
+		memcpy(whole, prompt.p, prompt.n);
+	memcpy(whole + prompt.n, text.p, text.n);
+	n = tokenizer_encode(m->tokenizer, a, (struct view){ whole, prompt.n +
+	    text.n }, &ids);
+	quiet = quiet < n ? quiet : n;
+	text_add(m, ids, n, c->completion_only ? quiet : 0, out);
+	return true;
 }
 
 struct shard {				/* as tokenize writes it */
@@ -110,7 +152,7 @@ int
 tokens_shard(struct train *t, struct err *e)
 {
 	struct arena *a = t->stage->arena;
-	struct buf *b = buf_new(a, TOKENS_MAX);
+	struct buf *b = buf_new(a, TOKENS_MAX), *doc = buf_new(a, TOKENS_MAX);
 	struct shard s = { .docs = 0 };
 	uint64_t from, to;
 	int32_t id;
@@ -121,13 +163,13 @@ tokens_shard(struct train *t, struct err *e)
 	for (uint64_t d = 0; d < s.docs; d++) {
 		if (shard_doc(t, &s, d, &from, &to, e) == -1)
 			return -1;
-		token_add(b, text_begins(&t->model));
+		doc->n = 0;
 		for (uint64_t i = from; i < to; i++) {
 			if (shard_token(t, &s, i, &id, e) == -1)
 				return -1;
-			token_add(b, id);
+			buf_add(doc, &id, 4);
 		}
-		token_add(b, text_ends(&t->model));
+		text_add(&t->model, (void *)doc->p, doc->n / 4, 0, b);
 	}
 	t->train = (struct tokens){ (void *)b->p, b->n / 4 };
 	return 0;
@@ -139,23 +181,16 @@ tokens_valid(struct train *t, struct err *e)
 	struct arena *a = arena_new();
 	struct buf *b = buf_new(t->stage->arena, (size_t)1 << 32);
 	struct stage_records *r;
-	struct view text;
 	struct rec rec;
 	int rc;
 
 	r = stage_records(t->stage, t->conf->valid, e);
 	rc = r == NULL ? -1 : 1;
 	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
-		if (rec_str(a, &rec, t->conf->text, &text))
-			tokens_add(&t->model, a, text, b);
+		(void)tokens_add(t, a, &rec, b);
 		arena_reset(a);
 	}
 	arena_free(a);
 	t->valid = (struct tokens){ (void *)b->p, b->n / 4 };
-	if (rc == 0 && t->valid.n <= (size_t)t->conf->context) {
-		t->valid.n = 0;
-		stage_warn(t->stage, "'%s' has fewer tokens than one "
-		    "sequence: nothing is held back", t->conf->valid);
-	}
 	return rc;
 }

@@ -151,18 +151,16 @@ static int
 train_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
 	struct train *t = s->state;
-	struct view text;
 
 	(void)scratch;
 	if (t->conf->shard != NULL)
 		return 1;		/* all of it is read at the end */
 	t->out->n = 0;
 	for (size_t i = 0; i < b->n; i++) {
-		if (!rec_str(b->arena, &b->rec[i], t->conf->text, &text))
-			rec_fail(b->arena, &b->rec[i], "no text in '%s'",
-			    t->conf->text);
-		else
-			tokens_add(&t->model, b->arena, text, t->out);
+		if (!tokens_add(t, b->arena, &b->rec[i], t->out))
+			rec_fail(b->arena, &b->rec[i], "no text in '%s' and "
+			    "none in '%s'", t->conf->text,
+			    t->conf->completion);
 	}
 	if (t->out->full)
 		return err_set(e, FATE_REJECT, "a batch of more than 1 GiB of "
@@ -187,6 +185,42 @@ tokens_collected(struct train *t, struct err *e)
 	return 0;
 }
 
+/* train_rows - sequences of what was collected, and of what is held back */
+static int
+train_rows(struct train *t, struct err *e)
+{
+	struct arena *a = t->stage->arena;
+	size_t T = t->decoder.T, learnt = 0;
+	int packing = t->conf->packing;
+	bool quiet = false;
+
+	for (size_t i = 0; i < t->train.n; i++) {
+		quiet |= (t->train.v[i] & TOKEN_QUIET) != 0;
+		learnt += (t->train.v[i] & TOKEN_QUIET) == 0;
+	}
+	if (packing == PACKING_AUTO)
+		packing = quiet ? PACKING_BFD_SPLIT : PACKING_WRAPPED;
+	rows_make(a, &t->train, T, packing, &t->rows);
+	if (t->rows.n == 0)
+		return err_set(e, FATE_REJECT, "there are %zu tokens, one "
+		    "sequence has %zu: more text, or a smaller context",
+		    t->train.n, T);
+	if (learnt == 0)
+		return err_set(e, FATE_REJECT, "no token is learnt: every "
+		    "completion is empty");
+	msg_info("%zu tokens, %zu of them learnt, in %zu sequences that are "
+	    "%.0f %% full", t->train.n, learnt, t->rows.n, 100 *
+	    fmin((double)t->train.n / (double)(t->rows.n * T), 1));
+	if (t->model.tokenizer->end < 0)
+		stage_warn(t->stage, "the vocabulary has no token that ends a "
+		    "text: the model does not learn to stop");
+	rows_make(a, &t->valid, T, packing, &t->held);
+	if (t->conf->valid != NULL && t->held.n == 0)
+		stage_warn(t->stage, "'%s' has fewer tokens than one "
+		    "sequence: nothing is held back", t->conf->valid);
+	return 0;
+}
+
 /* train_prepare - tokens, device, memory, how many steps */
 static int
 train_prepare(struct train *t, struct err *e)
@@ -203,13 +237,10 @@ train_prepare(struct train *t, struct err *e)
 	    stage_threads(t->stage), e);
 	if (t->device == NULL || train_memory(t, e) == -1)
 		return -1;
-	if (t->train.n <= t->decoder.T)
-		return err_set(e, FATE_REJECT, "there are %zu tokens, one "
-		    "sequence has %zu: more text, or a smaller context",
-		    t->train.n, t->decoder.T);
-	t->windows = (t->train.n - 1) / t->decoder.T;
+	if (train_rows(t, e) == -1)
+		return -1;
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
-	    (double)t->windows / (double)each + 0.999);
+	    (double)t->rows.n / (double)each + 0.999);
 	if (t->conf->adapter == ADAPTER_LORA)
 		msg_info("adapters for %zu modules: %zu of %zu parameters are "
 		    "trained", t->adapter.n, t->optimise.all, t->model.w.all +

@@ -6,6 +6,7 @@
 #include "appliance/model/optimise.h"
 #include "appliance/model/peft.h"
 #include "appliance/module.h"
+#include "modules/train/rows.h"
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
@@ -15,14 +16,16 @@
 
 struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
-	const char *target_regex;
-	int arch, schedule, optimizer, guard, adapter, bias, init_lora_weights;
+	const char *target_regex, *prompt, *completion;
+	int packing, arch, schedule, optimizer, guard, adapter, bias;
+	int init_lora_weights;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge;
+	bool completion_only;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
 	struct opt_list rank_pattern, alpha_pattern, modules_to_save;
 };
@@ -33,11 +36,6 @@ enum { ARCH_GPT2, ARCH_LLAMA };
 enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
 enum { GUARD_STOP, GUARD_SKIP };
 enum { ADAPTER_NONE, ADAPTER_LORA };
-
-struct tokens {
-	uint32_t *v;
-	size_t n;
-};
 
 struct point {				/* of a curve */
 	int64_t step;
@@ -73,7 +71,7 @@ struct train {
 	bool *frozen;			/* of each parameter; NULL: none is */
 	int64_t kept;			/* step of the last checkpoint */
 	struct tokens train, valid;
-	size_t windows;
+	struct rows rows, held;		/* of train, of valid */
 	int64_t steps;
 	struct progress at;
 	/* tokens as they come in */
@@ -82,8 +80,9 @@ struct train {
 	struct buf *out;
 };
 
-/* tokens_add - a text's tokens, and those that begin and end it */
-void tokens_add(const struct model *, struct arena *, struct view text,
+/* tokens_add - a record's tokens, and those that begin and end it; false: it
+ * has neither text nor completion */
+bool tokens_add(const struct train *, struct arena *, struct rec *,
     struct buf *out);
 
 /* tokens_shard - a file of 'tokenize shard'; tokens_valid - the dataset that is

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TRAIN_ROWS_H
+#define TRAIN_ROWS_H
+
+#include "appliance/base/arena.h"
+
+/*
+ * rows.h - tokens as the sequences that a step is made of.
+ *
+ * A packing says how texts share sequences; no token is learnt from a text
+ * other than its own unless they are wrapped.
+ */
+
+enum { PACKING_AUTO, PACKING_WRAPPED, PACKING_BFD_SPLIT, PACKING_BFD,
+	PACKING_NONE };
+
+#define TOKEN_FIRST	0x80000000u	/* a text begins */
+#define TOKEN_QUIET	0x40000000u	/* not learnt */
+#define TOKEN_ID	0x3fffffffu
+
+struct tokens {
+	uint32_t *v;			/* an id and its marks */
+	size_t n;
+};
+
+struct span {				/* so many predictions from `at` on */
+	size_t at, n;
+};
+
+struct rows {
+	const struct tokens *x;
+	size_t n, T;
+	struct span *v;			/* NULL, as first: wrapped */
+	size_t *first;			/* of each row, n + 1 */
+};
+
+/* rows_make - all sequences; the same for the same tokens */
+void rows_make(struct arena *, const struct tokens *, size_t T, int packing,
+    struct rows *);
+
+/* rows_get - a row's T inputs, targets (-1: not learnt) and the place where the
+ * text of each begins; how many are learnt */
+size_t rows_get(const struct rows *, size_t row, int32_t *id, int32_t *target,
+    int32_t *from);
+
+#endif

@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# train.sh - adapters are trained, killed, resumed, merged and used; prompts are
+# not learnt, texts side by side do not see one another; steps that must not be
+# taken are not.
+. "${srcdir:-.}/tests/lib.sh"
+conf 'jobs = 1'
+once
+awk 'BEGIN { srand(5)
+    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
+    for (i = 0; i < 500; i++) {
+	t = ""
+	k = int(rand() * 18) + 1
+	for (n = 0; n < 6 + i % 30; n++) {
+		t = t w[k] " "
+		k = rand() < 0.9 ? k % 18 + 1 : int(rand() * 18) + 1
+	}
+	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
+    } }' >"$dir/in.jsonl"
+# the same words, but asked and answered: what to say backwards
+awk 'BEGIN { srand(6)
+    split("the miller grinds corn and wheel turns while water runs", w, " ")
+    for (i = 0; i < 300; i++) {
+	a = w[int(rand() * 10) + 1]
+	b = w[int(rand() * 10) + 1]
+	printf "{\"id\":\"q%d\",\"prompt\":\"say %s %s\",\"completion\":\" %s %s\"}\n", i, a, b, b, a
+    } }' >"$dir/asked.jsonl"
+cd "$dir" || exit 1
+quern tokenize -q learn ./bpe.json vocab=320 <in.jsonl
+for arch in gpt2 llama; do
+	quern train -q -j 2 out=./$arch tokenizer=./bpe.json arch=$arch layers=2 channels=32 heads=4 context=48 steps=60 <in.jsonl
+done
+job 'pipeline corpus
+  ingest @DIR@/in.jsonl
+  split  valid=10
+  save   corpus' | quern submit >/dev/null
+once
+quern models import ./llama base >/dev/null
+
+# an adapter as a job, undisturbed and stopped three times
+tune() {
+	job "attempts 20
+limit cores=2
+pipeline $1
+  from  corpus:train
+  train base=base adapter=lora rank=4 target_modules=all-linear \\
+	lora_dropout=0.1 modules_to_save=norm lr=0.005 context=48 \\
+	packing=bfd_split valid=corpus:valid steps=300 eval_every=100 $2
+  save  $1"
+}
+calm=$(tune calm '' | quern submit)
+once
+ok 'an adapter is trained' status 0 quern wait "$calm"
+ok 'few numbers are, and that is told' sh -c "quern log $calm | grep -q 'adapters for 14 modules: [0-9]* of'"
+ok 'the largest batch is told first' sh -c "quern log $calm | grep -q 'is the largest that fits'"
+ok 'it is a directory as PEFT has it' sh -c "quern models export calm calm && ls calm | tr '\n' ' ' | grep -q '^adapter_config.json adapter_model.safetensors train.json $'"
+killed=$(tune killed checkpoint=0s | quern submit)
+start_daemon
+kills=0 last=
+while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
+	mark=$(ls -i "$spool"/run/$killed/work.killed/* 2>/dev/null | grep checkpoint)
+	[ -n "$mark" ] && [ "$mark" != "$last" ] && [ $kills -lt 3 ] || continue
+	last=$mark
+	sleep 0.2
+	if [ $kills = 1 ]; then
+		stop_daemon
+		start_daemon
+	else
+		kill -9 "$(cat "$spool/run/$killed/lock.killed")" 2>/dev/null
+	fi
+	kills=$((kills + 1))
+done
+stop_daemon
+quern models export killed killed
+ok 'stopped three times and resumed' sh -c "[ $kills = 3 ] && grep -q 'resumed at step' $spool/done/$killed/log"
+ok 'the same numbers as undisturbed' cmp calm/adapter_model.safetensors killed/adapter_model.safetensors
+
+# used, merged, measured
+nll() { quern evaluate -q "$@" context=48 <in.jsonl 2>/dev/null | sed 's/.*"nll":\([0-9.]*\).*/\1/' | awk '{ s += $1 } END { printf "%.6g", s }'; }
+b=$(nll ./llama) t=$(nll ./llama adapter=./calm)
+ok 'the adapted model is better than its base' awk "BEGIN { exit !($t > 0 && $t < 0.99 * $b) }"
+ok 'by name as well' is "$(nll base adapter=calm)" "$t"
+quern train -q -j 2 out=./whole base=./llama adapter=lora merge=yes rank=4 lr=0.01 context=48 steps=30 <in.jsonl
+quern train -q -j 2 out=./part base=./llama adapter=lora rank=4 lr=0.01 context=48 steps=30 <in.jsonl
+ok 'merged: the same likelihoods' is "$(nll ./whole)" "$(nll ./llama adapter=./part)"
+echo '{"prompt":"the miller"}' >p.jsonl
+ok 'merged: the same words' sh -c '[ "$(quern infer -q ./whole max_tokens=12 <p.jsonl)" = "$(quern infer -q ./llama adapter=./part max_tokens=12 <p.jsonl)" ]'
+ok 'another base is refused, naming the module' sh -c "quern infer -q ./gpt2 adapter=./part <p.jsonl 2>&1 | grep -q \"'model.layers.0.self_attn.q_proj', which this base does not have; it was made for './llama'\""
+ok 'an adapter alone says what it is' sh -c "quern infer -q ./part <p.jsonl 2>&1 | grep -q 'this is an adapter'"
+ok 'targets that are not there: those that are' sh -c "quern train -q out=./x base=./llama adapter=lora target_modules=query <in.jsonl 2>&1 | grep -q 'it has q_proj, k_proj'"
+
+# prompts are not learnt; the split into micro-batches does not matter
+loss() { sed 's/.*"loss":\([0-9.]*\).*/\1/' "$1/train.json"; }
+for way in 'batch=1 accumulate=8' 'batch=8 accumulate=1'; do
+	set -- $way
+	quern train -q -j 2 "out=./$1" base=./llama context=48 "$1" "$2" steps=6 warmup=0 lr=0.001 <asked.jsonl
+done
+ok 'eight micro-batches of one are one of eight' awk "BEGIN { d = $(loss batch=1) / $(loss batch=8); exit !(d > 0.99999 && d < 1.00001) }"
+quern train -j 2 out=./asks base=./llama context=48 batch=4 steps=200 lr=0.003 <asked.jsonl 2>told
+ok 'answers are learnt, and how many tokens' grep -q '[0-9]* tokens, [0-9]* of them learnt, in [0-9]* sequences' told
+ok 'and then given, ended' sh -c "echo '{\"prompt\":\"say corn water\"}' | quern infer -q ./asks max_tokens=30 | grep -q '\"completion\":\" water corn\",\"finish_reason\":\"stop\"'"
+for packing in bfd_split none; do
+	quern train -q -j 2 out=./by-$packing base=./llama context=48 batch=300 steps=1 lr=0 packing=$packing completion_only=no <asked.jsonl 2>/dev/null
+done
+ok 'packed and apart: one loss' awk "BEGIN { d = $(loss by-bfd_split) / $(loss by-none); exit !(d > 0.995 && d < 1.005) }"
+quern train -q -j 2 out=./kept base=./llama context=48 batch=4 steps=20 recompute=yes <asked.jsonl
+quern train -q -j 2 out=./held base=./llama context=48 batch=4 steps=20 <asked.jsonl
+ok 'recomputed: the same bytes' cmp kept/model.safetensors held/model.safetensors
+
+# optimisers, schedules, the guard
+for o in adam sgd muon; do
+	quern train -q -j 2 out=./$o base=./llama context=48 batch=4 steps=40 optimizer=$o schedule=wsd lr=$([ $o = sgd ] && echo 0.05 || echo 0.002) <in.jsonl
+	ok "$o with wsd: better" awk "BEGIN { l = $(nll ./$o); exit !(l > 0 && l < $b) }"
+done
+quern train -j 2 out=./bad base=./llama context=48 steps=60 optimizer=sgd lr=10 clip=0 warmup=0 <in.jsonl >told 2>&1
+ok 'no number: it stops, naming step and way out' grep -q 'is no number at step [0-9]*: take a lower lr' told
+ok 'and leaves no model' test ! -e bad
+ok 'skip: it gives up after twenty in a row' sh -c "quern train -j 2 out=./bad base=./llama context=48 steps=90 optimizer=sgd lr=10 clip=0 warmup=0 guard=skip <in.jsonl 2>&1 | grep -q '20 steps in a row were left out'"
+done_testing
