@@ -8,6 +8,8 @@
 #include "appliance/model/shape.h"
 #include "appliance/text/json.h"
 
+#include <math.h>
+
 #define CONFIG_MAX	((size_t)1 << 20)
 
 /* a member of the object that is being written */
@@ -126,6 +128,17 @@ print_rope(const struct shape *s, struct buf *b)
 	buf_char(b, '}');
 }
 
+/* scalar_of - what scores are divided by the root of; a whole number stays
+ * one, transformers wants it so */
+static double
+scalar_of(const struct shape *s)
+{
+	double x = s->score_scale > 0 ? 1 / (s->score_scale *
+	    s->score_scale) : (double)s->D;
+
+	return fabs(x - round(x)) < 1e-9 * x ? round(x) : x;
+}
+
 /* print_window - and which layers have it, where a family lets them differ */
 static void
 print_window(const struct shape *s, struct buf *b)
@@ -176,8 +189,7 @@ print_common(const struct shape *s, struct buf *b)
 	if (neox)
 		print_bool(b, "use_parallel_residual", s->parallel);
 	if (s->post_norms) {
-		print_number(b, "query_pre_attn_scalar", s->score_scale > 0 ?
-		    1 / (s->score_scale * s->score_scale) : (double)s->D);
+		print_number(b, "query_pre_attn_scalar", scalar_of(s));
 		print_cap(b, "attn_logit_softcapping", s->score_cap);
 		print_cap(b, "final_logit_softcapping", s->logit_cap);
 	}

@@ -106,7 +106,8 @@ CASES = {
                 ffn_dim=48, max_position_embeddings=64, do_layer_norm_before=True, activation_function="relu",
                 word_embed_proj_dim=32, bos_token_id=2, eos_token_id=2, pad_token_id=None),
 }
-NEOX_DROP = ("num_key_value_heads", "rope_theta", "rms_norm_eps")
+for k in ("num_key_value_heads", "rope_theta", "rms_norm_eps"):
+    del CASES["neox"][k], CASES["neox-serial"][k]
 
 
 def files(model):
@@ -132,7 +133,6 @@ def numbers(name, x):
 def case(name, config, out):
     at = os.path.join(out, name)
     os.makedirs(at, exist_ok=True)
-    config = {k: v for k, v in config.items() if config["model_type"] != "gpt_neox" or k not in NEOX_DROP}
     with open(os.path.join(at, "config.json"), "w") as f:
         json.dump(config, f, indent=1)
     args = dict(config)
@@ -158,6 +158,7 @@ def case(name, config, out):
     print(name, round(loss.item() / (B * (T - 1)), 4))
 
 
-for name, config in CASES.items():
-    if len(sys.argv) < 3 or name in sys.argv[2:]:
-        case(name, config, sys.argv[1])
+if __name__ == "__main__":
+    for name, config in CASES.items():
+        if len(sys.argv) < 3 or name in sys.argv[2:]:
+            case(name, config, sys.argv[1])

@@ -81,6 +81,17 @@ for arch in gpt2 llama; do
 	ok "$arch: and says the same words" py "$here/words.py" ./$arch $arch.said 16
 done
 
+# models that transformers saved, as they are and trained further by us
+for case in llama-biases llama3 mistral qwen2 qwen3 gemma gemma2 gemma3 phi3 phi3-longer neox opt; do
+	py "$here/family.py" ./saved $case ./bpe.json >/dev/null 2>&1
+	quern train -q -j 2 out=./ours base=./saved context=64 batch=4 steps=4 warmup=0 lr=0.01 <licences.jsonl
+	for at in saved ours; do
+		head -n 60 licences.jsonl | quern evaluate -q ./$at context=64 >family.nll 2>/dev/null
+		ok "$case $at: transformers has the same losses" py "$here/model.py" ./$at family.nll 64
+	done
+	rm -rf saved ours
+done
+
 py "$here/plain.py" licences.jsonl >plain.jsonl
 quern index -q out=./ix stem=none words=0 <plain.jsonl
 head -n 40 plain.jsonl | sed 's/"text":"\([^"]\{1,60\}\).*/"question":"\1"}/' >questions.jsonl
