@@ -135,6 +135,13 @@ struct kernels {
 	void (*glu_grad)(void *, real *dx, const real *dy, const real *x,
 	    size_t R, size_t F, enum kernel_act);
 
+	/* a row times its weight, y[r] = w[r] x[r] (y may be x); dx may be
+	 * dy, dw[R] is overwritten */
+	void (*weigh)(void *, real *y, const real *x, const real *w, size_t R,
+	    size_t C);
+	void (*weigh_grad)(void *, real *dx, real *dw, const real *dy,
+	    const real *x, const real *w, size_t R, size_t C);
+
 	/* softmax and cross-entropy: loss[R] of each row against its target,
 	 * 0 where the target is negative; with scale != 0 the logits become
 	 * their gradient times scale; with cap != 0 the logits count as

@@ -134,6 +134,19 @@ glu_back(struct probe *p)
 	k->glu_grad(NULL, p->dx[0], p->dy, p->x[0], p->R, p->C, p->act);
 }
 
+static void
+weigh_run(struct probe *p)
+{
+	k->weigh(NULL, p->y, p->x[0], p->x[1], p->R, p->C);
+}
+
+static void
+weigh_back(struct probe *p)
+{
+	k->weigh_grad(NULL, p->dx[0], p->dx[1], p->dy, p->x[0], p->x[1], p->R,
+	    p->C);
+}
+
 /* three heads of C channels in rows that are wider */
 static void
 heads_run(struct probe *p)
@@ -259,6 +272,10 @@ test_rows(struct arena *a)
 	p.grad = heads_back;
 	fill_probe(&p, a, 92, 7, 0, 84);
 	probe_check(&p, a, "headnorm");
+	p.run = weigh_run;
+	p.grad = weigh_back;
+	fill_probe(&p, a, 28, 4, 0, 28);
+	probe_check(&p, a, "weigh");
 	p.run = embed_run;
 	p.grad = embed_back;
 	fill_probe(&p, a, 35, 21, 0, 28);

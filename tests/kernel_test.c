@@ -220,17 +220,25 @@ test_acts(const struct both *b)
 		size_t R = sizes[s][0], F = sizes[s][1];
 		struct pair x = some(1, 2 * R * F), dy = some(2, R * F);
 		struct pair bias = some(3, F), db = some(4, F);
-		struct pair top = some(5, R * F);
+		struct pair top = some(5, R * F), heavy = none(R * F);
+		struct pair dx = none(R * F), dw = none(R);
 
 		for (enum kernel_act a = ACT_GELU; a <= ACT_RELU; a++)
 			test_act(b, s, a, x, dy);
 		for (int i = 0; i < 2; i++) {
 			b->k[i]->softcap(b->dev[i], top.v[i], R * F, 1.5);
+			b->k[i]->weigh(b->dev[i], heavy.v[i], dy.v[i], x.v[i],
+			    R, F);
+			b->k[i]->weigh_grad(b->dev[i], dx.v[i], dw.v[i],
+			    dy.v[i], top.v[i], x.v[i], R, F);
 			b->k[i]->bias_grad(b->dev[i], db.v[i], dy.v[i], R, F);
 			b->k[i]->bias(b->dev[i], dy.v[i], bias.v[i], R, F);
 			b->k[i]->add(b->dev[i], dy.v[i], x.v[i], R * F);
 		}
 		same(b, "softcap", s, top);
+		same(b, "weigh", s, heavy);
+		same(b, "weigh dx", s, dx);
+		same(b, "weigh dw", s, dw);
 		same(b, "bias_grad", s, db);
 		same(b, "bias and add", s, dy);
 	}

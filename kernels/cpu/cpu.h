@@ -81,6 +81,10 @@ void OP(glu)(void *, real *y, const real *x, size_t R, size_t F,
     enum kernel_act);
 void OP(glu_grad)(void *, real *dx, const real *dy, const real *x, size_t R,
     size_t F, enum kernel_act);
+void OP(weigh)(void *, real *y, const real *x, const real *w, size_t R,
+    size_t C);
+void OP(weigh_grad)(void *, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, size_t R, size_t C);
 void OP(softcap)(void *, real *y, size_t n, double cap);
 void OP(classify)(void *, real *loss, real *logits, const int32_t *target,
     size_t R, size_t V, double scale, double cap);

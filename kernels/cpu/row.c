@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on rows: norms, positions.  Rows are shared out among threads;
+ * Operations on rows: norms, positions, weights.  Rows are shared out among threads;
  * gradients of parameters are sums over all rows, so there columns are shared
  * out, and the sum's order does not depend on the number of threads.
  */
@@ -294,4 +294,60 @@ OP(rope)(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
 	    .back = back };
 
 	row_run(dev, rope_task, &k, R, heads * D);
+}
+
+static void
+weigh_task(void *arg, size_t task, void *scratch)
+{
+	const struct row_call *k = arg;
+	size_t r, to, C = k->C;
+
+	(void)scratch;
+	for (part(k->R, k->tasks, task, &r, &to); r < to; r++)
+		for (size_t c = 0; c < C; c++)
+			k->y[r * C + c] = k->w[r] * k->x[r * C + c];
+}
+
+static void
+weigh_back(void *arg, size_t task, void *scratch)
+{
+	const struct row_call *k = arg;
+	size_t r, to, i, C = k->C;
+
+	(void)scratch;
+	for (part(k->R, k->tasks, task, &r, &to); r < to; r++) {
+		const real *x = k->x + r * C, *dy = k->dy + r * C;
+		real *dx = k->y + r * C;
+		vec sum = splat(0), d;
+		float rest = 0;
+
+		for (i = 0; i + LANES <= C; i += LANES) {
+			d = load(dy + i);
+			sum += d * load(x + i);
+			save(dx + i, splat(k->w[r]) * d);
+		}
+		for (; i < C; i++) {
+			rest += dy[i] * x[i];
+			dx[i] = k->w[r] * dy[i];
+		}
+		k->dw[r] = vsum(sum) + rest;
+	}
+}
+
+void
+OP(weigh)(void *dev, real *y, const real *x, const real *w, size_t R, size_t C)
+{
+	struct row_call k = { .y = y, .x = x, .w = w, .R = R, .C = C };
+
+	row_run(dev, weigh_task, &k, R, C);
+}
+
+void
+OP(weigh_grad)(void *dev, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, size_t R, size_t C)
+{
+	struct row_call k = { .y = dx, .dw = dw, .dy = dy, .x = x, .w = w,
+	    .R = R, .C = C };
+
+	row_run(dev, weigh_back, &k, R, 2 * C);
 }

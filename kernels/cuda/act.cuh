@@ -264,3 +264,46 @@ cuda_dora_turn_grad(void *dev, real *dm, const real *dy, size_t ldy,
 		LAUNCH(c, blocks_for(N), THREADS, 0, dora_sums, dm, dy, ldy,
 		    keep, norm, R, N);
 }
+
+__global__ static void
+weigh_all(real *y, const real *x, const real *w, size_t R, size_t C)
+{
+	EACH(i, R * C)
+		y[i] = w[i / C] * x[i];
+}
+
+static void
+cuda_weigh(void *dev, real *y, const real *x, const real *w, size_t R,
+    size_t C)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * C > 0)
+		LAUNCH(c, blocks_for(R * C), THREADS, 0, weigh_all, y, x, w,
+		    R, C);
+}
+
+/* a thread for each row: they are as long as a model is wide, and many */
+__global__ static void
+weigh_sums(real *dw, const real *dy, const real *x, size_t R, size_t C)
+{
+	EACH(r, R) {
+		float sum = 0;
+
+		for (size_t n = 0; n < C; n++)
+			sum += dy[r * C + n] * x[r * C + n];
+		dw[r] = sum;
+	}
+}
+
+static void
+cuda_weigh_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, size_t R, size_t C)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * C == 0)
+		return;
+	LAUNCH(c, blocks_for(R), THREADS, 0, weigh_sums, dw, dy, x, R, C);
+	cuda_weigh(dev, dx, dy, w, R, C);
+}

@@ -45,6 +45,8 @@ table_fill(struct kernels *k)
 	k->act_grad = cuda_act_grad;
 	k->glu = cuda_glu;
 	k->glu_grad = cuda_glu_grad;
+	k->weigh = cuda_weigh;
+	k->weigh_grad = cuda_weigh_grad;
 	k->classify = cuda_classify;
 	k->adamw = cuda_adamw;
 	k->sumsq = cuda_sumsq;

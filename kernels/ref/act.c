@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activations: kernel.h in plain loops */
+/* Activations, and rows times weights: kernel.h in plain loops */
 #include "appliance/base/base.h"
 #include "kernels/ref/ref.h"
 
@@ -87,4 +87,30 @@ ref_glu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
 			dx[f] = (real)(d * u * act_slope(g, kind));
 			dx[F + f] = (real)(d * act_of(g, kind));
 		}
+}
+
+void
+ref_weigh(void *dev, real *y, const real *x, const real *w, size_t R, size_t C)
+{
+	(void)dev;
+	for (size_t r = 0; r < R; r++)
+		for (size_t c = 0; c < C; c++)
+			y[r * C + c] = w[r] * x[r * C + c];
+}
+
+void
+ref_weigh_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, size_t R, size_t C)
+{
+	double sum;
+
+	(void)dev;
+	for (size_t r = 0; r < R; r++, x += C, dx += C, dy += C) {
+		sum = 0;
+		for (size_t c = 0; c < C; c++) {
+			sum += (double)dy[c] * (double)x[c];
+			dx[c] = w[r] * dy[c];
+		}
+		dw[r] = (real)sum;
+	}
 }

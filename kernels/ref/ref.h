@@ -31,6 +31,10 @@ void ref_glu(void *, real *y, const real *x, size_t R, size_t F,
     enum kernel_act);
 void ref_glu_grad(void *, real *dx, const real *dy, const real *x, size_t R,
     size_t F, enum kernel_act);
+void ref_weigh(void *, real *y, const real *x, const real *w, size_t R,
+    size_t C);
+void ref_weigh_grad(void *, real *dx, real *dw, const real *dy, const real *x,
+    const real *w, size_t R, size_t C);
 void ref_attend(void *, real *y, real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
 void ref_attend_grad(void *, real *dq, real *dk, real *dv, const real *dy,
