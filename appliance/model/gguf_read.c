@@ -22,7 +22,8 @@ struct maker {
 	struct err *e;
 };
 
-/* put_float - the shortest decimal that is the same float, or null */
+/* put_float - the shortest decimal that is the same float, or null; never a
+ * whole number's form, which strict readers take for none */
 static void
 put_float(struct buf *b, double x)
 {
@@ -38,6 +39,8 @@ put_float(struct buf *b, double x)
 			break;
 	}
 	buf_str(b, text);
+	if (strpbrk(text, ".e") == NULL)
+		buf_str(b, ".0");
 }
 
 /* arch_key - "ARCH.name" */
