@@ -134,6 +134,17 @@ if [ -e "$data/stories260K/golden_greedy_fp32.txt" ]; then
 	echo '{"id":"a","prompt":""}' | quern infer -q ./stories260K.gguf max_tokens=257 |
 	    sed 's/.*"completion":"\(.*\)","finish_reason.*/\1/; s/\\"/"/g; s/\\n/\n/g' >story
 	ok 'stories260K from GGUF: its golden text word for word' cmp story golden
+	for m in llama2 mistral03; do
+		t=$data/../tokenizers/sentencepiece/$m.model
+		[ -e "$t" ] || continue
+		quern train -q -j 2 out=./$m tokenizer="$t" arch=llama layers=1 channels=32 heads=2 context=16 steps=1 <in.jsonl
+		cp "$t" $m/tokenizer.model
+		convert ./$m $m.gguf
+		convert ./$m.gguf $m.back
+		quern tokenize -q with="$t" <in.jsonl >want
+		quern tokenize -q with=./"$(ls -d $m.back/tokenizer.[bm]*)" <in.jsonl >have
+		ok "$m: its vocabulary through GGUF gives the same ids" cmp want have
+	done
 	ok 'a file cut short in the wild is refused' sh -c "cp -r $data/minilm-truncated-negative-test mini && mv mini/model.truncated.safetensors mini/model.safetensors && ! quern models inspect ./mini >said 2>&1 && grep -q 'cut short' said"
 else
 	echo "ok $((n += 1)) # SKIP published models: QUERN_TEST_DATA does not name a folder with test data"

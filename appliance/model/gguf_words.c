@@ -5,6 +5,7 @@
 #include "appliance/text/bpe.h"
 #include "appliance/text/gguf_put.h"
 #include "appliance/text/json.h"
+#include "appliance/text/spm.h"
 
 #include <stdlib.h>
 
@@ -75,9 +76,10 @@ take_vocab(struct words *w, struct view vocab)
 	return 0;
 }
 
-/* take_added - added_tokens: special ones are control, others the users' */
+/* take_added - added_tokens from an id on: special ones are control, others the
+ * users' */
 static int
-take_added(struct words *w, struct view root)
+take_added(struct words *w, struct view root, int64_t from)
 {
 	struct json_iter it;
 	struct view list, one, raw, text;
@@ -96,8 +98,8 @@ take_added(struct words *w, struct view root)
 			    "added_tokens has no id and content");
 		if (json_get(one, "special", &raw))
 			json_bool(raw, &special);
-		if (word_put(w, id, text, special ? CONTROL : USER_DEFINED) ==
-		    -1)
+		if (id >= from && word_put(w, id, text, special ? CONTROL :
+		    USER_DEFINED) == -1)
 			return -1;
 	}
 	return 0;
@@ -215,12 +217,13 @@ words_json(struct words *w, struct view file, struct buf *b, uint64_t *n)
 	    !json_get(model, "type", &type) || !view_is(type, "\"BPE\"") ||
 	    !json_get(root, "pre_tokenizer", &cut) || !is_bytes(cut))
 		return err_set(w->e, FATE_REJECT, "it is no byte-level BPE, "
-		    "which alone of tokenizer.json is written to GGUF");
+		    "and there is no tokenizer.model beside it: GGUF is not "
+		    "written from it");
 	pre = pre_of(w->arena, root);
 	if (pre == NULL)
 		return err_set(w->e, FATE_REJECT, "GGUF has no name for its "
 		    "pattern");
-	if (take_vocab(w, vocab) == -1 || take_added(w, root) == -1)
+	if (take_vocab(w, vocab) == -1 || take_added(w, root, 0) == -1)
 		return -1;
 	gguf_put_text(b, "tokenizer.ggml.model", VIEW("gpt2"));
 	gguf_put_text(b, "tokenizer.ggml.pre", view_of(pre));
@@ -274,6 +277,52 @@ words_bin(struct words *w, struct view file, struct buf *b, uint64_t *n)
 	put_words(w, true, b);
 	*n += 5;
 	return 0;
+}
+
+/* words_spm - SentencePiece's BPE; tokenizer.json may add to its pieces */
+static int
+words_spm(struct words *w, struct view file, struct view json, struct buf *b,
+    uint64_t *n)
+{
+	struct spm_spec spec;
+	struct view root;
+
+	if (spm_read(w->arena, file, &spec, w->e) == -1)
+		return -1;
+	if (spec.kind != SPM_BPE)
+		return err_set(w->e, FATE_REJECT, "it is no BPE, which alone "
+		    "of SentencePiece's kinds is written to GGUF");
+	for (size_t i = 0; i < spec.n; i++) {
+		if (word_put(w, (int64_t)i, spec.piece[i].text,
+		    (uint32_t)spec.piece[i].type) == -1)
+			return -1;
+		w->v[i].score = spec.piece[i].score;
+		if (spec.piece[i].type != SPM_UNKNOWN)
+			continue;
+		gguf_put_u32(b, "tokenizer.ggml.unknown_token_id",
+		    (uint32_t)i);
+		++*n;
+	}
+	if (json.n > 0 && (json_value(json, &root, w->e) == -1 ||
+	    take_added(w, root, (int64_t)spec.n) == -1))
+		return -1;
+	gguf_put_text(b, "tokenizer.ggml.model", VIEW("llama"));
+	gguf_put_bool(b, "tokenizer.ggml.add_space_prefix",
+	    spec.rules.dummy_prefix);
+	put_words(w, true, b);
+	*n += 5;
+	return 0;
+}
+
+/* is_bpe - is a tokenizer.json byte-level */
+static bool
+is_bpe(struct view file)
+{
+	struct view root, cut;
+	struct err e;
+
+	return json_value(file, &root, &e) == 0 &&
+	    json_get(root, "pre_tokenizer", &cut) && is_bytes(cut);
 }
 
 /* template_of - chat_template: a text, or of a list the one named default */
@@ -380,7 +429,15 @@ gguf_words(struct arena *a, const struct source *s, struct buf *b,
 		w.v[i] = (struct word){ view_of(arena_printf(a, "[PAD%zu]",
 		    i)), UNUSED, 0 };
 	*n = 0;
-	if (strcmp(name, "tokenizer.json") == 0) {
+	if (strcmp(name, "tokenizer.model") == 0 || (s->spm.n > 0 &&
+	    strcmp(name, "tokenizer.json") == 0 &&
+	    !is_bpe(s->tokenizer_file))) {
+		bool model = strcmp(name, "tokenizer.model") == 0;
+
+		if (words_spm(&w, model ? s->tokenizer_file : s->spm, model ?
+		    (struct view){ "", 0 } : s->tokenizer_file, b, n) == -1)
+			return err_prefix(e, "tokenizer.model: ");
+	} else if (strcmp(name, "tokenizer.json") == 0) {
 		if (words_json(&w, s->tokenizer_file, b, n) == -1)
 			return err_prefix(e, "tokenizer.json: ");
 	} else if (strcmp(name, "tokenizer.bin") == 0) {

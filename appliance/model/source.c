@@ -105,6 +105,9 @@ open_directory(struct arena *a, int dir, struct source *s,
 	if (s->tokenizer_name != NULL && file_read(a, dir, s->tokenizer_name,
 	    TOKENIZER_MAX, &s->tokenizer_file, e) == -1)
 		return -1;
+	if (file_exists(dir, "tokenizer.model") && file_read(a, dir,
+	    "tokenizer.model", TOKENIZER_MAX, &s->spm, e) == -1)
+		return -1;
 	if (file_exists(dir, "chat_template.jinja") && file_read(a, dir,
 	    "chat_template.jinja", WORDS_MAX, &s->chat_template, e) == -1)
 		return -1;

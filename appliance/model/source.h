@@ -26,6 +26,7 @@ struct source {
 	const char *tokenizer_name;		/* NULL: there is none */
 	struct view tokenizer_file;
 	struct view tokenizer_config;		/* or empty */
+	struct view spm;			/* tokenizer.model beside it */
 	struct view chat_template;		/* the .jinja, or empty */
 	struct gguf gguf;			/* of SOURCE_GGUF */
 };
