@@ -54,7 +54,8 @@ out_text(struct jrun *r, struct jout *o, const char *s, unsigned mark)
 struct jv
 out_end(struct jout *o)
 {
-	return str_value((struct jstr){ o->p, o->mark, o->n }, false);
+	return str_value((struct jstr){ o->p == NULL ? "" : o->p, o->mark,
+	    o->n }, false);
 }
 
 size_t

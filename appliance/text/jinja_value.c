@@ -355,7 +355,7 @@ jv_iter(struct jrun *r, struct jv v, struct jseq *out)
 	case J_SEQ:
 		*out = *v.seq;
 		out->form = SEQ_LIST;
-		if (v.seq->form == SEQ_ONCE) {
+		if (v.seq->form == SEQ_ONCE && v.seq->n > 0) {
 			out->v += v.seq->at;
 			out->n -= v.seq->at;
 			v.seq->at = v.seq->n;
@@ -365,6 +365,18 @@ jv_iter(struct jrun *r, struct jv v, struct jseq *out)
 		return jinja_error(r, "a %s cannot be gone through",
 		    jv_type(v));
 	}
+}
+
+/* plain_word - a raw string of letters and _ */
+static bool
+plain_word(struct view raw)
+{
+	if (raw.n < 3 || raw.p[0] != '"')
+		return false;
+	for (size_t i = 1; i < raw.n - 1; i++)
+		if ((raw.p[i] < 'a' || raw.p[i] > 'z') && raw.p[i] != '_')
+			return false;
+	return true;
 }
 
 /* json_deep - an array or an object */
@@ -386,9 +398,12 @@ json_deep(struct jrun *r, struct view raw, unsigned mark, struct jv *out)
 	*out = jv_dict(r);
 	if (!json_open(&it, raw, '{'))
 		return 0;
+	/* '<|' + message.role + '|>' is the template's to write: a role that
+	 * is a plain word is not taken for a text of the user's */
 	while (json_member(&it, &k, &v))
 		if (jv_json(r, k, mark, &key) == -1 ||
-		    jv_json(r, v, mark, &value) == -1 ||
+		    jv_json(r, v, view_is(k, "\"role\"") && plain_word(v) ?
+		    0 : mark, &value) == -1 ||
 		    dict_set(r, out->dict, key, value) == -1)
 			return -1;
 	return 0;
