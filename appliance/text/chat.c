@@ -47,6 +47,16 @@ config_template(struct arena *a, struct view root, const char *name,
 	return false;
 }
 
+/* is_special - a vocabulary may have <s> as a token like others */
+static bool
+is_special(const struct chat *c, int32_t id)
+{
+	for (size_t i = 0; i < c->nspecial; i++)
+		if ((int64_t)c->special[i].id == id)
+			return true;
+	return false;
+}
+
 /* open_tokens - bos_token and the like, as the template's own text */
 static void
 open_tokens(struct chat *c, struct arena *a, struct view root)
@@ -63,7 +73,7 @@ open_tokens(struct chat *c, struct arena *a, struct view root)
 
 		if (there && json_get(raw, "content", &inner))
 			raw = inner;
-		if (!there && i < 2 && known[i] != -1) {
+		if (!there && i < 2 && is_special(c, known[i])) {
 			uint32_t id = (uint32_t)known[i];
 
 			text = buf_new(a, 1024);
@@ -176,8 +186,8 @@ chat_open(struct arena *a, const struct chat_from *from,
 		c->begin = view_of(from->begin);
 		c->end = view_of(from->end);
 	}
-	open_tokens(c, a, root);
 	open_special(c, file, a);
+	open_tokens(c, a, root);
 	return c;
 }
 

@@ -1,66 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tokenize - learn a vocabulary, turn text into ids and back, write shards.
- * What is read is said in appliance/text/tokenizer.h; learning is in vocab.c.
- *
- *   shard   64 bytes: "QUERNTOK", u32 version 1, u32 width (2 or 4), u64
- *           documents, u64 tokens, 32 bytes BLAKE2b-256 of the tokenizer's
- *           file; the tokens, little-endian; u64 offsets of the documents in
- *           tokens, one more than there are documents
+ * What is read is said in appliance/text/tokenizer.h; learning is in vocab.c,
+ * what is written in shard.h.
  */
 #include "appliance/base/base.h"
 #include "appliance/module.h"
 #include "appliance/store/store.h"
 #include "appliance/base/words.h"
 #include "appliance/text/tokenizer.h"
+#include "modules/tokenize/compare.h"
+#include "modules/tokenize/shard.h"
+#include "modules/tokenize/talk.h"
 #include "modules/tokenize/vocab.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct tokenize_conf {
 	int act;
-	const char *name, *with, *text;
+	const char *name, *with, *text, *against;
+	int layout;
+	struct opt_list by;
+	struct talk_conf talk;
 	struct vocab_conf vocab;
 };
 
-enum { ACT_ENCODE, ACT_DECODE, ACT_COUNT, ACT_LEARN, ACT_SHARD };
+enum { ACT_ENCODE, ACT_DECODE, ACT_COUNT, ACT_LEARN, ACT_SHARD, ACT_INSPECT,
+    ACT_COMPARE };
+
+#define TALK_OPT(t, f, d, h)						\
+	{ .name = #f, .type = t, .offset =				\
+	    offsetof(struct tokenize_conf, talk.f), .def = d, .help = h }
 
 static const struct opt tokenize_opts[] = {
 	{ .name = "do", .type = OPT_ENUM, .flags = OPT_POSITIONAL,
 	    .offset = offsetof(struct tokenize_conf, act), .def = "encode",
-	    .words = "encode|decode|count|learn|shard",
+	    .words = "encode|decode|count|learn|shard|inspect|compare",
 	    .help = "add ids; ids to text; note the fact tokens; make a "
-	    "vocabulary; write a shard" },
+	    "vocabulary; write a shard; say what a vocabulary is; compare "
+	    "two on texts" },
 	OPT_TEXT(struct tokenize_conf, name, NULL, OPT_POSITIONAL,
 	    "learn: the tokenizer that gets a new version, or a path with a "
 	    "slash; shard: the file"),
 	OPT_REF(OPT_TOKENIZER, struct tokenize_conf, with, NULL, 0,
-	    "the tokenizer, as NAME[@VERSION|@TAG], or a path with a slash"),
-	OPT_TEXT(struct tokenize_conf, text, "text", 0, "field that is read"),
+	    "the tokenizer, as NAME[@VERSION|@TAG], or a path with a slash: a "
+	    "file or a directory that has one"),
+	OPT_REF(OPT_TOKENIZER, struct tokenize_conf, against, NULL, 0,
+	    "compare: the other tokenizer"),
+	OPT_LIST(struct tokenize_conf, by, "lang", 0,
+	    "compare: fields whose values are compared by themselves"),
+	OPT_ENUM(struct tokenize_conf, layout, "quern", SHARD_LAYOUTS, 0,
+	    "shard: the file's layout"),
+	TALK_OPT(OPT_TEXT, template, NULL, "messages: the chat template, a "
+	    "name or a path with a slash; unset: what lies beside the "
+	    "tokenizer"),
+	TALK_OPT(OPT_BOOL, mask, "no", "messages: add the field mask, 1 where "
+	    "a token is the assistant's"),
+	TALK_OPT(OPT_BOOL, prompt, "no", "messages: add what begins an "
+	    "answer"),
+	TALK_OPT(OPT_TEXT, date, NULL, "messages: the date that a template "
+	    "may show, as 2026-11-25"),
+	{ .name = "turn", .type = OPT_LIST, .flags = OPT_MANY, .offset =
+	    offsetof(struct tokenize_conf, talk.turn), .help = "messages: "
+	    "what stands before an answer and what ends it, for the mask" },
+	OPT_TEXT(struct tokenize_conf, text, "text", 0,
+	    "field that is read: a text, or a list of messages"),
 	VOCAB_OPTIONS(struct tokenize_conf, vocab),
 	OPT_DONE
 };
 
 struct tokenize {
+	struct known known;		/* of with= */
 	struct tokenizer *tok;
-	struct hash hash;		/* of the tokenizer's file */
-	/* shard */
-	int fd, at;
-	const char *path, *tmp;
-	struct buf *out;
-	uint32_t width;
-	uint64_t tokens, docs, cap, *offset;
-	bool published;
+	struct talk *talk;
+	struct shard *shard;
+	struct compare *compare;
+	bool told;			/* inspect: it has said all */
 };
 
 static int
 tokenize_plan(const void *arg, struct needs *needs, struct err *e)
 {
 	const struct tokenize_conf *conf = arg;
-	bool learn = conf->act == ACT_LEARN, shard = conf->act == ACT_SHARD;
+	bool learn = conf->act == ACT_LEARN, shard = conf->act == ACT_SHARD,
+	    compare = conf->act == ACT_COMPARE;
 
 	if ((learn || shard) && conf->name == NULL)
 		return err_set(e, FATE_REJECT, "'name' is missing: what is "
@@ -70,35 +91,20 @@ tokenize_plan(const void *arg, struct needs *needs, struct err *e)
 		    "tokenizer");
 	if (learn && vocab_plan(&conf->vocab, e) == -1)
 		return -1;
-	needs->stateless = !shard;
-	needs->sink = needs->unmarked = learn || shard;
+	if (compare && conf->against == NULL)
+		return err_set(e, FATE_REJECT, "'against' is missing: the "
+		    "other tokenizer");
+	needs->source = conf->act == ACT_INSPECT;
+	needs->stateless = !shard && !compare && !needs->source;
+	needs->sink = needs->unmarked = learn || shard || compare;
+	needs->report = compare;
 	if (learn && strchr(conf->name, '/') == NULL) {
 		if (sink_plan(conf->name, needs, e) == -1)
 			return -1;
 		needs->makes = KIND_TOKENIZER;
 	}
-	if (stage_named(conf->with))
+	if (stage_named(conf->with) || (compare && stage_named(conf->against)))
 		needs->store = true;
-	return 0;
-}
-
-/* tokenize_shard - the temporary; its head is filled in at the end */
-static int
-tokenize_shard(struct stage *s, struct tokenize *t, struct err *e)
-{
-	const struct tokenize_conf *conf = s->conf;
-	char head[64] = { 0 };
-
-	t->path = stage_output(s, conf->name, &t->at, e);
-	if (t->path == NULL)
-		return -1;
-	t->tmp = arena_printf(s->arena, "%s.part", t->path);
-	t->out = buf_new(s->arena, (size_t)1 << 30);
-	t->width = t->tok->size > 65536 ? 4 : 2;
-	t->fd = openat(t->at, t->tmp, O_WRONLY | O_CREAT | O_TRUNC |
-	    O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (t->fd == -1 || file_put(t->fd, head, sizeof(head)) == -1)
-		return err_errno(e, "cannot create '%s'", t->path);
 	return 0;
 }
 
@@ -107,23 +113,27 @@ tokenize_open(struct stage *s, struct err *e)
 {
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t;
-	struct view file;
-	int dir;
 
 	if (conf->act == ACT_LEARN)
 		return vocab_open(s, &conf->vocab, e);
 	s->state = t = arena_alloc(s->arena, sizeof(*t));
-	t->fd = -1;
-	if (stage_tokenizer(s, conf->with, &file, e) == -1)
+	if (known_open(s, conf->with, conf->talk.template, &t->known, e) == -1)
 		return -1;
-	t->hash = hash_of(NULL, file.p, file.n);
-	dir = stage_compiled(s);
-	t->tok = tokenizer_open_kept(s->arena, file, &t->hash, dir, e);
-	if (dir != -1)
-		close(dir);
-	if (t->tok == NULL)
-		return err_prefix(e, "'%s': ", conf->with);
-	return conf->act == ACT_SHARD ? tokenize_shard(s, t, e) : 0;
+	t->tok = t->known.tokenizer;
+	if (conf->act == ACT_INSPECT || conf->act == ACT_DECODE)
+		return 0;
+	if (conf->act == ACT_COMPARE) {
+		t->compare = compare_open(s, t->tok, conf->with,
+		    conf->against, &conf->by, e);
+		return t->compare == NULL ? -1 : 0;
+	}
+	t->talk = talk_open(s, &conf->talk, &t->known, e);
+	if (t->talk == NULL)
+		return -1;
+	if (conf->act == ACT_SHARD)
+		t->shard = shard_open(s, conf->name, conf->layout, t->tok,
+		    t->known.hash, e);
+	return conf->act != ACT_SHARD || t->shard != NULL ? 0 : -1;
 }
 
 /* tokenize_ids - the numbers of a JSON array */
@@ -166,28 +176,23 @@ tokenize_decode(const struct tokenize_conf *conf, const struct tokenize *t,
 		rec_set_str(a, r, conf->text, buf_get(b));
 }
 
-/* tokenize_put - a document's tokens to the shard */
-static int
-tokenize_put(struct tokenize *t, const uint32_t *ids, size_t n, struct err *e)
+/* tokenize_field - the ids of a record's text or messages; false: it failed */
+static bool
+tokenize_field(struct stage *s, struct tokenizer_scratch *scratch,
+    struct arena *a, struct rec *r, struct chat_ids *ids)
 {
-	if (t->docs == t->cap) {
-		t->cap = t->cap == 0 ? 1024 : t->cap * 2;
-		t->offset = mem_grow(t->offset, t->cap * sizeof(*t->offset));
-	}
-	t->offset[t->docs++] = t->tokens;
-	t->tokens += n;
-	for (size_t i = 0; i < n; i++) {
-		uint16_t half = (uint16_t)ids[i];
+	const struct tokenize_conf *conf = s->conf;
+	const struct tokenize *t = s->state;
+	struct view text;
 
-		buf_add(t->out, t->width == 2 ? (const void *)&half :
-		    (const void *)&ids[i], t->width);
+	if (talk_is(r, conf->text, &text))
+		return talk_ids(t->talk, a, r, text, ids);
+	if (!rec_str(a, r, conf->text, &text)) {
+		rec_fail(a, r, "no text in '%s'", conf->text);
+		return false;
 	}
-	if (t->out->n < (1 << 20))
-		return 0;
-	if (file_put(t->fd, t->out->p, t->out->n) == -1)
-		return err_errno(e, "cannot write '%s'", t->path);
-	t->out->n = 0;
-	return 0;
+	ids->n = tokenizer_encode_with(t->tok, scratch, a, text, &ids->id);
+	return true;
 }
 
 /* tokenize_record - one record, whatever is done */
@@ -197,25 +202,29 @@ tokenize_record(struct stage *s, struct tokenizer_scratch *scratch,
 {
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t = s->state;
-	struct view text;
+	struct view text, split = VIEW("");
+	struct chat_ids ids;
 	struct buf *b;
-	uint32_t *ids;
-	size_t n;
 
-	if (!rec_str(a, r, conf->text, &text)) {
-		rec_fail(a, r, "no text in '%s'", conf->text);
+	if (conf->act == ACT_COMPARE) {
+		if (!rec_str(a, r, conf->text, &text))
+			rec_fail(a, r, "no text in '%s'", conf->text);
+		else
+			compare_add(t->compare, a, r, text);
 		return 0;
 	}
-	n = tokenizer_encode_with(t->tok, scratch, a, text, &ids);
+	if (!tokenize_field(s, scratch, a, r, &ids))
+		return 0;
+	(void)rec_str(a, r, "split", &split);
 	if (conf->act == ACT_SHARD)
-		return tokenize_put(t, ids, n, e);
-	rec_fact(a, r, "tokens", (double)n);
+		return shard_put(t->shard, split, ids.id, ids.n, e);
+	rec_fact(a, r, "tokens", (double)ids.n);
 	if (conf->act == ACT_COUNT)
 		return 0;
-	b = buf_new(a, n * 11 + 16);
+	b = buf_new(a, ids.n * 11 + 16);
 	buf_char(b, '[');
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, i > 0 ? ",%u" : "%u", ids[i]);
+	for (size_t i = 0; i < ids.n; i++)
+		buf_printf(b, i > 0 ? ",%u" : "%u", ids.id[i]);
 	buf_char(b, ']');
 	rec_set_raw(a, r, "ids", buf_get(b));
 	return 0;
@@ -229,6 +238,12 @@ tokenize_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 
 	if (conf->act == ACT_LEARN)
 		return vocab_batch(scratch, b, conf->text, e);
+	if (conf->act == ACT_INSPECT) {
+		if (!t->told)
+			inspect_known(s, &t->known, batch_add(b));
+		t->told = true;
+		return 1;
+	}
 	for (size_t i = 0; i < b->n; i++) {
 		if (conf->act == ACT_DECODE)
 			tokenize_decode(conf, t, b->arena, &b->rec[i]);
@@ -236,32 +251,6 @@ tokenize_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 		    e) == -1)
 			return -1;
 	}
-	return 0;
-}
-
-/* shard_finish - the rest, the offsets, the head; then publish */
-static int
-shard_finish(struct tokenize *t, struct err *e)
-{
-	char head[64] = "QUERNTOK";
-	uint32_t version = 1;
-
-	if (tokenize_put(t, NULL, 0, e) == -1)	/* the end, as an offset */
-		return -1;
-	t->docs--;
-	memcpy(head + 8, &version, 4);
-	memcpy(head + 12, &t->width, 4);
-	memcpy(head + 16, &t->docs, 8);
-	memcpy(head + 24, &t->tokens, 8);
-	memcpy(head + 32, t->hash.b, 32);
-	if (file_put(t->fd, t->out->p, t->out->n) == -1 ||
-	    file_put(t->fd, t->offset, (t->docs + 1) * 8) == -1 ||
-	    pwrite(t->fd, head, sizeof(head), 0) != sizeof(head))
-		return err_errno(e, "cannot write '%s'", t->path);
-	file_sync(t->fd, t->path);
-	if (file_rename(t->at, t->tmp, t->at, t->path, e) == -1)
-		return -1;
-	t->published = true;
 	return 0;
 }
 
@@ -274,13 +263,10 @@ tokenize_finish(struct stage *s, struct batch *out, struct err *e)
 	(void)out;
 	if (conf->act == ACT_LEARN && vocab_finish(s, conf->name, e) == -1)
 		return -1;
-	if (conf->act != ACT_SHARD)
-		return 1;
-	if (shard_finish(t, e) == -1)
+	if (conf->act == ACT_COMPARE)
+		compare_finish(t->compare, s);
+	if (conf->act == ACT_SHARD && shard_finish(t->shard, s, e) == -1)
 		return -1;
-	stage_result(s, "shard", view_of(arena_printf(s->arena,
-	    "{\"documents\":%llu,\"tokens\":%llu}",
-	    (unsigned long long)t->docs, (unsigned long long)t->tokens)));
 	return 1;
 }
 
@@ -302,20 +288,14 @@ tokenize_close(struct stage *s)
 	const struct tokenize_conf *conf = s->conf;
 	struct tokenize *t = s->state;
 
-	if (conf->act == ACT_LEARN) {
+	if (conf->act == ACT_LEARN)
 		vocab_close(s);
-		return;
-	}
-	if (t == NULL || t->fd == -1)
-		return;
-	close(t->fd);
-	mem_free(t->offset);
-	if (!t->published)
-		unlinkat(t->at, t->tmp, 0);
+	else if (t != NULL)
+		shard_close(t->shard);
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 4,
+	.abi = MODULE_ABI, .revision = 5,
 	.name = "tokenize", .summary = "learn a vocabulary, text to ids and "
 	    "back",
 	.options = tokenize_opts, .conf_size = sizeof(struct tokenize_conf),
