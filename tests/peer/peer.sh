@@ -102,4 +102,7 @@ ok 'passages: the scores of bm25s' py "$here/search.py" plain.jsonl found.jsonl
 py "$here/jinja.py" make cases.jsonl 1 20000
 "$QUERN_BIN/tests/jinja_test" cases.jsonl >ours.jsonl
 ok 'templates: transformers writes the same' py "$here/jinja.py" same cases.jsonl ours.jsonl
+if [ -n "${QUERN_TEST_DATA-}" ]; then
+	ok 'chats: the ids and masks of transformers' py "$here/chat.py"
+fi
 done_testing
