@@ -209,7 +209,7 @@ merges_one(struct arena *a, struct plain *p)
 		return false;
 	n = plain_merge(p, rules.size, rules.min_count, v[1], want);
 	same = n == got.n && v[0]->n == v[1]->n &&
-	    memcmp(want, got.v, n * sizeof(*want)) == 0;
+	    (n == 0 || memcmp(want, got.v, n * sizeof(*want)) == 0);
 	for (uint32_t i = 0; same && i < v[0]->n; i++)
 		same = view_eq(v[0]->token[i], v[1]->token[i]);
 	return same;
