@@ -2,12 +2,13 @@
 /*
  * tokenize [-j THREADS] [-r ROUNDS] [-b BYTES] VOCABULARY TEXT... - texts to ids
  * and back, in documents of about so many bytes (64 KiB) that end with a line;
- * prints for each text, tab-separated: its name, bytes, ids, the XXH3 of the ids
- * of the first thread; MB of text in a second of CPU time, of the first round
- * and of the best; the best by the clock; decoding by CPU time.
+ * prints for each text, tab-separated: its name, bytes, ids, the beginning of
+ * their BLAKE2b if there is one thread; MB of text in a second of CPU time, of
+ * the first round and of the best; the best by the clock; decoding by CPU time.
  */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/base/hash.h"
 #include "appliance/base/msg.h"
 #include "appliance/text/tokenizer.h"
 
@@ -16,9 +17,6 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 struct work {
 	const struct tokenizer *tok;
@@ -29,7 +27,7 @@ struct work {
 	bool decode;
 	double cpu, back;
 	size_t ids;
-	uint64_t hash;
+	struct hash_state hash;
 };
 
 static double
@@ -67,7 +65,7 @@ round_run(void *arg)
 	buf_init(&out, (size_t)1 << 30);
 	w->cpu = w->back = 0;
 	w->ids = 0;
-	w->hash = 0;
+	hash_begin(&w->hash, NULL);
 	for (size_t at = 0; at < w->text.n; at = end, doc++) {
 		end = doc_end(w, at);
 		if (doc % w->parts != w->part)
@@ -78,9 +76,9 @@ round_run(void *arg)
 		    (struct view){ w->text.p + at, end - at }, &ids);
 		w->cpu += seconds(CLOCK_THREAD_CPUTIME_ID) - t;
 		w->ids += n;
-		w->hash = XXH3_64bits_withSeed(ids, n * sizeof(*ids), w->hash);
 		if (!w->decode)
 			continue;
+		hash_add(&w->hash, ids, n * sizeof(*ids));
 		out.n = 0;
 		t = seconds(CLOCK_THREAD_CPUTIME_ID);
 		tokenizer_decode(w->tok, ids, n, &out);
@@ -112,6 +110,7 @@ static void
 text_run(struct work *w, int threads, int rounds, const char *name)
 {
 	double first = 0, best = 0, wall = 0, back = 0, t, cpu, mb;
+	char hex[HASH_HEX + 1] = "-";
 	size_t ids = 0;
 
 	mb = (double)w[0].text.n / 1e6;
@@ -129,9 +128,10 @@ text_run(struct work *w, int threads, int rounds, const char *name)
 		if (r < rounds)
 			wall = mb / t > wall ? mb / t : wall;
 	}
-	printf("%s\t%zu\t%zu\t%016llx\t%.1f\t%.1f\t%.1f\t%.0f\n", name,
-	    w[0].text.n, ids, (unsigned long long)w[0].hash, first, best,
-	    wall, mb / back);
+	if (threads == 1)
+		hash_hex(hash_end(&w[0].hash), hex);
+	printf("%s\t%zu\t%zu\t%.16s\t%.1f\t%.1f\t%.1f\t%.0f\n", name,
+	    w[0].text.n, ids, hex, first, best, wall, mb / back);
 }
 
 int
