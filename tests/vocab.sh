@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# vocab.sh - published ids and decoded texts for SentencePiece models, where the
-# test data is (QUERN_TEST_DATA).  A line is a text with \n, \s (blank), \x
-# (nothing).
+# vocab.sh - published ids and decoded texts for SentencePiece models, and ids for
+# vocabularies in GGUF files, where the test data is (QUERN_TEST_DATA).  Of the
+# former, a line is a text with \n, \s (blank), \x (nothing).
 . "${srcdir:-.}/tests/lib.sh"
 data=${QUERN_TEST_DATA-}/tokenizers
 small=$data/vectors/small_input.txt
@@ -47,5 +47,23 @@ for name in llama2 mistral01 mistral03; do
 	    quern tokenize -q -j 1 decode with="$file" |
 	    sed 's/.*\("text":".*"\).*/{\1}/' >"$dir/back"
 	ok "$name: $(wc -l <"$dir/utf8.jsonl") lines there and back" cmp "$dir/utf8.jsonl" "$dir/back"
+done
+# GGUF: texts with a line of their own between them, ids on a line each
+for file in "$data"/gguf/*.gguf; do
+	[ -e "$file" ] || continue
+	name=${file##*/ggml-vocab-}
+	name=${name%.gguf}
+	awk 'BEGIN { RS = "\n__ggml_vocab_test__\n" } {
+	    gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\n/, "\\n")
+	    gsub(/\t/, "\\t"); gsub(/\r/, "\\r")
+	    print "{\"text\":\"" $0 "\"}" }' "$file.inp" >"$dir/gguf.jsonl"
+	if ! quern tokenize -q -j 1 with="$file" <"$dir/gguf.jsonl" >"$dir/out.jsonl" 2>"$dir/err"; then
+		echo "# $(cat "$dir/err")"
+		ok "$name is refused with a reason" grep -q 'no model with vocab\|is a sequence of' "$dir/err"
+		continue
+	fi
+	sed 's/.*"ids":\[\([0-9,]*\)\].*/\1/' <"$dir/out.jsonl" >"$dir/got"
+	sed 's/^ //; s/ $//; s/ /,/g' "$file.out" >"$dir/want"
+	same "$name" ids "$dir/want" "$dir/got"
 done
 done_testing

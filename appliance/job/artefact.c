@@ -6,6 +6,7 @@
 #include "appliance/store/dataset.h"
 #include "appliance/store/ref.h"
 #include "appliance/text/tokenizer.h"
+#include "appliance/text/vocab.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,8 +83,7 @@ stage_tokenizer(struct stage *s, const char *text, struct view *file,
 	struct ref ref;
 
 	if (!stage_named(text))
-		return file_read(s->arena, AT_FDCWD, text, TOKENIZER_MAX,
-		    file, e);
+		return vocab_read(s->arena, AT_FDCWD, text, file, e);
 	if (stage_version(s, text, KIND_TOKENIZER, &v, &ref, e) == -1)
 		return -1;
 	if (v.npacks != 1)

@@ -3,6 +3,7 @@
 #define MODEL_GGUF_MODEL_H
 
 #include "appliance/model/source.h"
+#include "appliance/text/gguf_tokenizer.h"
 
 /*
  * gguf_model.h - a GGUF file as a model's directory: config.json, tensors by
@@ -19,17 +20,6 @@ int gguf_config(struct arena *, const struct gguf *, struct view *config,
 int gguf_tensors(struct arena *, const struct gguf *, struct tensors *,
     struct err *);
 
-/* gguf_tokenizer - the embedded vocabulary as files of its own: tokenizer.json,
- * or tokenizer.bin, or tokenizer.model where ids have another order than that
- * has; and tokenizer_config.json; name NULL: there is none */
-struct gguf_files {
-	const char *name;
-	struct view file, config;
-};
-
-int gguf_tokenizer(struct arena *, const struct gguf *, struct gguf_files *,
-    struct err *);
-
 /*
  * gguf_keys - general.* and ARCH.* keys for a config.json, and how many; to be
  * followed by those of gguf_words (tokenizer.*) if the source has a tokenizer.
@@ -43,9 +33,6 @@ int gguf_words(struct arena *, const struct source *, struct buf *,
     uint64_t *n, struct err *);
 int gguf_named(struct arena *, struct view config, const struct tensors *,
     struct tensors *out, const char **extra, struct err *);
-
-/* gguf_regex - the pattern of a tokenizer.ggml.pre; NULL: not known */
-const char *gguf_regex(struct view pre);
 
 /* the 1/f that Llama 3's rope_freqs.weight holds, D/2 of them */
 void gguf_llama3(double theta, size_t D, double factor, double low,

@@ -11,24 +11,6 @@
 
 enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
-/* GGUF's names of patterns, and ours; the first of each is written */
-static const struct {
-	const char *pre, *pattern;
-} patterns[] = {
-	{ "gpt-2", "gpt2" }, { "llama-bpe", "llama3" }, { "qwen2", "qwen2" },
-	{ "gpt-4o", "o200k" }, { "tekken", "tekken" }, { "llama3", "llama3" },
-	{ "llama-v3", "llama3" }, { "default", "gpt2" },
-};
-
-const char *
-gguf_regex(struct view pre)
-{
-	for (size_t i = 0; i < BASE_COUNT(patterns); i++)
-		if (view_is(pre, patterns[i].pre))
-			return bpe_regex(bpe_pattern(patterns[i].pattern));
-	return NULL;
-}
-
 struct word {
 	struct view text;
 	uint32_t type;
@@ -164,10 +146,7 @@ pre_of(struct arena *a, struct view root)
 
 	if (json_get(root, "pre_tokenizer", &pre) && find_regex(a, pre, &regex))
 		p = bpe_pattern_of(regex);
-	for (size_t i = 0; p != NULL && i < BASE_COUNT(patterns); i++)
-		if (bpe_pattern(patterns[i].pattern) == p)
-			return patterns[i].pre;
-	return NULL;
+	return gguf_pre(p);
 }
 
 /* put_words - tokens, types and, for SentencePiece's, scores */

@@ -3,7 +3,7 @@
 #include "appliance/base/file.h"
 #include "appliance/model/gguf_model.h"
 #include "appliance/model/source.h"
-#include "appliance/text/tokenizer.h"
+#include "appliance/text/vocab.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -37,7 +37,7 @@ open_gguf(struct arena *a, int at, const char *path, struct source *s,
 	    gguf_config(a, &s->gguf, &s->config, e) == -1 ||
 	    takes(s, shape, e) == -1 ||
 	    gguf_tensors(a, &s->gguf, &s->tensors, e) == -1 ||
-	    gguf_tokenizer(a, &s->gguf, &f, e) == -1)
+	    gguf_tokenizer(a, &s->gguf, true, &f, e) == -1)
 		return -1;
 	s->tokenizer_name = f.name;
 	s->tokenizer_file = f.file;
@@ -101,9 +101,7 @@ open_directory(struct arena *a, int dir, struct source *s,
 	    takes(s, shape, e) == -1 ||
 	    tensors_model(a, dir, &s->tensors, e) == -1)
 		return -1;
-	s->tokenizer_name = tokenizer_find(dir);
-	if (s->tokenizer_name != NULL && file_read(a, dir, s->tokenizer_name,
-	    TOKENIZER_MAX, &s->tokenizer_file, e) == -1)
+	if (vocab_dir(a, dir, &s->tokenizer_name, &s->tokenizer_file, e) == -1)
 		return -1;
 	if (file_exists(dir, "tokenizer.model") && file_read(a, dir,
 	    "tokenizer.model", TOKENIZER_MAX, &s->spm, e) == -1)
