@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Normalized text is cut where no piece reaches over: at blanks, if a look at
- * all pieces allows it, else between characters that follow one another in no
- * piece.  What lies between is a unit; short ones are remembered with their ids
- * in a table for each thread at work.  Units that no cut makes short, be it the
- * whole text, are worked through as they are.
+ * Normalized text is cut where no piece reaches over: between characters that
+ * follow one another in no piece, such as before blanks with most vocabularies.
+ * What lies between is a unit; short ones are remembered with their ids in a
+ * table for each thread at work. Units that no cut makes short, be it the whole
+ * text, are worked through as they are.
  */
 #include "appliance/base/base.h"
 #include "appliance/text/spm_room.h"
 
 #include <math.h>
+
+#define TOGETHER	16u	/* units that are looked up at once */
 
 void
 spm_put(const struct spm *s, struct spm_room *r, uint32_t id, struct view text)
@@ -32,7 +34,7 @@ spm_put(const struct spm *s, struct spm_room *r, uint32_t id, struct view text)
 				    (unsigned char)text.p[i]];
 	} else if (!r->unknown)
 		r->id[r->n++] = id;
-	r->unknown = r->any = true;
+	r->unknown = true;
 }
 
 /* unit_reserve - room for the ids of n bytes: each is one, or three of a
@@ -84,6 +86,8 @@ entry_is(const struct spm_entry *x, const uint64_t key[SPM_KEY / 8], size_t n)
 static bool
 entry_put(const struct spm *s, struct spm_room *r, const struct spm_entry *x)
 {
+	static const struct view none = { "", 0 };
+
 	if (s->kind == SPM_UNIGRAM) {
 		float sum = r->sum;
 
@@ -94,64 +98,88 @@ entry_put(const struct spm *s, struct spm_room *r, const struct spm_entry *x)
 			sum += s->weight[x->id[i]];
 		r->sum = sum;
 	}
+	if (x->unknown) {
+		for (unsigned i = 0; i < x->n; i++)
+			spm_put(s, r, x->id[i], none);
+		return true;
+	}
 	memcpy(r->id + r->n, x->id, sizeof(x->id));
 	r->n += x->n;
 	r->unknown = false;
 	return true;
 }
 
-/* entry_make - work a unit through and remember it if it has no unknown piece,
- * whose id depends on what is beside it */
-static void
+/* entry_make - work a unit through, on its own; false: it is not one to be
+ * remembered.  What is unknown is then one id, or for Unigram one for each
+ * character; entry_put makes one of neighbours */
+static bool
 entry_make(const struct spm *s, struct spm_room *r, struct view v,
     struct spm_entry *x)
 {
 	size_t was = r->n, n;
+	bool unknown = r->unknown;
 
-	if (s->kind == SPM_UNIGRAM) {
+	if (s->kind == SPM_UNIGRAM)
 		n = spm_unigram_free(s, r, v, x->id, SPM_IDS, &x->limit);
-		x->n = (uint8_t)n;
-		if (n == 0 || !entry_put(s, r, x))
-			unit_direct(s, r, v);
-		if (n == 0)
-			x->len = 0;
-		return;
+	else {
+		r->unknown = false;
+		unit_direct(s, r, v);
+		n = r->n - was;
+		r->n = was;
+		r->unknown = unknown;
+		if (n <= SPM_IDS)
+			memcpy(x->id, r->id + was, n * sizeof(*x->id));
 	}
-	r->any = false;
-	unit_direct(s, r, v);
-	n = r->n - was;
-	if (n > SPM_IDS || (r->any && !s->byte_fallback)) {
-		x->len = 0;
-		return;
-	}
-	memcpy(x->id, r->id + was, n * sizeof(*x->id));
+	if (n == 0 || n > SPM_IDS)
+		return false;
 	x->n = (uint8_t)n;
+	x->unknown = false;
+	for (size_t i = 0; i < n; i++)
+		x->unknown |= x->id[i] == s->unk;
+	return !x->unknown || !s->byte_fallback;
+}
+
+/* a unit with what it is looked up by */
+struct unit {
+	struct view v;
+	uint64_t key[SPM_KEY / 8], hash;
+};
+
+/* unit_known - a unit of at most SPM_KEY bytes: from memory, or as it is */
+static void
+unit_known(const struct spm *s, struct spm_room *r, const struct unit *u)
+{
+	struct spm_entry *set = &r->cache[2 * (u->hash >> r->shift)], *x, made;
+
+	unit_reserve(r, u->v.n);
+	x = entry_is(set, u->key, u->v.n) ? set : set + 1;
+	if (x == set || entry_is(x, u->key, u->v.n)) {
+		if (!entry_put(s, r, x))
+			unit_direct(s, r, u->v);
+		return;
+	}
+	memcpy(made.key, u->key, sizeof(made.key));
+	made.len = (uint8_t)u->v.n;
+	if (!entry_make(s, r, u->v, &made)) {
+		unit_direct(s, r, u->v);
+		return;
+	}
+	if (!entry_put(s, r, &made))
+		unit_direct(s, r, u->v);
+	spm_room_put(r, set, &made);
 }
 
 static void
 unit_put(const struct spm *s, struct spm_room *r, struct view v)
 {
-	uint64_t key[SPM_KEY / 8], h;
-	struct spm_entry *set, *x, made;
+	struct unit u = { .v = v };
 
 	if (v.n > SPM_KEY) {
 		unit_direct(s, r, v);
 		return;
 	}
-	unit_reserve(r, v.n);
-	h = unit_key(v, key);
-	set = &r->cache[2 * (h >> r->shift)];
-	x = entry_is(set, key, v.n) ? set : set + 1;
-	if (x == set || entry_is(x, key, v.n)) {
-		if (!entry_put(s, r, x))
-			unit_direct(s, r, v);
-		return;
-	}
-	memcpy(made.key, key, sizeof(key));
-	made.len = (uint8_t)v.n;
-	entry_make(s, r, v, &made);
-	if (made.len > 0)
-		spm_room_put(r, set, &made);
+	u.hash = unit_key(v, u.key);
+	unit_known(s, r, &u);
 }
 
 /* unit_cut - a long unit at the cuts that its characters allow */
@@ -174,27 +202,54 @@ unit_cut(const struct spm *s, struct spm_room *r, struct view v)
 	}
 }
 
-/* text_units - blanks begin a unit, or else end it */
+/* linked - may a piece have byte b right after byte a: one bit for two of
+ * ASCII, all others count as one */
+static inline bool
+linked(const struct spm *s, unsigned char a, unsigned char b)
+{
+	unsigned from = a < SPM_BEYOND ? a : SPM_BEYOND;
+	unsigned to = b < SPM_BEYOND ? b : SPM_BEYOND;
+
+	return s->link[from][to >> 6] >> (to & 63) & 1;
+}
+
+/* unit_next - the unit that begins a text: where bytes follow one another that
+ * do so in no piece, it ends. A short one's place in memory is asked for
+ * early */
+static void
+unit_next(const struct spm *s, const struct spm_room *r, struct view v,
+    struct unit *u)
+{
+	size_t n = 1;
+
+	while (n < v.n && linked(s, (unsigned char)v.p[n - 1],
+	    (unsigned char)v.p[n]))
+		n++;
+	u->v = (struct view){ v.p, n };
+	if (n > SPM_KEY)
+		return;
+	u->hash = unit_key(u->v, u->key);
+	__builtin_prefetch(&r->cache[2 * (u->hash >> r->shift)]);
+}
+
+/* text_units - some at a time, so that memory is read while others are cut */
 static void
 text_units(const struct spm *s, struct spm_room *r, struct view v)
 {
-	const char *p = v.p, *end = p + v.n, *at;
-	bool before = s->cut_before;
+	struct unit u[TOGETHER];
+	size_t n;
 
-	for (; p < end; p = at) {
-		at = p;
-		if (before)
-			while (at < end && *at == ' ')
-				at++;
-		while (at < end && *at != ' ')
-			at++;
-		if (!before)
-			while (at < end && *at == ' ')
-				at++;
-		if ((size_t)(at - p) <= SPM_KEY)
-			unit_put(s, r, (struct view){ p, (size_t)(at - p) });
-		else
-			unit_cut(s, r, (struct view){ p, (size_t)(at - p) });
+	while (v.n > 0) {
+		for (n = 0; n < TOGETHER && v.n > 0; n++) {
+			unit_next(s, r, v, &u[n]);
+			v.p += u[n].v.n;
+			v.n -= u[n].v.n;
+		}
+		for (size_t i = 0; i < n; i++)
+			if (u[i].v.n <= SPM_KEY)
+				unit_known(s, r, &u[i]);
+			else
+				unit_cut(s, r, u[i].v);
 	}
 }
 
@@ -264,10 +319,8 @@ spm_encode(struct spm *s, struct arena *a, struct view text, uint32_t **ids)
 		text_chars(s, r, v);
 	else if (s->unused)
 		unit_direct(s, r, v);
-	else if (s->cut_before || s->cut_after)
-		text_units(s, r, v);
 	else
-		unit_cut(s, r, v);
+		text_units(s, r, v);
 	n = r->n;
 	*ids = arena_copy(a, r->id, n * sizeof(**ids));
 	spm_room_give(s, r);

@@ -209,12 +209,12 @@ make_tries(struct arena *a, struct spm *s, const struct spm_rules *rules,
 	    err_prefix(e, "pieces: ") : 0;
 }
 
-/* make_pairs - which characters follow one another in a piece, and where text
- * may be cut at blanks because no piece reaches over */
+/* make_pairs - which characters follow one another in a piece */
 static void
 make_pairs(struct spm *s)
 {
-	s->cut_before = s->cut_after = true;
+	/* within a character beyond ASCII */
+	s->link[SPM_BEYOND][SPM_BEYOND >> 6] |= 1;
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct view v = s->text[i];
 		size_t len, next;
@@ -230,10 +230,14 @@ make_pairs(struct spm *s)
 			bit = spm_pair_bit(spm_char(v.p + at, len),
 			    spm_char(v.p + at + len, next));
 			s->pair[bit >> 3] |= (uint8_t)(1u << (bit & 7));
-			if (v.p[at] != ' ' && v.p[at + len] == ' ')
-				s->cut_before = false;
-			if (v.p[at] == ' ' && v.p[at + len] != ' ')
-				s->cut_after = false;
+		}
+		for (size_t at = 1; at < v.n; at++) {
+			unsigned from = (unsigned char)v.p[at - 1];
+			unsigned to = (unsigned char)v.p[at];
+
+			from = from < SPM_BEYOND ? from : SPM_BEYOND;
+			to = to < SPM_BEYOND ? to : SPM_BEYOND;
+			s->link[from][to >> 6] |= (uint64_t)1 << (to & 63);
 		}
 		if (s->type[i] == SPM_UNUSED && s->kind == SPM_BPE)
 			s->unused = true;
@@ -304,12 +308,12 @@ spm_make(struct arena *a, const struct spm_spec *spec, struct err *e)
 		s->score[i] = spec->piece[i].score;
 		s->text[i] = fold(a, s, s->piece[i]);
 	}
+	s->norm.fold = s->fold;
+	s->norm.suffix = spec->suffix;
 	if (make_special(s, e) == -1 || make_names(a, s, e) == -1 ||
 	    make_tries(a, s, &spec->rules, e) == -1 ||
 	    make_back(a, &spec->back, s, e) == -1)
 		return NULL;
-	s->norm.fold = s->fold;
-	s->norm.suffix = spec->suffix;
 	make_weights(a, s);
 	make_pairs(s);
 	s->bos = find_control(s, spec->bos);

@@ -79,7 +79,7 @@ is_plain(const struct spm_norm *m, unsigned char c)
 	char self[2] = { (char)c, '\0' };
 	uint32_t place = 0, value;
 
-	if (c == ' ' || (m->own.n > 0 && trie_step(&m->own, &place, c)) ||
+	if ((m->own.n > 0 && trie_step(&m->own, &place, c)) ||
 	    leads_on(&m->map, c))
 		return false;
 	return trie_longest(&m->map, self, 1, 1, &value) == 0 ||
@@ -101,6 +101,8 @@ spm_norm_make(struct arena *a, const struct spm_rules *rules,
 		return err_prefix(e, "user-defined pieces: ");
 	for (unsigned c = 0; c < 128; c++)
 		m->plain[c] = is_plain(m, (unsigned char)c);
+	m->blank = m->plain[' '] && (m->fold || !m->escape);
+	m->plain[' '] = false;
 	m->high = m->map.n > 0 || m->own.n > 0;
 	return 0;
 }
@@ -170,24 +172,54 @@ norm_put(const struct spm_norm *m, struct view v, struct buf *out)
 	}
 }
 
+/* quick_char - a character beyond ASCII where there is no table for it; its
+ * bytes, 0: this is for norm_one */
+static size_t
+quick_char(const struct spm_norm *m, const char *p, size_t n, char *to)
+{
+	size_t len = m->high ? 0 : valid_len(p, n);
+
+	if (len == 3 && m->fold && memcmp(p, SPM_SIGN, 3) == 0)
+		return 0;
+	memcpy(to, p, len);
+	return len;
+}
+
 /* norm_quick - as far as nothing but copying is to be done; the next place */
 static size_t
 norm_quick(const struct spm_norm *m, struct view v, size_t i, bool *blank,
     struct buf *out)
 {
 	char *to = out->p + out->n;
-	size_t was = i;
+	bool was = *blank;
+	size_t len;
 
-	for (; i < v.n; i++) {
+	while (i < v.n) {
 		unsigned char c = (unsigned char)v.p[i];
 
-		if (c >= 0x80 || !m->plain[c] || (m->high && i + 1 < v.n &&
-		    (unsigned char)v.p[i + 1] >= 0x80))
+		if (c >= 0x80) {
+			len = quick_char(m, v.p + i, v.n - i, to);
+			if (len == 0)
+				break;
+			to += len;
+			i += len;
+			was = false;
+			continue;
+		}
+		if (m->high && i + 1 < v.n && (unsigned char)v.p[i + 1] >= 0x80)
 			break;
-		*to++ = (char)c;
+		if (m->plain[c]) {
+			*to++ = (char)c;
+			was = false;
+		} else if (c == ' ' && m->blank) {
+			if (!was)
+				*to++ = ' ';
+			was = m->squeeze;
+		} else
+			break;
+		i++;
 	}
-	if (i > was)
-		*blank = false;
+	*blank = was;
 	out->n = (size_t)(to - out->p);
 	return i;
 }

@@ -17,6 +17,7 @@ struct spm_entry {			/* one line of a CPU's cache */
 	uint64_t key[SPM_KEY / 8];
 	float limit;			/* spm_unigram_free's */
 	uint8_t len, n;			/* bytes; ids */
+	bool unknown;			/* one of them is */
 	uint32_t id[SPM_IDS];
 };
 
@@ -25,7 +26,6 @@ struct spm_room {
 	uint32_t *id;
 	size_t n, cap;
 	bool unknown;			/* the last one was */
-	bool any;			/* one in this unit was */
 	float sum;			/* Unigram: of the best path to here */
 	struct spm_entry *cache;	/* sets of two, by the top of a hash */
 	unsigned shift;			/* 64 less the bits of that */

@@ -28,6 +28,7 @@ struct spm_norm {
 	bool fold;			/* the sign becomes a blank */
 	bool plain[128];		/* itself, whatever ASCII comes after */
 	bool high;			/* what is not ASCII may change */
+	bool blank;			/* a blank is one, before ASCII */
 };
 
 struct spm_room;			/* spm_room.h */
@@ -38,13 +39,13 @@ struct spm_names {			/* ids by bytes */
 };
 
 #define SPM_ROOMS	64
+#define SPM_BEYOND	128u	/* stands for all bytes beyond ASCII */
 #define SPM_PAIRS	((uint32_t)1 << 16)
 
 struct spm {
 	enum spm_kind kind;
 	bool byte_fallback, plain, fold;
 	bool unused;			/* pieces that are cut again */
-	bool cut_before, cut_after;	/* no piece reaches over a blank */
 	uint32_t n, unk, byte[256];
 	int32_t bos, eos;
 	struct view unknown;
@@ -57,6 +58,7 @@ struct spm {
 					 * is not: types 2, 3 and 6 */
 	struct trie pieces, own;	/* Unigram's; user-defined ones */
 	size_t longest;			/* bytes of a piece */
+	uint64_t link[SPM_BEYOND + 1][3];	/* bytes that do so: bits */
 	uint8_t pair[SPM_PAIRS / 8];	/* characters that follow one another
 					 * in a piece, by their hash */
 	struct spm_norm norm, *back;

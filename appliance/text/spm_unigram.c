@@ -150,7 +150,7 @@ spm_unigram_free(const struct spm *s, struct spm_room *r, struct view v,
 	for (size_t at = v.n; at > 0; at = p[at].from) {
 		gap = p[at].best - p[at].second;
 		least = gap < least ? gap : least;
-		if (p[at].id == s->unk || n == most)
+		if (n == most)
 			return 0;
 		ids[n++] = p[at].id;
 	}
