@@ -3,6 +3,7 @@
 #include "appliance/base/file.h"
 #include "appliance/model/gguf_model.h"
 #include "appliance/model/source.h"
+#include "appliance/text/tokenizer.h"
 #include "appliance/text/vocab.h"
 
 #include <fcntl.h>

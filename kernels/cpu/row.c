@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations on rows: norms, positions, weights.  Rows are shared out among threads;
- * gradients of parameters are sums over all rows, so there columns are shared
- * out, and the sum's order does not depend on the number of threads.
+ * Operations on rows: norms, positions, weights.  Rows are shared out among
+ * threads; gradients of parameters are sums over all rows, so there columns are
+ * shared out, and the sum's order does not depend on the number of threads.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
