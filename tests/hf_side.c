@@ -147,6 +147,9 @@ main(void)
 
 		if (json_value(in, &value, &e) == -1)
 			refuse(b, e.text);
+		else if (tokenizer == NULL && (json_get(value, "text", &v) ||
+		    json_get(value, "ids", &v)))
+			refuse(b, "there is no tokenizer");
 		else if (json_get(value, "text", &v) &&
 		    json_string(a, v, &text))
 			encode(a, value, text, b);

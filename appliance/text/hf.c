@@ -173,46 +173,6 @@ put_piece(const struct hf *t, struct work *w, const struct hf_piece *p,
 	return 0;
 }
 
-/*
- * put_pieces - all of them; where truncation follows, only as many from its
- * side as give enough ids, which is all that its windows see
- */
-static int
-put_pieces(const struct hf *t, struct work *w, const struct hf_pieces *p,
-    uint64_t most, bool left, struct err *e)
-{
-	struct hf_tokens tokens = { .arena = w->temporary,
-	    .scratch = arena_new() };
-	size_t from = 0, to = p->n;
-	uint64_t have = 0;
-	int r = 0;
-
-	if (left && most != UINT64_MAX) {	/* how far back it reaches */
-		for (from = p->n; from > 0 && r == 0;) {
-			from--;
-			tokens.n = 0;
-			if (p->v[from].id >= 0) {
-				have++;
-				continue;
-			}
-			arena_reset(tokens.scratch);
-			r = hf_model_run(t->model, hf_text_get(&p->v[from].
-			    text), &tokens, e);
-			have += tokens.n;
-			if (have >= most)
-				break;
-		}
-		most = UINT64_MAX;
-	}
-	for (size_t i = from; i < to && r == 0; i++) {
-		r = put_piece(t, w, &p->v[i], &tokens, e);
-		if (p->v[i].id < 0 && w->out.n >= most)
-			break;
-	}
-	arena_free(tokens.scratch);
-	return r;
-}
-
 /* encode_one - a text to ids, before any special ones are put around */
 static int
 encode_one(const struct hf *t, struct work *w, struct view text,
@@ -220,18 +180,19 @@ encode_one(const struct hf *t, struct work *w, struct view text,
 {
 	struct hf_pieces pieces = { .arena = w->temporary };
 	struct hf_text x = hf_text_new(w->temporary, text);
-	const struct hf_limits *l = &t->limits;
-	uint64_t most = UINT64_MAX;
+	struct hf_tokens tokens = { .arena = w->temporary,
+	    .scratch = arena_new() };
+	int r = 0;
 
 	if (flags & HF_POINTS)
 		w->point = points(w->temporary, text);
 	w->n = text.n;
 	hf_added_cut(t->added, t->norm, &x, flags & HF_SPECIAL, &pieces);
 	hf_split_run(t->split, &pieces);
-	if (flags & HF_LIMITS && l->cut && (l->strategy != HF_ONLY_SECOND ||
-	    w->type != 0))
-		most = l->max;
-	return put_pieces(t, w, &pieces, most, l->side == HF_LEFT, e);
+	for (size_t i = 0; r == 0 && i < pieces.n; i++)
+		r = put_piece(t, w, &pieces.v[i], &tokens, e);
+	arena_free(tokens.scratch);
+	return r;
 }
 
 /* encode_limits - truncation; the library's subtraction wraps around */

@@ -156,6 +156,11 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 		x = hf_text_new(o->arena, t.content);
 		hf_norm_run(norm, &x);
 		t.shown = hf_text_get(&x);
+		if (t.shown.n == 0)	/* it would be found everywhere */
+			return err_set(e, FATE_REJECT, "of the added token "
+			    "'%.*s' its normalizer leaves nothing",
+			    (int)(t.content.n < 40 ? t.content.n : 40),
+			    t.content.p);
 	}
 	if (t.special)
 		hf_vocab_put(d->special, o->arena, t.content, id);
@@ -234,7 +239,7 @@ takes(const struct hf_added *d, struct view v, const struct token *t,
 	}
 	while (t->right && *to < v.n && hf_white(utf8_get(v.p + *to, &n)))
 		*to += n;
-	return true;
+	return *from <= *to;	/* else it lies in the last one's blanks */
 }
 
 /* seek - cut a text by the tokens of one kind */

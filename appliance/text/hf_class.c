@@ -134,10 +134,10 @@ static const struct {
 	const char *name;
 	enum hf_prop prop;
 } properties[] = {
-	{ "word", HF_ONIG_WORD }, { "alpha", HF_ALPHA },
+	{ "alpha", HF_ALPHA },
 	{ "alphabetic", HF_ALPHA }, { "upper", HF_UPPER },
 	{ "uppercase", HF_UPPER }, { "lower", HF_LOWER },
-	{ "lowercase", HF_LOWER }, { "punct", HF_ONIG_PUNCT },
+	{ "lowercase", HF_LOWER },
 	{ "han", HF_HAN }, { "hiragana", HF_HIRAGANA },
 	{ "katakana", HF_KATAKANA }, { "hangul", HF_HANGUL },
 	{ "latin", HF_LATIN }, { "greek", HF_GREEK },
@@ -145,6 +145,18 @@ static const struct {
 	{ "hebrew", HF_HEBREW }, { "thai", HF_THAI },
 	{ "devanagari", HF_DEVANAGARI },
 };
+
+/* set_word - \w as it is within brackets: without the six numbers of Latin-1
+ * that it has by itself */
+static void
+set_word(struct hf_parse *s, uint32_t *set)
+{
+	static const uint32_t out[] = { 0xb2, 0xb3, 0xb9, 0xbc, 0xbd, 0xbe };
+
+	set_prop(s, set, HF_ONIG_WORD);
+	for (size_t i = 0; s->brackets > 0 && i < BASE_COUNT(out); i++)
+		set[out[i] >> 5] &= ~(1u << (out[i] & 31));
+}
 
 /* set_named - the set that a property's name means */
 static bool
@@ -161,7 +173,11 @@ set_named(struct hf_parse *s, uint32_t *set, struct view name)
 			set_prop(s, set, properties[i].prop);
 			return true;
 		}
-	if (view_is(name, "alnum")) {
+	if (view_is(name, "word")) {
+		set_word(s, set);
+	} else if (view_is(name, "punct")) {
+		set_gc(s, set, 127u << GC_PC);
+	} else if (view_is(name, "alnum")) {
 		set_prop(s, set, HF_ALPHA);
 		set_gc(s, set, 1u << GC_ND);
 	} else if (view_is(name, "space") || view_is(name, "whitespace"))
@@ -241,7 +257,7 @@ hf_class_escape(struct hf_parse *s)
 	else if ((c | 32) == 's')
 		set_white(set);
 	else if ((c | 32) == 'w')
-		set_prop(s, set, HF_ONIG_WORD);
+		set_word(s, set);
 	else
 		set_named(s, set, VIEW("xdigit"));
 	if (c < 'a')
@@ -333,7 +349,9 @@ class_posix(struct hf_parse *s, uint32_t *set)
 	one = hf_set_new(s);
 	if (one == NULL)
 		return -1;
-	if (!set_named(s, one, view_of(name)))
+	if (strcmp(name, "punct") == 0)		/* symbols are in it, too */
+		set_prop(s, one, HF_ONIG_PUNCT);
+	else if (!set_named(s, one, view_of(name)))
 		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
 		    "known", (int)raw.n, raw.p);
 	set_or(set, one, invert);
@@ -415,7 +433,7 @@ hf_class_bracket(struct hf_parse *s)
 
 	if (set == NULL)
 		return NULL;
-	if (++s->depth > 50) {
+	if (++s->brackets > 50) {
 		err_set(s->err, FATE_REJECT, "classes are nested too deeply");
 		return NULL;
 	}
@@ -446,7 +464,7 @@ hf_class_bracket(struct hf_parse *s)
 		return NULL;
 	}
 	s->p++;
-	s->depth--;
+	s->brackets--;
 	for (size_t i = 0; all != NULL && i < HF_SET_WORDS; i++)
 		set[i] &= all[i];
 	if (s->fold && !hf_set_fold(s->chars, set)) {

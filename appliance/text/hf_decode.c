@@ -389,6 +389,16 @@ fuse(struct arena *a, struct view *v, size_t n)
 	return 1;
 }
 
+/* fuse_two - one text behind another, which may hold any bytes */
+static struct view
+fuse_two(struct arena *a, struct view one, struct view two)
+{
+	struct view both[2] = { one, two };
+
+	fuse(a, both, 2);
+	return both[0];
+}
+
 static struct view
 wordpiece(const struct decode_step *s, struct arena *a, struct view v,
     bool first)
@@ -397,7 +407,7 @@ wordpiece(const struct decode_step *s, struct arena *a, struct view v,
 	    memcmp(v.p, s->text.p, s->text.n) == 0)
 		v = (struct view){ v.p + s->text.n, v.n - s->text.n };
 	else if (!first)
-		v = view_of(arena_printf(a, " %.*s", (int)v.n, v.p));
+		v = fuse_two(a, VIEW(" "), v);
 	return s->cleanup ? cleanup(a, v) : v;
 }
 

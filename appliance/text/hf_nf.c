@@ -48,10 +48,11 @@ static void
 order(struct pieces *p, size_t from)
 {
 	size_t n = p->n - from;
-	struct piece *v = p->v + from, *w;
+	struct piece *v, *w;
 
-	if (n < 2)
+	if (p->n < from + 2)
 		return;
+	v = p->v + from;
 	w = arena_array(p->arena, n, sizeof(*w));
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t at = 0; at < n; at += 2 * width) {
