@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/base/msg.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/hf.h"
 #include "appliance/text/proto.h"
 #include "appliance/text/spm.h"
 #include "appliance/text/tokenizer.h"
@@ -13,10 +15,11 @@ static const char *const begins[] = { "<s>", "<bos>", "<|begin_of_text|>" };
 
 /* find_any - the first of some names that the vocabulary has */
 static int32_t
-find_any(const struct bpe *b, const char *const *name, size_t n)
+find_any(const struct tokenizer *t, const char *const *name, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int64_t id = bpe_find(b, name[i]);
+		int64_t id = t->bpe != NULL ? bpe_find(t->bpe, name[i]) :
+		    hf_find(t->hf, name[i]);
 
 		if (id != -1)
 			return (int32_t)id;
@@ -90,6 +93,41 @@ open_bpe(struct arena *a, struct view file, bool ranks,
 	return b;
 }
 
+/* is_json - an object, after blanks */
+static bool
+is_json(struct view file)
+{
+	size_t i = 0;
+
+	while (i < file.n && strchr(" \t\r\n", file.p[i]) != NULL &&
+	    file.p[i] != '\0')
+		i++;
+	return i < file.n && file.p[i] == '{';
+}
+
+/* open_hf - by the general reader; every text must have ids */
+static int
+open_hf(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
+{
+	const char *why;
+
+	t->hf = hf_open(a, file, e);
+	if (t->hf == NULL)
+		return -1;
+	why = hf_may_fail(t->hf);
+	return why == NULL ? 0 : err_set(e, FATE_REJECT, "%s", why);
+}
+
+/* open_done - what is asked of a vocabulary that has named tokens */
+static struct tokenizer *
+open_done(struct tokenizer *t)
+{
+	t->size = t->bpe != NULL ? bpe_size(t->bpe) : hf_size(t->hf);
+	t->end = find_any(t, ends, BASE_COUNT(ends));
+	t->bos = find_any(t, begins, BASE_COUNT(begins));
+	return t;
+}
+
 struct tokenizer *
 tokenizer_open(struct arena *a, struct view file, struct err *e)
 {
@@ -102,22 +140,29 @@ tokenizer_open_kept(struct arena *a, struct view file,
 {
 	struct tokenizer *t = arena_alloc(a, sizeof(*t));
 	bool ranks = is_ranks(file);
-	size_t i = 0;
 
-	while (i < file.n && strchr(" \t\r\n", file.p[i]) != NULL &&
-	    file.p[i] != '\0')
-		i++;
-	if (ranks || (i < file.n && file.p[i] == '{')) {
-		t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
-		t->bpe = open_bpe(a, file, ranks, hash, dir, e);
-		if (t->bpe == NULL)
-			return NULL;
-		t->size = bpe_size(t->bpe);
-		t->end = find_any(t->bpe, ends, BASE_COUNT(ends));
-		t->bos = find_any(t->bpe, begins, BASE_COUNT(begins));
-		return t;
+	if (!ranks && !is_json(file))
+		return open_spm(t, a, file, e) == -1 ? NULL : t;
+	t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
+	t->bpe = open_bpe(a, file, ranks, hash, dir, e);
+	/* byte-level BPE of a common kind by bpe.h, all else by hf.h */
+	if (t->bpe == NULL && (ranks || open_hf(t, a, file, e) == -1))
+		return NULL;
+	return open_done(t);
+}
+
+struct tokenizer *
+tokenizer_open_all(struct arena *a, struct view file, struct err *e)
+{
+	struct tokenizer *t = arena_alloc(a, sizeof(*t));
+
+	t->name = "tokenizer.json";
+	if (!is_json(file)) {
+		err_set(e, FATE_REJECT, "only a tokenizer.json says which "
+		    "special tokens there are");
+		return NULL;
 	}
-	return open_spm(t, a, file, e) == -1 ? NULL : t;
+	return open_hf(t, a, file, e) == -1 ? NULL : open_done(t);
 }
 
 const char *
@@ -145,12 +190,39 @@ tokenizer_scratch(const struct tokenizer *t, struct arena *a)
 	return s;
 }
 
+int
+tokenizer_encode_all(const struct tokenizer *t, struct arena *a,
+    struct view text, bool all, bool find, uint32_t **ids, size_t *n,
+    struct err *e)
+{
+	struct hf_encoding x;
+
+	if (hf_encode(t->hf, a, text, NULL, (all ? HF_TEMPLATE | HF_LIMITS :
+	    0) | (find ? HF_SPECIAL : 0), &x, e) == -1)
+		return -1;
+	*ids = arena_array(a, x.n + 1, sizeof(**ids));
+	*n = x.n;
+	for (size_t i = 0; i < x.n; i++)
+		(*ids)[i] = x.v[i].id;
+	return 0;
+}
+
 size_t
 tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s,
     struct arena *a, struct view text, uint32_t **ids)
 {
-	return t->bpe != NULL ? bpe_encode(t->bpe, s == NULL ? NULL : s->bpe,
-	    a, text, ids) : spm_encode(t->spm, a, text, ids);
+	struct err e;
+	size_t n;
+
+	if (t->spm != NULL)
+		return spm_encode(t->spm, a, text, ids);
+	if (t->bpe != NULL)
+		return bpe_encode(t->bpe, s == NULL ? NULL : s->bpe, a, text,
+		    ids);
+	/* what could fail was refused when it was opened */
+	if (tokenizer_encode_all(t, a, text, false, false, ids, &n, &e) == -1)
+		panic("%s", e.text);
+	return n;
 }
 
 size_t
@@ -164,6 +236,8 @@ int
 tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n,
     struct buf *b)
 {
+	if (t->spm != NULL)
+		return spm_decode(t->spm, ids, n, b);
 	return t->bpe != NULL ? bpe_decode(t->bpe, ids, n, b) :
-	    spm_decode(t->spm, ids, n, b);
+	    hf_decode(t->hf, ids, n, HF_BYTES, b);
 }

@@ -8,18 +8,20 @@
 
 /*
  * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
- * Hugging Face's tokenizer.json or OpenAI's rank file (byte-level BPE, bpe.h),
- * SentencePiece's .model or llama2.c's tokenizer.bin (spm.h).  Which it is, its
- * bytes say.
+ * Hugging Face's tokenizer.json (bpe.h if it is byte-level BPE of a common
+ * kind, which is faster, else hf.h), OpenAI's rank file (bpe.h), SentencePiece's
+ * .model or llama2.c's tokenizer.bin (spm.h).  Which it is, its bytes say.
  */
 
 #define TOKENIZER_MAX	((size_t)256 << 20)	/* bytes of a file */
 
 struct bpe;
+struct hf;
 struct spm;
 
 struct tokenizer {
-	const struct bpe *bpe;		/* one of the two */
+	const struct bpe *bpe;		/* one of the three */
+	const struct hf *hf;
 	struct spm *spm;
 	const char *name;		/* of its file beside a model */
 	uint32_t size;			/* ids are below it */
@@ -57,6 +59,18 @@ struct tokenizer_scratch *tokenizer_scratch(const struct tokenizer *,
 size_t tokenizer_encode_with(const struct tokenizer *,
     struct tokenizer_scratch *, struct arena *, struct view text,
     uint32_t **ids);
+
+/*
+ * tokenizer_open_all - a tokenizer.json, by hf.h whatever its kind, for
+ * tokenizer_encode_all: as the file has it for a text by itself, with special
+ * tokens around it, truncation and padding (all), and special tokens made of
+ * text that looks like them (find).  -1 with the reason
+ */
+struct tokenizer *tokenizer_open_all(struct arena *, struct view file,
+    struct err *);
+int tokenizer_encode_all(const struct tokenizer *, struct arena *,
+    struct view text, bool all, bool find, uint32_t **ids, size_t *n,
+    struct err *);
 
 /* tokenizer_decode - the bytes of ids; -1: an id is unknown */
 int tokenizer_decode(const struct tokenizer *, const uint32_t *ids, size_t n,

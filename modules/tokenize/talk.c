@@ -34,15 +34,12 @@ known_open(struct stage *s, const char *with, const char *template,
 	int dir = -1, rc;
 
 	*v = (struct known){ .name = with };
-	if (stage_named(with))
-		rc = stage_tokenizer(s, with, &v->file, e);
-	else if ((dir = known_path(s, with, &v->name)) == -1)
+	rc = stage_tokenizer(s, with, &v->file, e);
+	if (rc == 0 && !stage_named(with) &&
+	    (dir = known_path(s, with, &v->name)) == -1)
 		rc = err_errno(e, "cannot open '%s'", with);
-	else if (v->name == NULL)
-		rc = err_set(e, FATE_NOINPUT, "'%s' has no vocabulary", with);
-	else
-		rc = file_read(s->arena, dir, v->name, TOKENIZER_MAX, &v->file,
-		    e);
+	if (v->name == NULL)
+		v->name = with;
 	if (rc == 0)
 		rc = chat_find(s->arena, dir, template, &v->from, e);
 	if (dir != -1)

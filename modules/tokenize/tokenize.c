@@ -21,6 +21,7 @@ struct tokenize_conf {
 	struct opt_list by;
 	struct talk_conf talk;
 	struct vocab_conf vocab;
+	bool around, find;
 };
 
 enum { ACT_ENCODE, ACT_DECODE, ACT_COUNT, ACT_LEARN, ACT_SHARD, ACT_INSPECT,
@@ -61,6 +62,11 @@ static const struct opt tokenize_opts[] = {
 	{ .name = "turn", .type = OPT_LIST, .flags = OPT_MANY, .offset =
 	    offsetof(struct tokenize_conf, talk.turn), .help = "messages: "
 	    "what stands before an answer and what ends it, for the mask" },
+	OPT_BOOL(struct tokenize_conf, around, "no", 0,
+	    "ids as tokenizer.json has them: special tokens around, "
+	    "truncation, padding"),
+	OPT_BOOL(struct tokenize_conf, find, "no", 0,
+	    "special tokens are made of text that looks like them"),
 	OPT_TEXT(struct tokenize_conf, text, "text", 0,
 	    "field that is read: a text, or a list of messages"),
 	VOCAB_OPTIONS(struct tokenize_conf, vocab),
@@ -119,6 +125,9 @@ tokenize_open(struct stage *s, struct err *e)
 	s->state = t = arena_alloc(s->arena, sizeof(*t));
 	if (known_open(s, conf->with, conf->talk.template, &t->known, e) == -1)
 		return -1;
+	if ((conf->around || conf->find) && (t->known.tokenizer =
+	    tokenizer_open_all(s->arena, t->known.file, e)) == NULL)
+		return err_prefix(e, "'%s': ", conf->with);
 	t->tok = t->known.tokenizer;
 	if (conf->act == ACT_INSPECT || conf->act == ACT_DECODE)
 		return 0;
@@ -184,6 +193,7 @@ tokenize_field(struct stage *s, struct tokenizer_scratch *scratch,
 	const struct tokenize_conf *conf = s->conf;
 	const struct tokenize *t = s->state;
 	struct view text;
+	struct err e;
 
 	if (talk_is(r, conf->text, &text))
 		return talk_ids(t->talk, a, r, text, ids);
@@ -191,7 +201,14 @@ tokenize_field(struct stage *s, struct tokenizer_scratch *scratch,
 		rec_fail(a, r, "no text in '%s'", conf->text);
 		return false;
 	}
-	ids->n = tokenizer_encode_with(t->tok, scratch, a, text, &ids->id);
+	if (!conf->around && !conf->find)
+		ids->n = tokenizer_encode_with(t->tok, scratch, a, text,
+		    &ids->id);
+	else if (tokenizer_encode_all(t->tok, a, text, conf->around,
+	    conf->find, &ids->id, &ids->n, &e) == -1) {
+		rec_fail(a, r, "%s", e.text);
+		return false;
+	}
 	return true;
 }
 
@@ -295,7 +312,7 @@ tokenize_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 5,
+	.abi = MODULE_ABI, .revision = 6,
 	.name = "tokenize", .summary = "learn a vocabulary, text to ids and "
 	    "back",
 	.options = tokenize_opts, .conf_size = sizeof(struct tokenize_conf),
