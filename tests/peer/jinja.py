@@ -184,7 +184,9 @@ def statement(r, depth=0):
     if k == 2:
         return gap() + "{#%s c %s#}" % (sign(), sign()) + gap()
     if k == 3:
-        return gap() + tag("set %s = %s" % (r.choice(["s", "z", "ns.a", "n"]), expression(r, 2))) + gap()
+        # not the names of variables: to Jinja's inner blocks one that is set
+        # further below is undefined, to ours it is still the variable
+        return gap() + tag("set %s = %s" % (r.choice(["z", "y", "ns.a"]), expression(r, 2))) + gap()
     if k == 4:
         return gap()
     body = lambda: gap() + "".join(statement(r, depth + 1) for _ in range(r.randint(1, 2))) + gap()
