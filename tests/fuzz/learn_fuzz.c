@@ -77,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (bpe == NULL)
 			abort();
-		(void)bpe_encode(bpe, a, text, &ids);
+		(void)bpe_encode(bpe, NULL, a, text, &ids);
 	}
 	for (int i = 0; i < 2; i++)
 		fclose(file[i]);
