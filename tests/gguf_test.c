@@ -192,6 +192,7 @@ static const struct lie {
 	{ "general.alignment", 4, 48, 4, "no power of two" },
 	{ "general.alignment", 0, GGUF_I32, 4, "no u32" },
 	{ "one", 0, 5, 4, "5 dimensions" },
+	{ "one", 4, 0, 8, "has no numbers" },
 	{ "one", 4, 33, 8, "no whole blocks of 32" },
 	{ "one", 4, 1ull << 62, 8, "too large" },
 	{ "one", 12, 1ull << 50, 8, "ends beyond the file" },

@@ -41,6 +41,8 @@ model_open(struct arena *a, int at, struct model *m, struct err *e)
 {
 	struct shape shape;
 	struct source s;
+	const char *first;
+	size_t extra;
 
 	memset(m, 0, sizeof(*m));
 	if (peft_is(at) && !file_exists(at, "config.json"))
@@ -49,6 +51,9 @@ model_open(struct arena *a, int at, struct model *m, struct err *e)
 	if (source_open(a, at, &s, &shape, e) == -1)
 		return -1;
 	weights_layout(a, &shape, &m->w);
+	/* a shape that lies must not ask for its memory first */
+	if (weights_check(a, &m->w, &s.tensors, &extra, &first, e) == -1)
+		return -1;
 	m->run = mem_alloc(m->w.all * sizeof(*m->run));
 	arena_defer(a, model_drop, m);
 	if (weights_read(a, &m->w, &s.tensors, m->run, e) == -1)

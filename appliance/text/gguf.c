@@ -254,6 +254,9 @@ tensor_size(struct reader *r, struct gguf_tensor *t)
 		if (__builtin_mul_overflow(t->count, t->shape[i], &t->count))
 			return reader_bad(r, "tensor '%s' is too large",
 			    t->name);
+	/* else a shape of zeros could claim any number of words */
+	if (t->count == 0)
+		return reader_bad(r, "tensor '%s' has no numbers", t->name);
 	if (block > 1 && (t->ndims == 0 || t->shape[0] % block != 0))
 		return reader_bad(r, "tensor '%s' has rows of %llu, no whole "
 		    "blocks of %u", t->name, t->ndims == 0 ? 1ull :
