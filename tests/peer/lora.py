@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """lora.py make BASE OUT KIND: an adapter with numbers in all its parts, by PEFT.
 lora.py loss BASE ADAPTER FACTS.JSONL CONTEXT: PEFT's losses beside ours.
-lora.py steps BASE FIRST LAST IDS.JSON OPTIMIZER LR: from adapter FIRST, as many
-steps as IDS has windows, and compare with LAST."""
+lora.py window RECORDS.JSONL TOKENIZER CONTEXT: a record that is one window.
+lora.py steps BASE FIRST LAST RECORD TOKENIZER CONTEXT OPTIMIZER LR: from adapter
+FIRST five steps on that window, compared with LAST."""
 import json
 import sys
 
@@ -62,7 +63,19 @@ def loss(base, adapter, facts, context):
     assert n >= 10 and worst < 1e-4
 
 
-def steps(base, first, last, windows, optimizer, lr):
+def window(records, tokenizer, context):
+    tokenizer = Tokenizer.from_file(tokenizer)
+    for line in open(records):
+        n = len(tokenizer.encode(json.loads(line)["text"], add_special_tokens=False).ids)
+        if int(context) < n < 2 * int(context):
+            print(line, end="")
+            return
+    raise SystemExit("no record of one window")
+
+
+def steps(base, first, last, record, tokenizer, context, optimizer, lr):
+    text = json.loads(open(record).readline())["text"]
+    ids = Tokenizer.from_file(tokenizer).encode(text, add_special_tokens=False).ids[:int(context) + 1]
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), first, is_trainable=True)
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.dim() == 2]
@@ -79,8 +92,8 @@ def steps(base, first, last, windows, optimizer, lr):
     else:
         run = [torch.optim.AdamW([dict(params=matrices, weight_decay=0.1), dict(params=vectors, weight_decay=0)],
                                  lr, (0.9, 0.95))]
-    for window in json.load(open(windows)):
-        x = torch.tensor([window])
+    x = torch.tensor([ids])
+    for _ in range(5):
         model(x, labels=x).loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         for o in run:
@@ -97,4 +110,4 @@ def steps(base, first, last, windows, optimizer, lr):
     assert worst < (0.1 if optimizer == "muon" else 2e-3)
 
 
-{"make": make, "loss": loss, "steps": steps}[sys.argv[1]](*sys.argv[2:])
+{"make": make, "loss": loss, "window": window, "steps": steps}[sys.argv[1]](*sys.argv[2:])

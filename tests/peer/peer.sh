@@ -10,7 +10,7 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece protobuf transformers torch bm25s gguf \
+	    sentencepiece protobuf transformers torch bm25s peft gguf \
 	    >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
@@ -90,6 +90,28 @@ for case in llama-biases llama3 mistral qwen2 qwen3 gemma gemma2 gemma3 phi3 phi
 		ok "$case $at: transformers has the same losses" py "$here/model.py" ./$at family.nll 64
 	done
 	rm -rf saved ours
+done
+
+# adapters: PEFT's through us, and ours after its own steps
+head -n 60 licences.jsonl >few.jsonl
+awk 'length > 200' licences.jsonl | head -n 400 >long.jsonl
+for arch in gpt2 llama; do
+	for kind in lora rslora dora regex saved patterns; do
+		py "$here/lora.py" make ./$arch ./a-$kind $kind >/dev/null 2>&1
+		quern evaluate -q ./$arch adapter=./a-$kind context=64 <few.jsonl >a.nll 2>/dev/null
+		ok "$arch: PEFT's adapter '$kind' has its losses here" py "$here/lora.py" loss ./$arch ./a-$kind a.nll 64
+		rm -rf ./a-$kind
+	done
+	for how in 'adamw 0.01' 'adam 0.01' 'sgd 0.5' 'muon 0.01'; do
+		set -- $how
+		words="base=./$arch adapter=lora rank=4 context=40 batch=1 schedule=constant warmup=0
+		    optimizer=$1 use_dora=yes target_modules=all-linear bias=all"
+		py "$here/lora.py" window long.jsonl bpe.json 40 >one.jsonl
+		quern train -q -j 1 out=./first $words lr=0 steps=1 <one.jsonl 2>/dev/null
+		quern train -q -j 1 out=./last $words lr="$2" steps=5 <one.jsonl 2>/dev/null
+		ok "$arch: five steps of $1 end where PyTorch's do" py "$here/lora.py" steps ./$arch first last one.jsonl bpe.json 40 "$1" "$2"
+		rm -rf first last last.peft
+	done
 done
 
 py "$here/plain.py" licences.jsonl >plain.jsonl
