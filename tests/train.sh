@@ -85,6 +85,7 @@ quern train -q -j 2 out=./part base=./llama adapter=lora rank=4 lr=0.01 context=
 ok 'merged: the same likelihoods' is "$(nll ./whole)" "$(nll ./llama adapter=./part)"
 echo '{"prompt":"the miller"}' >p.jsonl
 ok 'merged: the same words' sh -c '[ "$(quern infer -q ./whole max_tokens=12 <p.jsonl)" = "$(quern infer -q ./llama adapter=./part max_tokens=12 <p.jsonl)" ]'
+ok 'merged by hand: the same bytes' sh -c 'quern models merge ./llama ./part byhand && cmp byhand/model.safetensors whole/model.safetensors'
 ok 'another base is refused, naming the module' sh -c "quern infer -q ./gpt2 adapter=./part <p.jsonl 2>&1 | grep -q \"'model.layers.0.self_attn.q_proj', which this base does not have; it was made for './llama'\""
 ok 'an adapter alone says what it is' sh -c "quern infer -q ./part <p.jsonl 2>&1 | grep -q 'this is an adapter'"
 ok 'targets that are not there: those that are' sh -c "quern train -q out=./x base=./llama adapter=lora target_modules=query <in.jsonl 2>&1 | grep -q 'it has q_proj, k_proj'"

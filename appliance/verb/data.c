@@ -270,6 +270,8 @@ data_main(struct verb_call *c, struct err *e)
 		return models_convert(c, e);
 	if (strcmp(act, "inspect") == 0 && models)
 		return models_inspect(c, e);
+	if (strcmp(act, "merge") == 0 && models)
+		return models_merge(c, e);
 	if (verb_store(c, strcmp(act, "import") == 0, e) == -1)
 		return -1;
 	if (strcmp(act, "list") == 0)

@@ -16,6 +16,7 @@ static const struct {
 	    "import PATH NAME [reference=yes] | "
 	    "export REF TO [dtype=...] [max_shard=N] | "
 	    "convert MODEL TO [dtype=...] [max_shard=N] [tokenizer=FILE] | "
+	    "merge MODEL ADAPTER TO | "
 	    "inspect MODEL [tensors=yes] [numbers=no] | rm NAME@VERSION",
 	    "models, their versions and their formats", false },
 	{ "runs", runs_main, "list [JOB] | show JOB | export [JOB] | rm JOB",

@@ -56,6 +56,7 @@ int models_import(struct verb_call *, struct err *);
 int models_export(struct verb_call *, struct err *);
 int models_convert(struct verb_call *, struct err *);
 int models_inspect(struct verb_call *, struct err *);
+int models_merge(struct verb_call *, struct err *);
 int runs_main(struct verb_call *, struct err *);
 int why_main(struct verb_call *, struct err *);
 int gc_main(struct verb_call *, struct err *);

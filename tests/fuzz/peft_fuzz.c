@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/base/msg.h"
 #include "appliance/model/peft.h"
 
 #include <fcntl.h>
