@@ -193,38 +193,53 @@ grads_apart(const struct scene *s, const real *grad, const char **which)
 	return n == s->npieces ? worst : HUGE_VAL;
 }
 
+/* decoder_new - with the scene's weights on the device */
+static void
+decoder_new(struct arena *a, const struct scene *s, struct device *d,
+    bool recompute, struct decoder *c)
+{
+	struct slab *slab = arena_alloc(a, sizeof(*slab));
+	struct decoder_conf conf = { .B = B, .T = T, .recompute = recompute };
+	struct err e;
+
+	slab_init(slab, a, d);
+	decoder_want(c, a, &s->w, slab, &conf);
+	if (slab_take(slab, &e) == -1)
+		panic("%s", e.text);
+	decoder_ready(c);
+	d->k->put(d->dev, c->run, s->run, s->w.all * sizeof(*s->run));
+}
+
 static void
 test_train(const struct scene *s, struct device *d)
 {
 	struct arena *a = arena_new();
-	struct slab *slab = arena_alloc(a, sizeof(*slab));
-	struct decoder_conf conf = { .B = B, .T = T };
-	struct decoder c;
+	size_t n = B * T * s->w.shape.V, all = s->w.all * sizeof(real);
+	real *logits = arena_array(a, n, sizeof(real));
+	real *grad = arena_array(a, s->w.all, sizeof(real));
+	real *again = arena_array(a, s->w.all, sizeof(real));
+	struct decoder c, lean;
 	double sum, want, off;
-	real *got;
 	const char *which = "";
-	struct err e;
 
-	slab_init(slab, a, d);
-	decoder_want(&c, a, &s->w, slab, &conf);
-	if (slab_take(slab, &e) == -1)
-		panic("%s", e.text);
-	decoder_ready(&c);
-	d->k->put(d->dev, c.run, s->run, s->w.all * sizeof(*s->run));
+	decoder_new(a, s, d, false, &c);
 	sscanf(s->want, "loss %lf", &want);
 	sum = decoder_run(&c, s->id, s->target, 0);
-	got = arena_array(a, B * T * s->w.shape.V, sizeof(*got));
-	d->k->get(d->dev, got, c.logits, B * T * s->w.shape.V * sizeof(*got));
-	off = rows_apart(s, got);
+	d->k->get(d->dev, logits, c.logits, n * sizeof(real));
+	off = rows_apart(s, logits);
 	tap(off < 1e-5 && fabs(sum - want) < 1e-5 * want, "%s on %s: logits "
 	    "%.1e, loss %.1e", s->name, d->k->name, off, fabs(sum - want) /
 	    want);
 	decoder_run(&c, s->id, s->target, 1.0 / (B * (T - 1)));
-	got = arena_array(a, s->w.all, sizeof(*got));
-	d->k->get(d->dev, got, c.grad, s->w.all * sizeof(*got));
-	off = grads_apart(s, got, &which);
+	d->k->get(d->dev, grad, c.grad, all);
+	off = grads_apart(s, grad, &which);
 	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
 	    d->k->name, off, which);
+	decoder_new(a, s, d, true, &lean);
+	decoder_run(&lean, s->id, s->target, 1.0 / (B * (T - 1)));
+	d->k->get(d->dev, again, lean.grad, all);
+	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
+	    "bits", s->name, d->k->name);
 	arena_free(a);
 }
 

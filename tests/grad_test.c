@@ -409,6 +409,15 @@ test_family(struct arena *a, enum family family, bool tied)
 		s.turned = 2;
 		s.parallel = true;
 	}
+	if (family >= FAMILY_MIXTRAL) {
+		s.E = 5;
+		s.K = 2;
+		s.EF = 6;
+		s.SF = family == FAMILY_QWEN2_MOE ? 4 : 0;
+		s.norm_chosen = family != FAMILY_QWEN2_MOE;
+		s.sparse[0] = true;
+		s.sparse[1] = family == FAMILY_MIXTRAL;
+	}
 	if (s.post_norms)
 		s.score_scale = 0.9;
 	if (family == FAMILY_GEMMA2)

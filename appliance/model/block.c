@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/model/block.h"
+#include "appliance/model/experts.h"
 
 void
-block_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
+block_want(const struct decoder *d, struct slab *s, size_t i)
 {
 	const struct shape *m = &d->w->shape;
+	struct decoder_layer *l = &d->layer[i];
 	const char *what = "activations";
 	size_t R = d->R, C = m->C;
 
 	slab_reals(s, what, R * C, &l->in);
-	if (d->recompute && l != d->layer)
+	if (d->recompute && i > 0)
 		return;			/* the rest is the first layer's */
 	slab_reals(s, what, R * C, &l->norm1);
 	slab_reals(s, what, R, &l->mean1);
@@ -27,8 +28,12 @@ block_want(const struct decoder *d, struct slab *s, struct decoder_layer *l)
 	slab_reals(s, what, R * C, &l->norm2);
 	slab_reals(s, what, R, &l->mean2);
 	slab_reals(s, what, R, &l->keep2);
-	slab_reals(s, what, R * d->w->up_rows, &l->up);
-	slab_reals(s, what, R * m->F, &l->act);
+	if (m->sparse[i] || (m->E > 0 && d->recompute))
+		experts_want(d, s, &l->experts);
+	if (!m->sparse[i] || d->recompute) {
+		slab_reals(s, what, R * d->w->up_rows, &l->up);
+		slab_reals(s, what, R * m->F, &l->act);
+	}
 	if (!m->post_norms)
 		return;
 	slab_reals(s, what, R * C, &l->post1);
@@ -132,24 +137,60 @@ attention_forward(const struct decoder *d, size_t i)
 	k->add(dev, l->mid, l->in, R * C);
 }
 
+/* mlp_forward - y[R,C] from norm2 */
+static void
+mlp_forward(const struct decoder *d, struct decoder_layer *l, real *y)
+{
+	OPS(d);
+
+	(void)C;
+	if (l->to_experts != NULL) {
+		experts_forward(d, l, y);
+		return;
+	}
+	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
+	if (m->gated)
+		k->glu(dev, l->act, l->up, R, m->F, m->act);
+	else
+		k->act(dev, l->act, l->up, R * m->F, m->act);
+	linear_forward(d->device, &l->to_down, &d->work, y, l->act, R);
+}
+
+/* mlp_backward - dn, norm2's gradient, from dy, which may be dn but for
+ * experts */
+static void
+mlp_backward(const struct decoder *d, const struct decoder_layer *l,
+    const real *dy)
+{
+	OPS(d);
+
+	(void)C;
+	if (l->to_experts != NULL) {
+		experts_backward(d, l, dy);
+		return;
+	}
+	linear_backward(d->device, &l->to_down, &d->work, d->dact, dy, l->act,
+	    R);
+	if (m->gated)
+		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
+	else
+		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
+	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
+	    l->norm2, R);
+}
+
 void
 block_forward(const struct decoder *d, size_t i)
 {
 	const struct layer *w = &d->w->layer[i];
-	const struct decoder_layer *l = &d->layer[i];
+	struct decoder_layer *l = &d->layer[i];
 	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
 
 	OPS(d);
 	attention_forward(d, i);
 	block_norm(d, l->norm2, l->mean2, l->keep2, m->parallel ? l->in :
 	    l->mid, w->norm2, w->norm2_b);
-	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
-	if (m->gated)
-		k->glu(dev, l->act, l->up, R, m->F, m->act);
-	else
-		k->act(dev, l->act, l->up, R * m->F, m->act);
-	linear_forward(d->device, &l->to_down, &d->work, m->post_norms ?
-	    l->post2 : next, l->act, R);
+	mlp_forward(d, l, m->post_norms ? l->post2 : next);
 	if (m->post_norms)
 		block_norm(d, next, NULL, l->keep4, l->post2, w->post2,
 		    NO_WEIGHT);
@@ -205,14 +246,7 @@ block_backward(const struct decoder *d, size_t i)
 	const struct decoder_layer *l = &d->layer[i];
 
 	OPS(d);
-	linear_backward(d->device, &l->to_down, &d->work, d->dact,
-	    post_grad(d, l->post2, l->keep4, w->post2), l->act, R);
-	if (m->gated)
-		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
-	else
-		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
-	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
-	    l->norm2, R);
+	mlp_backward(d, l, post_grad(d, l->post2, l->keep4, w->post2));
 	if (!m->parallel) {
 		block_norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2,
 		    w->norm2, w->norm2_b);

@@ -9,7 +9,7 @@
  * shape's flags say.  For decoder.c: its memory, and its two passes.
  */
 
-void block_want(const struct decoder *, struct slab *, struct decoder_layer *);
+void block_want(const struct decoder *, struct slab *, size_t i);
 
 /* block_forward - from the layer's `in` to the next one's, or to `last` */
 void block_forward(const struct decoder *, size_t i);

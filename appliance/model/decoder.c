@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/model/block.h"
+#include "appliance/model/experts.h"
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
 
@@ -30,6 +30,32 @@ linear_want_at(struct decoder *d, struct slab *s, struct linear *l, size_t w,
 	linear_work_grow(&d->work, l);
 }
 
+/* experts_linears - those of a layer with experts */
+static void
+experts_linears(struct decoder *d, struct slab *s, size_t i)
+{
+	const struct shape *m = &d->w->shape;
+	const struct layer *w = &d->w->layer[i];
+	struct experts_to *t = arena_alloc(d->arena, sizeof(*t));
+	size_t C = m->C, up = 2 * m->EF * C, down = C * m->EF, R = d->R;
+
+	d->layer[i].to_experts = t;
+	t->up = arena_array(d->arena, m->E, sizeof(*t->up));
+	t->down = arena_array(d->arena, m->E, sizeof(*t->down));
+	linear_want_at(d, s, &t->router, w->router, m->E, C, R);
+	for (size_t e = 0; e < m->E; e++) {
+		linear_want_at(d, s, &t->up[e], w->ups + e * up, 2 * m->EF, C,
+		    R);
+		linear_want_at(d, s, &t->down[e], w->downs + e * down, C,
+		    m->EF, R);
+	}
+	if (m->SF == 0)
+		return;
+	linear_want_at(d, s, &t->shared_gate, w->shared_gate, 1, C, R);
+	linear_want_at(d, s, &t->shared_up, w->shared_up, 2 * m->SF, C, R);
+	linear_want_at(d, s, &t->shared_down, w->shared_down, C, m->SF, R);
+}
+
 /* linears_want - of all layers, and the head */
 static void
 linears_want(struct decoder *d, struct slab *s)
@@ -45,6 +71,10 @@ linears_want(struct decoder *d, struct slab *s)
 		    d->R);
 		linear_want_at(d, s, &l->to_out, w->out, m->C, m->H * m->D,
 		    d->R);
+		if (m->sparse[i]) {
+			experts_linears(d, s, i);
+			continue;
+		}
 		linear_want_at(d, s, &l->to_up, w->up, all->up_rows, m->C,
 		    d->R);
 		linear_want_at(d, s, &l->to_down, w->down, m->C, m->F, d->R);
@@ -88,7 +118,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
 	for (size_t i = 0; i < m->L; i++)
-		block_want(d, s, &d->layer[i]);
+		block_want(d, s, i);
 	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
 	slab_reals(s, "activations", R * C, &d->norm);
@@ -105,6 +135,8 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
+	if (m->E > 0)
+		experts_share(d, s);
 	if (m->parallel)
 		slab_reals(s, "activations' gradients", R * C, &d->side);
 	slab_reals(s, "activations' gradients", R * w->qkv_rows, &d->dqkv);
@@ -154,6 +186,25 @@ linear_ready(const struct decoder *d, struct linear *l, size_t w, size_t b)
 	}
 }
 
+static void
+experts_ready(struct decoder *d, size_t i)
+{
+	const struct shape *m = &d->w->shape;
+	const struct layer *w = &d->w->layer[i];
+	struct experts_to *t = d->layer[i].to_experts;
+
+	linear_ready(d, &t->router, w->router, NO_WEIGHT);
+	for (size_t e = 0; e < m->E; e++) {
+		linear_ready(d, &t->up[e], t->up[e].id, NO_WEIGHT);
+		linear_ready(d, &t->down[e], t->down[e].id, NO_WEIGHT);
+	}
+	if (m->SF == 0)
+		return;
+	linear_ready(d, &t->shared_gate, w->shared_gate, NO_WEIGHT);
+	linear_ready(d, &t->shared_up, w->shared_up, NO_WEIGHT);
+	linear_ready(d, &t->shared_down, w->shared_down, NO_WEIGHT);
+}
+
 /* layers_ready - each its own linear layers, and with recompute the first
  * one's room for everything but its input */
 static void
@@ -170,8 +221,13 @@ layers_ready(struct decoder *d)
 		l->to_out = mine.to_out;
 		l->to_up = mine.to_up;
 		l->to_down = mine.to_down;
+		l->to_experts = mine.to_experts;
 		linear_ready(d, &l->to_qkv, w->qkv, w->qkv_b);
 		linear_ready(d, &l->to_out, w->out, w->out_b);
+		if (l->to_experts != NULL) {
+			experts_ready(d, i);
+			continue;
+		}
 		linear_ready(d, &l->to_up, w->up, w->up_b);
 		linear_ready(d, &l->to_down, w->down, w->down_b);
 	}
@@ -248,6 +304,19 @@ head(const struct decoder *d, double scale)
 	}
 }
 
+static void
+experts_norms(const struct decoder *d, const struct experts_to *t)
+{
+	linear_norms(d->device, &t->router);
+	for (size_t e = 0; e < d->w->shape.E; e++) {
+		linear_norms(d->device, &t->up[e]);
+		linear_norms(d->device, &t->down[e]);
+	}
+	linear_norms(d->device, &t->shared_gate);
+	linear_norms(d->device, &t->shared_up);
+	linear_norms(d->device, &t->shared_down);
+}
+
 /* norms_now - DoRA's, of the parameters as they are */
 static void
 norms_now(const struct decoder *d)
@@ -255,6 +324,10 @@ norms_now(const struct decoder *d)
 	for (size_t i = 0; i < d->w->shape.L; i++) {
 		linear_norms(d->device, &d->layer[i].to_qkv);
 		linear_norms(d->device, &d->layer[i].to_out);
+		if (d->layer[i].to_experts != NULL) {
+			experts_norms(d, d->layer[i].to_experts);
+			continue;
+		}
 		linear_norms(d->device, &d->layer[i].to_up);
 		linear_norms(d->device, &d->layer[i].to_down);
 	}

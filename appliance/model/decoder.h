@@ -5,6 +5,7 @@
 #include "appliance/engine/slab.h"
 #include "appliance/model/adapter.h"
 #include "appliance/model/linear.h"
+#include "appliance/model/route.h"
 #include "appliance/model/weights.h"
 
 /*
@@ -26,8 +27,23 @@ struct decoder_conf {
 	bool recompute;			/* keep one layer's results at a time */
 };
 
+/* a layer's experts: each a matrix up and one down, and those for all rows */
+struct experts_to {
+	struct linear router, *up, *down;
+	struct linear shared_gate, shared_up, shared_down;
+};
+
+struct decoder_experts {		/* what their backward pass needs */
+	struct route route;
+	int32_t *row;
+	real *weight, *in, *up, *act, *out;
+	real *shared_weight, *shared_up, *shared_act, *shared_out;
+};
+
 struct decoder_layer {
 	struct linear to_qkv, to_out, to_up, to_down;
+	struct experts_to *to_experts;	/* instead of up and down; or NULL */
+	struct decoder_experts experts;
 	/* what the backward pass needs */
 	real *in, *norm1, *mean1, *keep1, *qkv, *att, *lse;
 	real *mid, *norm2, *mean2, *keep2, *up, *act;
@@ -52,6 +68,8 @@ struct decoder {
 	real *logits, *loss;		/* a chunk of rows; a row each */
 	size_t chunk;
 	real *dx, *dn, *dqkv, *datt, *dup, *dact, *side, *dnormed;
+	/* experts' */
+	real *dlogits, *dweight, *dout, *din, *dups, *dacts, *host;
 	int32_t *id, *pos, *from, *target;
 	bool texts;			/* several in a sequence: from */
 };

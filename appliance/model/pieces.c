@@ -119,6 +119,41 @@ layer_opt(struct pieces *p, const struct weights *w, const struct layer *l)
 	linear_add(p, "fc2", l->down, l->down_b, 0, s->C, s->F);
 }
 
+/* experts_add - gate, up and down of each, as Mixtral or as Qwen names them */
+static void
+experts_add(struct pieces *p, const struct weights *w, const struct layer *l)
+{
+	const struct shape *s = &w->shape;
+	bool mixtral = s->family == FAMILY_MIXTRAL;
+	const char *at = mixtral ? "block_sparse_moe" : "mlp", *one;
+	size_t up = 2 * s->EF * s->C, down = s->C * s->EF;
+
+	linear_add(p, arena_printf(p->arena, "%s.gate", at), l->router,
+	    NO_WEIGHT, 0, s->E, s->C);
+	for (size_t e = 0; e < s->E; e++) {
+		one = arena_printf(p->arena, "%s.experts.%zu.", at, e);
+		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		    "w1" : "gate_proj"), l->ups + e * up, NO_WEIGHT, 0, s->EF,
+		    s->C);
+		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		    "w3" : "up_proj"), l->ups + e * up, NO_WEIGHT, s->EF,
+		    s->EF, s->C);
+		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		    "w2" : "down_proj"), l->downs + e * down, NO_WEIGHT, 0,
+		    s->C, s->EF);
+	}
+	if (s->SF == 0)
+		return;
+	linear_add(p, "mlp.shared_expert_gate", l->shared_gate, NO_WEIGHT, 0,
+	    1, s->C);
+	linear_add(p, "mlp.shared_expert.gate_proj", l->shared_up, NO_WEIGHT,
+	    0, s->SF, s->C);
+	linear_add(p, "mlp.shared_expert.up_proj", l->shared_up, NO_WEIGHT,
+	    s->SF, s->SF, s->C);
+	linear_add(p, "mlp.shared_expert.down_proj", l->shared_down,
+	    NO_WEIGHT, 0, s->C, s->SF);
+}
+
 static void
 layer_llama(struct pieces *p, const struct weights *w, const struct layer *l)
 {
@@ -142,7 +177,9 @@ layer_llama(struct pieces *p, const struct weights *w, const struct layer *l)
 		norm_add(p, s, "post_feedforward_layernorm", l->post2,
 		    NO_WEIGHT, s->C);
 	}
-	if (s->family == FAMILY_PHI3)
+	if (l->up == NO_WEIGHT)
+		experts_add(p, w, l);
+	else if (s->family == FAMILY_PHI3)
 		linear_add(p, "mlp.gate_up_proj", l->up, l->up_b, 0, 2 * s->F,
 		    s->C);
 	else {
@@ -150,7 +187,9 @@ layer_llama(struct pieces *p, const struct weights *w, const struct layer *l)
 		linear_add(p, "mlp.up_proj", l->up, l->up_b, s->F, s->F,
 		    s->C);
 	}
-	linear_add(p, "mlp.down_proj", l->down, l->down_b, 0, s->C, s->F);
+	if (l->down != NO_WEIGHT)
+		linear_add(p, "mlp.down_proj", l->down, l->down_b, 0, s->C,
+		    s->F);
 }
 
 /* what a family calls the rest; fronts: as it is saved with a head, and as
@@ -191,7 +230,7 @@ pieces_of(struct arena *a, const struct weights *w, const char *front,
 	const struct names *n = names_of(s->family);
 
 	*p = (struct pieces){ .arena = a, .front = front };
-	p->v = arena_array(a, s->L * 24 + 8, sizeof(*p->v));
+	p->v = arena_array(a, s->L * (28 + 3 * s->E) + 8, sizeof(*p->v));
 	piece_add(p, n->token, w->token, s->V, s->C);
 	piece_add(p, n->place, w->place, s->place_skip + s->T, s->C);
 	for (size_t i = 0; i < s->L; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/model/predict.h"
+#include "appliance/model/predict_experts.h"
 
 /* vector_want - a small parameter, if the shape has it */
 static void
@@ -11,8 +11,8 @@ vector_want(struct predict *p, size_t at, size_t n, real **where)
 		slab_reals(&p->slab, "weights", n, where);
 }
 
-static void
-matrix_want(struct predict *p, size_t rows, size_t cols, void **where)
+void
+predict_matrix_want(struct predict *p, size_t rows, size_t cols, void **where)
 {
 	const struct device *d = p->device;
 
@@ -39,10 +39,14 @@ layer_want(struct predict *p, size_t i)
 	vector_want(p, w->k_norm, m->D, &l->k_norm);
 	vector_want(p, w->post1, m->C, &l->post1);
 	vector_want(p, w->post2, m->C, &l->post2);
-	matrix_want(p, p->w->qkv_rows, m->C, &l->qkv);
-	matrix_want(p, m->C, m->H * m->D, &l->out);
-	matrix_want(p, p->w->up_rows, m->C, &l->up);
-	matrix_want(p, m->C, m->F, &l->down);
+	predict_matrix_want(p, p->w->qkv_rows, m->C, &l->qkv);
+	predict_matrix_want(p, m->C, m->H * m->D, &l->out);
+	if (m->sparse[i])
+		predict_experts_want(p, p->slab.arena, i);
+	else {
+		predict_matrix_want(p, p->w->up_rows, m->C, &l->up);
+		predict_matrix_want(p, m->C, m->F, &l->down);
+	}
 	slab_reals(&p->slab, "cache", p->slots * p->places * 2 * m->G *
 	    m->D, &l->cache);
 }
@@ -60,7 +64,9 @@ predict_want(struct predict *p, struct err *e)
 	vector_want(p, p->w->place, (m->place_skip + m->T) * m->C, &p->place);
 	vector_want(p, p->w->norm, m->C, &p->norm);
 	vector_want(p, p->w->norm_b, m->C, &p->norm_b);
-	matrix_want(p, m->V, m->C, &p->head);
+	predict_matrix_want(p, m->V, m->C, &p->head);
+	if (m->E > 0)
+		predict_experts_share(p, p->slab.arena);
 	slab_reals(&p->slab, "rows", p->places * m->turned, &p->rope);
 	if (m->two_ropes)
 		slab_reals(&p->slab, "rows", p->places * m->turned,
@@ -93,9 +99,9 @@ vector_put(struct predict *p, real *to, const real *run, size_t at, size_t n)
 		    n * sizeof(*to));
 }
 
-/* matrix_put - pack reads the device's memory: the matrix goes there first */
-static int
-matrix_put(struct predict *p, void *to, const real *from, size_t rows,
+/* pack reads the device's memory: the matrix goes there first */
+int
+predict_matrix_put(struct predict *p, void *to, const real *from, size_t rows,
     size_t cols, struct err *e)
 {
 	const struct device *d = p->device;
@@ -130,13 +136,15 @@ layer_put(struct predict *p, size_t i, const real *run, struct err *e)
 	vector_put(p, l->k_norm, run, w->k_norm, m->D);
 	vector_put(p, l->post1, run, w->post1, m->C);
 	vector_put(p, l->post2, run, w->post2, m->C);
-	if (matrix_put(p, l->qkv, run + w->qkv, p->w->qkv_rows, m->C,
-	    e) == -1 ||
-	    matrix_put(p, l->out, run + w->out, m->C, m->H * m->D, e) == -1 ||
-	    matrix_put(p, l->up, run + w->up, p->w->up_rows, m->C, e) == -1 ||
-	    matrix_put(p, l->down, run + w->down, m->C, m->F, e) == -1)
+	if (predict_matrix_put(p, l->qkv, run + w->qkv, p->w->qkv_rows, m->C,
+	    e) == -1 || predict_matrix_put(p, l->out, run + w->out, m->C,
+	    m->H * m->D, e) == -1)
 		return -1;
-	return 0;
+	if (m->sparse[i])
+		return predict_experts_put(p, i, run, e);
+	return predict_matrix_put(p, l->up, run + w->up, p->w->up_rows, m->C,
+	    e) == -1 || predict_matrix_put(p, l->down, run + w->down, m->C,
+	    m->F, e) == -1 ? -1 : 0;
 }
 
 struct predict *
@@ -165,7 +173,7 @@ predict_open(struct arena *a, struct device *d, const struct weights *w,
 	vector_put(p, p->place, run, w->place, (m->place_skip + m->T) * m->C);
 	vector_put(p, p->norm, run, w->norm, m->C);
 	vector_put(p, p->norm_b, run, w->norm_b, m->C);
-	if (matrix_put(p, p->head, run + w->head, m->V, m->C, e) == -1)
+	if (predict_matrix_put(p, p->head, run + w->head, m->V, m->C, e) == -1)
 		return NULL;
 	table = arena_array(a, p->places * m->turned + 1, sizeof(*table));
 	rope_table(&m->rope, m->turned, p->places, table);
@@ -242,6 +250,10 @@ mlp_run(struct predict *p, const struct predict_layer *l, size_t n)
 	const struct shape *m = &p->w->shape;
 	void *dev = p->device->dev;
 
+	if (l->router != NULL) {
+		predict_experts_run(p, l, n);
+		return;
+	}
 	linear(p, p->up, p->n, l->up, l->up_b, n, p->w->up_rows, m->C);
 	if (m->gated)
 		k->glu(dev, p->act, p->up, n, m->F, m->act);

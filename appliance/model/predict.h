@@ -3,6 +3,7 @@
 #define MODEL_PREDICT_H
 
 #include "appliance/engine/slab.h"
+#include "appliance/model/route.h"
 #include "appliance/model/weights.h"
 
 /*
@@ -17,6 +18,15 @@ struct predict_layer {
 	real *norm1, *norm1_b, *qkv_b, *out_b, *norm2, *norm2_b, *up_b;
 	real *down_b, *q_norm, *k_norm, *post1, *post2, *cache;
 	void *qkv, *out, *up, *down;
+	void *router, **ups, **downs;	/* of a layer with experts */
+	void *shared_gate, *shared_up, *shared_down;
+};
+
+struct predict_experts {		/* while one layer's work */
+	struct route route;
+	real *host, *logits, *weight, *in, *up, *act, *sum;
+	real *shared_up, *shared_act;
+	int32_t *row;
 };
 
 struct predict {
@@ -25,6 +35,7 @@ struct predict {
 	size_t slots, places, rows;	/* rows: most in one call */
 	struct slab slab;
 	struct predict_layer *layer;
+	struct predict_experts *experts;	/* or NULL */
 	real *token, *place, *norm, *norm_b, *rope, *local_rope;
 	void *head;
 	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;

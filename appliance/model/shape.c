@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/model/conf.h"
 #include "appliance/model/shape.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
-
-#define LARGEST	((int64_t)1 << 24)	/* of any one number */
 
 static const struct {
 	const char *name, *class;
@@ -21,6 +20,9 @@ static const struct {
 	[FAMILY_PHI3] = { "phi3", "Phi3ForCausalLM" },
 	[FAMILY_NEOX] = { "gpt_neox", "GPTNeoXForCausalLM" },
 	[FAMILY_OPT] = { "opt", "OPTForCausalLM" },
+	[FAMILY_MIXTRAL] = { "mixtral", "MixtralForCausalLM" },
+	[FAMILY_QWEN2_MOE] = { "qwen2_moe", "Qwen2MoeForCausalLM" },
+	[FAMILY_QWEN3_MOE] = { "qwen3_moe", "Qwen3MoeForCausalLM" },
 };
 
 const char *
@@ -44,7 +46,8 @@ shape_family(struct shape *s, enum family f)
 	s->family = f;
 	s->layernorm = f == FAMILY_GPT2 || f == FAMILY_NEOX || f == FAMILY_OPT;
 	s->less_one = gemma;
-	s->head_norms = f == FAMILY_QWEN3 || f == FAMILY_GEMMA3;
+	s->head_norms = f == FAMILY_QWEN3 || f == FAMILY_QWEN3_MOE ||
+	    f == FAMILY_GEMMA3;
 	s->post_norms = f == FAMILY_GEMMA2 || f == FAMILY_GEMMA3;
 	s->gated = !s->layernorm;
 	s->act = s->gated && !gemma ? ACT_SILU : f == FAMILY_OPT ? ACT_RELU :
@@ -53,67 +56,11 @@ shape_family(struct shape *s, enum family f)
 	s->place_skip = f == FAMILY_OPT ? 2 : 0;
 	s->turned = s->places ? 0 : s->D;
 	s->rope.theta = 10000;
-	s->qkv_bias = s->layernorm || f == FAMILY_QWEN2;
+	s->qkv_bias = s->layernorm || f == FAMILY_QWEN2 ||
+	    f == FAMILY_QWEN2_MOE;
 	s->out_bias = s->mlp_bias = s->layernorm;
 	s->two_ropes = f == FAMILY_GEMMA3;
 	s->embed_scale = gemma ? sqrt((double)s->C) : 0;
-}
-
-/* text_is - is a member this text */
-static bool
-text_is(struct view root, const char *name, const char *text)
-{
-	struct view raw;
-
-	return json_get(root, name, &raw) && raw.n == strlen(text) + 2 &&
-	    memcmp(raw.p + 1, text, raw.n - 2) == 0;
-}
-
-/* size_of - a whole number from 1 on; def if absent or null, 0: needed */
-static int
-size_of(struct view root, const char *name, size_t def, size_t *out,
-    struct err *e)
-{
-	struct view raw;
-	int64_t x;
-
-	*out = def;
-	if (!json_get(root, name, &raw) || json_is_null(raw))
-		return def > 0 ? 0 : err_set(e, FATE_REJECT,
-		    "config.json has no '%s'", name);
-	if (!json_integer(raw, &x) || x < 1 || x > LARGEST)
-		return err_set(e, FATE_REJECT, "config.json: '%s' is no "
-		    "number from 1 to %lld", name, (long long)LARGEST);
-	*out = (size_t)x;
-	return 0;
-}
-
-static double
-number_of(struct view root, const char *name, double def)
-{
-	struct view raw;
-	double x;
-
-	return json_get(root, name, &raw) && json_number(raw, &x) ? x : def;
-}
-
-static bool
-bool_of(struct view root, const char *name, bool def)
-{
-	struct view raw;
-	bool x;
-
-	return json_get(root, name, &raw) && json_bool(raw, &x) ? x : def;
-}
-
-/* must_be - a switch that is computed in one position only */
-static int
-must_be(struct view root, const char *name, bool want, struct err *e)
-{
-	if (bool_of(root, name, want) == want)
-		return 0;
-	return err_set(e, FATE_REJECT, "config.json: '%s' is %s, which is not "
-	    "computed", name, want ? "false" : "true");
 }
 
 /* shape_ends - bos_token_id, and eos_token_id as a number or a list */
@@ -126,15 +73,15 @@ shape_ends(struct view root, struct shape *s)
 
 	s->bos = -1;
 	if (json_get(root, "bos_token_id", &raw) && json_integer(raw, &x) &&
-	    x >= 0 && x < LARGEST)
+	    x >= 0 && x < CONF_LARGEST)
 		s->bos = (int32_t)x;
 	if (!json_get(root, "eos_token_id", &raw))
 		return;
-	if (json_integer(raw, &x) && x >= 0 && x < LARGEST)
+	if (json_integer(raw, &x) && x >= 0 && x < CONF_LARGEST)
 		s->stop[s->nstops++] = (int32_t)x;
 	else if (json_open(&it, raw, '['))
 		while (json_element(&it, &v) && s->nstops < SHAPE_STOPS)
-			if (json_integer(v, &x) && x >= 0 && x < LARGEST)
+			if (json_integer(v, &x) && x >= 0 && x < CONF_LARGEST)
 				s->stop[s->nstops++] = (int32_t)x;
 }
 
@@ -156,7 +103,7 @@ shape_act(struct view root, const char *name, struct shape *s, struct err *e)
 	if (!json_get(root, name, &raw) || json_is_null(raw))
 		return 0;
 	for (size_t i = 0; i < BASE_COUNT(acts); i++)
-		if (text_is(root, name, acts[i].name)) {
+		if (conf_is(root, name, acts[i].name)) {
 			s->act = acts[i].act;
 			return 0;
 		}
@@ -167,21 +114,22 @@ shape_act(struct view root, const char *name, struct shape *s, struct err *e)
 static int
 shape_gpt2(struct view root, struct shape *s, struct err *e)
 {
-	if (size_of(root, "vocab_size", 0, &s->V, e) == -1 ||
-	    size_of(root, "n_positions", 1024, &s->T, e) == -1 ||
-	    size_of(root, "n_embd", 0, &s->C, e) == -1 ||
-	    size_of(root, "n_layer", 0, &s->L, e) == -1 ||
-	    size_of(root, "n_head", 0, &s->H, e) == -1 ||
-	    size_of(root, "n_inner", 4 * s->C, &s->F, e) == -1 ||
-	    must_be(root, "scale_attn_weights", true, e) == -1 ||
-	    must_be(root, "scale_attn_by_inverse_layer_idx", false, e) == -1 ||
-	    must_be(root, "add_cross_attention", false, e) == -1)
+	if (conf_size(root, "vocab_size", 0, &s->V, e) == -1 ||
+	    conf_size(root, "n_positions", 1024, &s->T, e) == -1 ||
+	    conf_size(root, "n_embd", 0, &s->C, e) == -1 ||
+	    conf_size(root, "n_layer", 0, &s->L, e) == -1 ||
+	    conf_size(root, "n_head", 0, &s->H, e) == -1 ||
+	    conf_size(root, "n_inner", 4 * s->C, &s->F, e) == -1 ||
+	    conf_must(root, "scale_attn_weights", true, e) == -1 ||
+	    conf_must(root, "scale_attn_by_inverse_layer_idx", false,
+	    e) == -1 || conf_must(root, "add_cross_attention", false,
+	    e) == -1)
 		return -1;
 	s->G = s->H;
 	s->D = s->C / s->H;
 	shape_family(s, FAMILY_GPT2);
-	s->eps = number_of(root, "layer_norm_epsilon", 1e-5);
-	s->tied = bool_of(root, "tie_word_embeddings", true);
+	s->eps = conf_number(root, "layer_norm_epsilon", 1e-5);
+	s->tied = conf_bool(root, "tie_word_embeddings", true);
 	return shape_act(root, "activation_function", s, e);
 }
 
@@ -190,17 +138,17 @@ shape_opt(struct view root, struct shape *s, struct err *e)
 {
 	size_t project;
 
-	if (size_of(root, "vocab_size", 0, &s->V, e) == -1 ||
-	    size_of(root, "max_position_embeddings", 2048, &s->T, e) == -1 ||
-	    size_of(root, "hidden_size", 0, &s->C, e) == -1 ||
-	    size_of(root, "num_hidden_layers", 0, &s->L, e) == -1 ||
-	    size_of(root, "num_attention_heads", 0, &s->H, e) == -1 ||
-	    size_of(root, "ffn_dim", 0, &s->F, e) == -1 ||
-	    size_of(root, "word_embed_proj_dim", s->C, &project, e) == -1 ||
-	    must_be(root, "do_layer_norm_before", true, e) == -1 ||
-	    must_be(root, "_remove_final_layer_norm", false, e) == -1 ||
-	    must_be(root, "layer_norm_elementwise_affine", true, e) == -1 ||
-	    must_be(root, "enable_bias", true, e) == -1)
+	if (conf_size(root, "vocab_size", 0, &s->V, e) == -1 ||
+	    conf_size(root, "max_position_embeddings", 2048, &s->T, e) == -1 ||
+	    conf_size(root, "hidden_size", 0, &s->C, e) == -1 ||
+	    conf_size(root, "num_hidden_layers", 0, &s->L, e) == -1 ||
+	    conf_size(root, "num_attention_heads", 0, &s->H, e) == -1 ||
+	    conf_size(root, "ffn_dim", 0, &s->F, e) == -1 ||
+	    conf_size(root, "word_embed_proj_dim", s->C, &project, e) == -1 ||
+	    conf_must(root, "do_layer_norm_before", true, e) == -1 ||
+	    conf_must(root, "_remove_final_layer_norm", false, e) == -1 ||
+	    conf_must(root, "layer_norm_elementwise_affine", true, e) == -1 ||
+	    conf_must(root, "enable_bias", true, e) == -1)
 		return -1;
 	if (project != s->C)
 		return err_set(e, FATE_REJECT, "config.json: "
@@ -210,7 +158,7 @@ shape_opt(struct view root, struct shape *s, struct err *e)
 	s->D = s->C / s->H;
 	shape_family(s, FAMILY_OPT);
 	s->eps = 1e-5;			/* PyTorch's; the file has none */
-	s->tied = bool_of(root, "tie_word_embeddings", true);
+	s->tied = conf_bool(root, "tie_word_embeddings", true);
 	return shape_act(root, "activation_function", s, e);
 }
 
@@ -240,21 +188,22 @@ static int
 shape_rope(struct view root, struct shape *s, struct err *e)
 {
 	bool neox = s->family == FAMILY_NEOX;
-	double part = number_of(root, neox ? "rotary_pct" :
+	double part = conf_number(root, neox ? "rotary_pct" :
 	    "partial_rotary_factor", neox ? 0.25 : 1);
 	struct view v;
 	size_t old;
 
 	if (json_get(root, "rope_parameters", &v))
-		part = number_of(v, "partial_rotary_factor", part);
+		part = conf_number(v, "partial_rotary_factor", part);
 	s->turned = part > 0 && part <= 1 ? (size_t)(part * (double)s->D) : 0;
 	if (s->turned < 2 || s->turned % 2 != 0)
 		return err_set(e, FATE_REJECT, "a head of %zu channels cannot "
 		    "be turned in pairs", s->turned);
-	s->rope.theta = number_of(root, neox ? "rotary_emb_base" :
-	    "rope_theta", s->two_ropes ? 1e6 : 10000);
-	s->local_rope.theta = number_of(root, "rope_local_base_freq", 10000);
-	if (size_of(root, "original_max_position_embeddings", s->family ==
+	s->rope.theta = conf_number(root, neox ? "rotary_emb_base" :
+	    "rope_theta", s->two_ropes || s->family == FAMILY_MIXTRAL ? 1e6 :
+	    10000);
+	s->local_rope.theta = conf_number(root, "rope_local_base_freq", 10000);
+	if (conf_size(root, "original_max_position_embeddings", s->family ==
 	    FAMILY_PHI3 ? 4096 : SIZE_MAX, &old, e) == -1)
 		return -1;
 	s->rope.original = old == SIZE_MAX ? 0 : old;
@@ -274,8 +223,8 @@ shape_rope(struct view root, struct shape *s, struct err *e)
 static void
 local_layers(struct view root, struct shape *s)
 {
-	size_t from = (size_t)number_of(root, "max_window_layers", 28);
-	size_t every = (size_t)number_of(root, "sliding_window_pattern", 6);
+	size_t from = (size_t)conf_number(root, "max_window_layers", 28);
+	size_t every = (size_t)conf_number(root, "sliding_window_pattern", 6);
 
 	for (size_t i = 0; i < s->L; i++)
 		switch (s->family) {
@@ -319,19 +268,25 @@ layer_list(struct view list, struct shape *s, struct err *e)
 static int
 shape_window(struct view root, struct shape *s, struct err *e)
 {
-	bool qwen = s->family == FAMILY_QWEN2 || s->family == FAMILY_QWEN3;
+	bool moe = s->family == FAMILY_QWEN2_MOE ||
+	    s->family == FAMILY_QWEN3_MOE;
+	bool qwen = moe || s->family == FAMILY_QWEN2 ||
+	    s->family == FAMILY_QWEN3;
 	bool llama = s->family == FAMILY_LLAMA || s->family == FAMILY_NEOX ||
 	    s->family == FAMILY_GEMMA;
-	size_t def = s->family == FAMILY_PHI3 ? 0 : 4096;
+	size_t def = s->family == FAMILY_PHI3 || s->family ==
+	    FAMILY_MIXTRAL ? 0 : 4096;
 	struct view raw;
 	bool any = false;
 
-	if (llama || (qwen && !bool_of(root, "use_sliding_window", false)))
+	if (llama || (qwen && !conf_bool(root, "use_sliding_window", false)))
 		return 0;
+	if (moe)			/* its versions do not agree where */
+		return conf_must(root, "use_sliding_window", false, e);
 	if (json_get(root, "sliding_window", &raw))
 		def = 0;
 	if (json_get(root, "sliding_window", &raw) && !json_is_null(raw)) {
-		if (size_of(root, "sliding_window", 0, &s->window, e) == -1)
+		if (conf_size(root, "sliding_window", 0, &s->window, e) == -1)
 			return -1;
 	} else
 		s->window = def;
@@ -353,22 +308,72 @@ shape_biases(struct view root, struct shape *s)
 {
 	switch (s->family) {
 	case FAMILY_LLAMA:
-		s->mlp_bias = bool_of(root, "mlp_bias", false);
+		s->mlp_bias = conf_bool(root, "mlp_bias", false);
 		/* fall through */
 	case FAMILY_QWEN3:
+	case FAMILY_QWEN3_MOE:
 	case FAMILY_GEMMA:
 	case FAMILY_GEMMA2:
 	case FAMILY_GEMMA3:
-		s->qkv_bias = s->out_bias = bool_of(root, "attention_bias",
+		s->qkv_bias = s->out_bias = conf_bool(root, "attention_bias",
 		    false);
 		break;
 	case FAMILY_NEOX:
-		s->qkv_bias = s->out_bias = bool_of(root, "attention_bias",
+		s->qkv_bias = s->out_bias = conf_bool(root, "attention_bias",
 		    true);
+		break;
+	case FAMILY_QWEN2_MOE:
+		s->qkv_bias = conf_bool(root, "qkv_bias", true);
 		break;
 	default:
 		break;
 	}
+}
+
+/* dense_layers - those whose MLP has no experts */
+static void
+dense_layers(struct view root, struct shape *s)
+{
+	size_t every = (size_t)conf_number(root, "decoder_sparse_step", 1);
+	struct json_iter it;
+	struct view list, v;
+	int64_t x;
+
+	for (size_t i = 0; i < s->L; i++)
+		s->sparse[i] = s->family == FAMILY_MIXTRAL ||
+		    (every > 0 && (i + 1) % every == 0);
+	if (json_get(root, "mlp_only_layers", &list) &&
+	    json_open(&it, list, '['))
+		while (json_element(&it, &v))
+			if (json_integer(v, &x) && x >= 0 &&
+			    (size_t)x < s->L)
+				s->sparse[x] = false;
+}
+
+/* shape_experts - how many, how wide, and in which layers */
+static int
+shape_experts(struct view root, struct shape *s, struct err *e)
+{
+	bool mixtral = s->family == FAMILY_MIXTRAL;
+	struct view raw;
+
+	if (!mixtral && s->family != FAMILY_QWEN2_MOE &&
+	    s->family != FAMILY_QWEN3_MOE)
+		return 0;
+	if (conf_size(root, mixtral || !json_get(root, "num_experts", &raw) ?
+	    "num_local_experts" : "num_experts", 0, &s->E, e) == -1 ||
+	    conf_size(root, "num_experts_per_tok", 0, &s->K, e) == -1 ||
+	    conf_size(root, "moe_intermediate_size", mixtral ? s->F : 0,
+	    &s->EF, e) == -1 || (s->family == FAMILY_QWEN2_MOE &&
+	    conf_size(root, "shared_expert_intermediate_size", 5632, &s->SF,
+	    e) == -1))
+		return -1;
+	s->norm_chosen = mixtral || conf_bool(root, "norm_topk_prob", false);
+	dense_layers(root, s);
+	if (s->K <= s->E && s->E * s->L <= 1 << 16)
+		return 0;
+	return err_set(e, FATE_REJECT, "config.json: %zu of %zu experts "
+	    "cannot be chosen", s->K, s->E);
 }
 
 /* shape_gemma - scores and logits with caps, a scale of its own */
@@ -376,12 +381,12 @@ static void
 shape_gemma(struct view root, struct shape *s)
 {
 	bool two = s->family == FAMILY_GEMMA2;
-	double scalar = number_of(root, "query_pre_attn_scalar", 256);
+	double scalar = conf_number(root, "query_pre_attn_scalar", 256);
 	struct view raw;
 
-	s->score_cap = number_of(root, "attn_logit_softcapping", two &&
+	s->score_cap = conf_number(root, "attn_logit_softcapping", two &&
 	    !json_get(root, "attn_logit_softcapping", &raw) ? 50 : 0);
-	s->logit_cap = number_of(root, "final_logit_softcapping", two &&
+	s->logit_cap = conf_number(root, "final_logit_softcapping", two &&
 	    !json_get(root, "final_logit_softcapping", &raw) ? 30 : 0);
 	s->score_scale = scalar > 0 ? 1 / sqrt(scalar) : 0;
 }
@@ -389,7 +394,7 @@ shape_gemma(struct view root, struct shape *s)
 static size_t
 head_size(const struct shape *s, enum family f)
 {
-	if (f == FAMILY_QWEN3)
+	if (f == FAMILY_QWEN3)		/* and not qwen3_moe */
 		return 128;
 	if (f == FAMILY_GEMMA || f == FAMILY_GEMMA2 || f == FAMILY_GEMMA3)
 		return 256;
@@ -404,24 +409,24 @@ shape_common(struct view root, enum family f, struct shape *s, struct err *e)
 	    f == FAMILY_GEMMA3, neox = f == FAMILY_NEOX;
 	struct view raw;
 
-	if (size_of(root, "vocab_size", 0, &s->V, e) == -1 ||
-	    size_of(root, "max_position_embeddings", f == FAMILY_PHI3 ? 4096 :
+	if (conf_size(root, "vocab_size", 0, &s->V, e) == -1 ||
+	    conf_size(root, "max_position_embeddings", f == FAMILY_PHI3 ? 4096 :
 	    2048, &s->T, e) == -1 ||
-	    size_of(root, "hidden_size", 0, &s->C, e) == -1 ||
-	    size_of(root, "num_hidden_layers", 0, &s->L, e) == -1 ||
-	    size_of(root, "num_attention_heads", 0, &s->H, e) == -1 ||
-	    size_of(root, "num_key_value_heads", s->H, &s->G, e) == -1 ||
-	    size_of(root, "head_dim", head_size(s, f), &s->D, e) == -1 ||
-	    size_of(root, "intermediate_size", 0, &s->F, e) == -1 ||
-	    must_be(root, "use_bidirectional_attention", false, e) == -1)
+	    conf_size(root, "hidden_size", 0, &s->C, e) == -1 ||
+	    conf_size(root, "num_hidden_layers", 0, &s->L, e) == -1 ||
+	    conf_size(root, "num_attention_heads", 0, &s->H, e) == -1 ||
+	    conf_size(root, "num_key_value_heads", s->H, &s->G, e) == -1 ||
+	    conf_size(root, "head_dim", head_size(s, f), &s->D, e) == -1 ||
+	    conf_size(root, "intermediate_size", 0, &s->F, e) == -1 ||
+	    conf_must(root, "use_bidirectional_attention", false, e) == -1)
 		return -1;
 	if (s->L > SHAPE_LAYERS)
 		return shape_check(s, e);
 	shape_family(s, f);
-	s->eps = number_of(root, neox ? "layer_norm_eps" : "rms_norm_eps",
-	    neox || f == FAMILY_PHI3 ? 1e-5 : 1e-6);
-	s->tied = bool_of(root, "tie_word_embeddings", gemma);
-	s->parallel = neox && bool_of(root, "use_parallel_residual", true);
+	s->eps = conf_number(root, neox ? "layer_norm_eps" : "rms_norm_eps",
+	    neox || f == FAMILY_PHI3 || f == FAMILY_MIXTRAL ? 1e-5 : 1e-6);
+	s->tied = conf_bool(root, "tie_word_embeddings", gemma);
+	s->parallel = neox && conf_bool(root, "use_parallel_residual", true);
 	if (neox)
 		s->G = s->H;
 	/* Gemma 1 came with 'hidden_act' gelu and meant gelu by tanh */
@@ -433,8 +438,8 @@ shape_common(struct view root, enum family f, struct shape *s, struct err *e)
 	shape_biases(root, s);
 	if (f == FAMILY_GEMMA2 || f == FAMILY_GEMMA3)
 		shape_gemma(root, s);
-	return shape_rope(root, s, e) == -1 || shape_window(root, s, e) == -1 ?
-	    -1 : 0;
+	return shape_experts(root, s, e) == -1 || shape_rope(root, s, e) ==
+	    -1 || shape_window(root, s, e) == -1 ? -1 : 0;
 }
 
 static int
@@ -446,7 +451,7 @@ shape_named(struct view root, struct shape *s, struct err *e)
 		return err_set(e, FATE_REJECT, "config.json has no "
 		    "'model_type'");
 	for (enum family f = 0; f < FAMILIES; f++)
-		if (text_is(root, "model_type", families[f].name))
+		if (conf_is(root, "model_type", families[f].name))
 			return f == FAMILY_GPT2 ? shape_gpt2(root, s, e) :
 			    f == FAMILY_OPT ? shape_opt(root, s, e) :
 			    shape_common(root, f, s, e);
@@ -486,7 +491,8 @@ shape_check(const struct shape *s, struct err *e)
 		return err_set(e, FATE_REJECT, "a head of %zu channels cannot "
 		    "be turned in pairs", s->turned);
 	if (s->C > 65536 || s->L > SHAPE_LAYERS || s->H > 1024 ||
-	    s->D > 4096 || s->F > 1 << 20 || s->V > 1 << 22)
+	    s->D > 4096 || s->F > 1 << 20 || s->EF > 1 << 20 ||
+	    s->SF > 1 << 20 || s->V > 1 << 22)
 		return err_set(e, FATE_REJECT, "a size in the model's shape is "
 		    "out of all proportion");
 	return 0;

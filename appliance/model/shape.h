@@ -14,7 +14,8 @@
 enum family {
 	FAMILY_GPT2, FAMILY_LLAMA, FAMILY_MISTRAL, FAMILY_QWEN2, FAMILY_QWEN3,
 	FAMILY_GEMMA, FAMILY_GEMMA2, FAMILY_GEMMA3, FAMILY_PHI3, FAMILY_NEOX,
-	FAMILY_OPT, FAMILIES
+	FAMILY_OPT, FAMILY_MIXTRAL, FAMILY_QWEN2_MOE, FAMILY_QWEN3_MOE,
+	FAMILIES
 };
 
 #define SHAPE_STOPS	8
@@ -26,6 +27,10 @@ struct shape {
 	size_t C, L;			/* channels, layers */
 	size_t H, G, D;			/* query, key/value heads; a head */
 	size_t F;			/* hidden channels of the MLP */
+	size_t E, K;			/* experts; chosen for a row; 0: none */
+	size_t EF, SF;			/* an expert's F; of one for all rows */
+	bool norm_chosen;		/* their weights add up to 1 */
+	bool sparse[SHAPE_LAYERS];	/* layers with experts */
 	double eps;			/* of norms */
 	bool tied;			/* the head is the token table */
 	bool qkv_bias, out_bias, mlp_bias;

@@ -139,6 +139,31 @@ scalar_of(const struct shape *s)
 	return fabs(x - round(x)) < 1e-9 * x ? round(x) : x;
 }
 
+static void
+print_experts(const struct shape *s, struct buf *b)
+{
+	bool mixtral = s->family == FAMILY_MIXTRAL, any = false;
+
+	if (s->E == 0)
+		return;
+	print_size(b, mixtral ? "num_local_experts" : "num_experts", s->E);
+	print_size(b, "num_experts_per_tok", s->K);
+	if (mixtral)
+		return;
+	print_size(b, "moe_intermediate_size", s->EF);
+	if (s->SF > 0)
+		print_size(b, "shared_expert_intermediate_size", s->SF);
+	print_bool(b, "norm_topk_prob", s->norm_chosen);
+	print_size(b, "decoder_sparse_step", 1);
+	buf_str(b, ",\n \"mlp_only_layers\": [");
+	for (size_t i = 0; i < s->L; i++)
+		if (!s->sparse[i]) {
+			buf_printf(b, "%s%zu", any ? ", " : "", i);
+			any = true;
+		}
+	buf_char(b, ']');
+}
+
 /* print_window - and which layers have it, where a family lets them differ */
 static void
 print_window(const struct shape *s, struct buf *b)
@@ -149,6 +174,10 @@ print_window(const struct shape *s, struct buf *b)
 	if (s->family == FAMILY_LLAMA || s->family == FAMILY_NEOX ||
 	    s->family == FAMILY_GEMMA)
 		return;
+	if (s->family == FAMILY_QWEN2_MOE || s->family == FAMILY_QWEN3_MOE) {
+		print_bool(b, "use_sliding_window", false);
+		return;
+	}
 	if (qwen)
 		print_bool(b, "use_sliding_window", s->window > 0);
 	if (s->window > 0)
@@ -183,7 +212,11 @@ print_common(const struct shape *s, struct buf *b)
 		print_text(b, "hidden_activation", act_name(s));
 	print_rope(s, b);
 	print_window(s, b);
-	print_bool(b, "attention_bias", s->qkv_bias);
+	print_experts(s, b);
+	if (s->family == FAMILY_QWEN2_MOE)
+		print_bool(b, "qkv_bias", s->qkv_bias);
+	else
+		print_bool(b, "attention_bias", s->qkv_bias);
 	if (s->family == FAMILY_LLAMA)
 		print_bool(b, "mlp_bias", s->mlp_bias);
 	if (neox)

@@ -23,9 +23,32 @@ bias_add(struct weights *w, bool there, size_t n)
 	return there ? weight_add(w, 1, n) : NO_WEIGHT;
 }
 
+/* experts_layout - each matrix is a parameter of its own */
+static void
+experts_layout(struct weights *w, struct layer *l)
+{
+	const struct shape *s = &w->shape;
+	size_t at;
+
+	l->router = weight_add(w, s->E, s->C);
+	for (size_t e = 0; e < s->E; e++) {
+		at = weight_add(w, 2 * s->EF, s->C);
+		l->ups = e == 0 ? at : l->ups;
+	}
+	for (size_t e = 0; e < s->E; e++) {
+		at = weight_add(w, s->C, s->EF);
+		l->downs = e == 0 ? at : l->downs;
+	}
+	if (s->SF == 0)
+		return;
+	l->shared_gate = weight_add(w, 1, s->C);
+	l->shared_up = weight_add(w, 2 * s->SF, s->C);
+	l->shared_down = weight_add(w, s->C, s->SF);
+}
+
 /* layer_layout - one layer, in the order of its use */
 static void
-layer_layout(struct weights *w, struct layer *l)
+layer_layout(struct weights *w, struct layer *l, bool sparse)
 {
 	const struct shape *s = &w->shape;
 
@@ -40,10 +63,17 @@ layer_layout(struct weights *w, struct layer *l)
 	l->post1 = bias_add(w, s->post_norms, s->C);
 	l->norm2 = weight_add(w, 1, s->C);
 	l->norm2_b = bias_add(w, s->layernorm, s->C);
-	l->up = weight_add(w, w->up_rows, s->C);
-	l->up_b = bias_add(w, s->mlp_bias, w->up_rows);
-	l->down = weight_add(w, s->C, s->F);
-	l->down_b = bias_add(w, s->mlp_bias, s->C);
+	l->up = l->down = l->up_b = l->down_b = NO_WEIGHT;
+	l->router = l->ups = l->downs = NO_WEIGHT;
+	l->shared_gate = l->shared_up = l->shared_down = NO_WEIGHT;
+	if (sparse)
+		experts_layout(w, l);
+	else {
+		l->up = weight_add(w, w->up_rows, s->C);
+		l->up_b = bias_add(w, s->mlp_bias, w->up_rows);
+		l->down = weight_add(w, s->C, s->F);
+		l->down_b = bias_add(w, s->mlp_bias, s->C);
+	}
 	l->post2 = bias_add(w, s->post_norms, s->C);
 }
 
@@ -51,7 +81,7 @@ void
 weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 {
 	*w = (struct weights){ .shape = *s };
-	w->v = arena_array(a, s->L * 16 + 5, sizeof(*w->v));
+	w->v = arena_array(a, s->L * (20 + 2 * s->E) + 5, sizeof(*w->v));
 	w->layer = arena_array(a, s->L, sizeof(*w->layer));
 	w->qkv_rows = (s->H + 2 * s->G) * s->D;
 	w->up_rows = s->gated ? 2 * s->F : s->F;
@@ -59,7 +89,7 @@ weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 	w->place = s->places ? weight_add(w, s->place_skip + s->T, s->C) :
 	    NO_WEIGHT;
 	for (size_t i = 0; i < s->L; i++)
-		layer_layout(w, &w->layer[i]);
+		layer_layout(w, &w->layer[i], s->sparse[i]);
 	w->norm = weight_add(w, 1, s->C);
 	w->norm_b = bias_add(w, s->layernorm, s->C);
 	w->head = s->tied ? w->token : weight_add(w, s->V, s->C);
@@ -103,8 +133,22 @@ weights_init(const struct weights *w, uint64_t seed, real *run)
 		init_ones(run, l->k_norm, s->D);
 		init_run(run, l->qkv, w->qkv_rows * s->C, 0.02, seed);
 		init_run(run, l->out, s->C * s->H * s->D, less, seed);
-		init_run(run, l->up, w->up_rows * s->C, 0.02, seed);
-		init_run(run, l->down, s->C * s->F, less, seed);
+		if (s->sparse[i]) {
+			init_run(run, l->router, l->downs - l->router, 0.02,
+			    seed);
+			init_run(run, l->downs, s->E * s->C * s->EF, less,
+			    seed);
+		} else {
+			init_run(run, l->up, w->up_rows * s->C, 0.02, seed);
+			init_run(run, l->down, s->C * s->F, less, seed);
+		}
+		if (l->shared_up != NO_WEIGHT) {
+			init_run(run, l->shared_gate, s->C, 0.02, seed);
+			init_run(run, l->shared_up, 2 * s->SF * s->C, 0.02,
+			    seed);
+			init_run(run, l->shared_down, s->C * s->SF, less,
+			    seed);
+		}
 	}
 	init_ones(run, w->norm, s->C);
 	if (!s->tied)

@@ -19,6 +19,9 @@ struct layer {				/* offsets in reals, or NO_WEIGHT */
 	size_t norm1, norm1_b, qkv, qkv_b, out, out_b;
 	size_t norm2, norm2_b, up, up_b, down, down_b;
 	size_t q_norm, k_norm, post1, post2;
+	/* with experts instead of up and down: E of [2 EF,C] and of [C,EF]
+	 * below one another, and those for all rows */
+	size_t router, ups, downs, shared_gate, shared_up, shared_down;
 };
 
 struct weight {				/* one parameter */

@@ -105,14 +105,39 @@ CASES = {
     "opt": dict(model_type="opt", vocab_size=43, hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
                 ffn_dim=48, max_position_embeddings=64, do_layer_norm_before=True, activation_function="relu",
                 word_embed_proj_dim=32, bos_token_id=2, eos_token_id=2, pad_token_id=None),
+    "mixtral": dict(model_type="mixtral", **moe(num_local_experts=5, sliding_window=7)),
+    "qwen2-moe": dict(model_type="qwen2_moe", **moe(
+        num_experts=6, moe_intermediate_size=20, shared_expert_intermediate_size=24, norm_topk_prob=False,
+        decoder_sparse_step=1, mlp_only_layers=[], use_sliding_window=False)),
+    "qwen3-moe": dict(model_type="qwen3_moe", **moe(
+        num_hidden_layers=3, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=20, norm_topk_prob=True,
+        decoder_sparse_step=1, mlp_only_layers=[1], head_dim=16, use_sliding_window=False)),
 }
 for k in ("num_key_value_heads", "rope_theta", "rms_norm_eps"):
     del CASES["neox"][k], CASES["neox-serial"][k]
 
 
+def experts(name, p, mixtral):
+    """transformers 5 keeps all experts' matrices as one, files have each"""
+    front, kind = name.replace(".mlp.", ".block_sparse_moe." if mixtral else ".mlp.").rsplit(".", 1)
+    for e in range(len(p)):
+        F = p.shape[1] // 2
+        if kind == "down_proj":
+            yield f"{front}.{e}.{'w2' if mixtral else 'down_proj'}.weight", p, lambda x, e=e: x[e]
+        else:
+            yield f"{front}.{e}.{'w1' if mixtral else 'gate_proj'}.weight", p, lambda x, e=e: x[e, :F]
+            yield f"{front}.{e}.{'w3' if mixtral else 'up_proj'}.weight", p, lambda x, e=e: x[e, F:]
+
+
 def files(model):
     """names of the file's tensors, with a way to get at each part of a parameter"""
+    mixtral = model.config.model_type == "mixtral"
     for name, p in model.named_parameters():
+        if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            yield from experts(name, p, mixtral)
+            continue
+        if mixtral:
+            name = name.replace(".mlp.", ".block_sparse_moe.")
         if model.config.model_type == "gpt_neox":
             name = name.replace("lm_head.", "embed_out.")
         yield name, p, lambda x: x
@@ -138,6 +163,7 @@ def case(name, config, out):
     args = dict(config)
     c = AutoConfig.for_model(args.pop("model_type"), **args)
     torch.manual_seed(1)
+    c._experts_implementation = "eager"
     model = AutoModelForCausalLM.from_config(c, attn_implementation="eager", dtype=torch.float64).eval()
     new = json.loads(model.config.to_json_string())
     new.pop("transformers_version", None)
