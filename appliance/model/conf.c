@@ -30,6 +30,16 @@ conf_size(struct view root, const char *name, size_t def, size_t *out,
 	return 0;
 }
 
+size_t
+conf_count(struct view root, const char *name, size_t def)
+{
+	struct view raw;
+	int64_t x;
+
+	return json_get(root, name, &raw) && json_integer(raw, &x) &&
+	    x >= 0 && x <= CONF_LARGEST ? (size_t)x : def;
+}
+
 double
 conf_number(struct view root, const char *name, double def)
 {

@@ -16,6 +16,9 @@ bool conf_is(struct view root, const char *name, const char *text);
 int conf_size(struct view root, const char *name, size_t def, size_t *out,
     struct err *);
 
+/* conf_count - a whole number from 0 on; def if it is anything else */
+size_t conf_count(struct view root, const char *name, size_t def);
+
 /* conf_number, conf_bool - def if it is absent or something else */
 double conf_number(struct view root, const char *name, double def);
 bool conf_bool(struct view root, const char *name, bool def);

@@ -80,7 +80,10 @@ attention_of(struct view o, struct rope *r, struct err *e)
 	if (r->attention == 0 && one > 0 && all > 0 && r->factor > 1)
 		r->attention = (0.1 * one * log(r->factor) + 1) /
 		    (0.1 * all * log(r->factor) + 1);
-	return 0;
+	if (r->attention < 1e6)
+		return 0;
+	return err_set(e, FATE_REJECT, "config.json: RoPE's attention factor "
+	    "is out of all proportion");
 }
 
 int

@@ -223,8 +223,8 @@ shape_rope(struct view root, struct shape *s, struct err *e)
 static void
 local_layers(struct view root, struct shape *s)
 {
-	size_t from = (size_t)conf_number(root, "max_window_layers", 28);
-	size_t every = (size_t)conf_number(root, "sliding_window_pattern", 6);
+	size_t from = conf_count(root, "max_window_layers", 28);
+	size_t every = conf_count(root, "sliding_window_pattern", 6);
 
 	for (size_t i = 0; i < s->L; i++)
 		switch (s->family) {
@@ -334,7 +334,7 @@ shape_biases(struct view root, struct shape *s)
 static void
 dense_layers(struct view root, struct shape *s)
 {
-	size_t every = (size_t)conf_number(root, "decoder_sparse_step", 1);
+	size_t every = conf_count(root, "decoder_sparse_step", 1);
 	struct json_iter it;
 	struct view list, v;
 	int64_t x;

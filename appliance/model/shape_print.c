@@ -104,6 +104,17 @@ print_opt(const struct shape *s, struct buf *b)
 	print_text(b, "activation_function", act_name(s));
 }
 
+/* part_of - of a head that is turned; its product with the head's size is cut
+ * to a whole number by whoever reads it */
+static double
+part_of(const struct shape *s)
+{
+	double D = (double)s->D, x = (double)s->turned / D;
+
+	return (size_t)(x * D) == s->turned ? x : ((double)s->turned + 0.5) /
+	    D;
+}
+
 static void
 print_rope(const struct shape *s, struct buf *b)
 {
@@ -113,7 +124,7 @@ print_rope(const struct shape *s, struct buf *b)
 	    s->rope.theta);
 	if (neox || s->turned != s->D)
 		print_number(b, neox ? "rotary_pct" : "partial_rotary_factor",
-		    (double)s->turned / (double)s->D);
+		    part_of(s));
 	if (s->two_ropes)
 		print_number(b, "rope_local_base_freq", s->local_rope.theta);
 	if (s->rope.kind == ROPE_PLAIN) {

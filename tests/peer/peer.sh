@@ -82,7 +82,8 @@ for arch in gpt2 llama; do
 done
 
 # models that transformers saved, as they are and trained further by us
-for case in llama-biases llama3 mistral qwen2 qwen3 gemma gemma2 gemma3 phi3 phi4-mini neox opt; do
+for case in llama-biases llama3 mistral qwen2 qwen3 gemma gemma2 gemma3 phi3 phi4-mini neox opt \
+    mixtral qwen2-moe qwen3-moe; do
 	py "$here/family.py" ./saved $case ./bpe.json >/dev/null 2>&1
 	quern train -q -j 2 out=./ours base=./saved context=64 batch=4 steps=4 warmup=0 lr=0.01 <licences.jsonl
 	for at in saved ours; do
