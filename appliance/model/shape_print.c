@@ -19,11 +19,14 @@ print_size(struct buf *b, const char *name, size_t x)
 	buf_printf(b, ",\n \"%s\": %zu", name, x);
 }
 
+/* print_number - transformers 5 refuses 30 where it wants 30.0 */
 static void
 print_number(struct buf *b, const char *name, double x)
 {
 	buf_printf(b, ",\n \"%s\": ", name);
 	buf_json_num(b, x);
+	if (x == floor(x) && fabs(x) < 1e15)
+		buf_str(b, ".0");
 }
 
 static void
@@ -139,15 +142,16 @@ print_rope(const struct shape *s, struct buf *b)
 	buf_char(b, '}');
 }
 
-/* scalar_of - what scores are divided by the root of; a whole number stays
+/* print_scalar - what scores are divided by the root of; a whole number stays
  * one, transformers wants it so */
-static double
-scalar_of(const struct shape *s)
+static void
+print_scalar(const struct shape *s, struct buf *b)
 {
 	double x = s->score_scale > 0 ? 1 / (s->score_scale *
 	    s->score_scale) : (double)s->D;
 
-	return fabs(x - round(x)) < 1e-9 * x ? round(x) : x;
+	buf_str(b, ",\n \"query_pre_attn_scalar\": ");
+	buf_json_num(b, fabs(x - round(x)) < 1e-9 * x ? round(x) : x);
 }
 
 static void
@@ -233,7 +237,7 @@ print_common(const struct shape *s, struct buf *b)
 	if (neox)
 		print_bool(b, "use_parallel_residual", s->parallel);
 	if (s->post_norms) {
-		print_number(b, "query_pre_attn_scalar", scalar_of(s));
+		print_scalar(s, b);
 		print_cap(b, "attn_logit_softcapping", s->score_cap);
 		print_cap(b, "final_logit_softcapping", s->logit_cap);
 	}
