@@ -99,29 +99,6 @@ open_vocab(struct opening *o, struct view vocab, struct err *e)
 	return bpe_source_name(b, o->a, o->named, e);
 }
 
-/* merge_sides - "a b", or ["a","b"] */
-static bool
-merge_sides(struct arena *a, struct view v, struct view *left,
-    struct view *right)
-{
-	struct json_iter it;
-	struct view one, two, text;
-	const char *blank;
-
-	if (json_open(&it, v, '['))
-		return json_element(&it, &one) && json_element(&it, &two) &&
-		    json_string(a, one, left) && json_string(a, two, right);
-	if (!json_string(a, v, &text))
-		return false;
-	blank = memchr(text.p, ' ', text.n);
-	if (blank == NULL || memchr(blank + 1, ' ', text.n - 1 -
-	    (size_t)(blank - text.p)) != NULL)
-		return false;
-	*left = (struct view){ text.p, (size_t)(blank - text.p) };
-	*right = (struct view){ blank + 1, text.n - left->n - 1 };
-	return true;
-}
-
 /* open_merge - one rule; all three tokens must be in the vocabulary */
 static int
 open_merge(struct opening *o, struct view v, uint32_t rank, struct err *e)
@@ -132,7 +109,7 @@ open_merge(struct opening *o, struct view v, uint32_t rank, struct err *e)
 	char *joined;
 
 	b->rule[rank].id = BPE_NONE;
-	if (!merge_sides(o->a, v, &left, &right))
+	if (!bpe_merge_sides(o->a, v, &left, &right))
 		return err_set(e, FATE_REJECT, "model.merges: rule %u is no "
 		    "pair", rank);
 	if (!token_bytes(o->a, left, &l) || !token_bytes(o->a, right, &r))

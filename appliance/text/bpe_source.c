@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_source.h"
+#include "appliance/text/json.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -89,4 +90,26 @@ bpe_source_name(struct bpe_source *b, struct arena *a, const bool *named,
 			    "byte %d: no byte-level vocabulary", i);
 	}
 	return 0;
+}
+
+bool
+bpe_merge_sides(struct arena *a, struct view v, struct view *left,
+    struct view *right)
+{
+	struct json_iter it;
+	struct view one, two, text;
+	const char *blank;
+
+	if (json_open(&it, v, '['))
+		return json_element(&it, &one) && json_element(&it, &two) &&
+		    json_string(a, one, left) && json_string(a, two, right);
+	if (!json_string(a, v, &text))
+		return false;
+	blank = memchr(text.p, ' ', text.n);
+	if (blank == NULL || memchr(blank + 1, ' ', text.n - 1 -
+	    (size_t)(blank - text.p)) != NULL)
+		return false;
+	*left = (struct view){ text.p, (size_t)(blank - text.p) };
+	*right = (struct view){ blank + 1, text.n - left->n - 1 };
+	return true;
 }

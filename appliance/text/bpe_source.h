@@ -61,6 +61,13 @@ int bpe_source_name(struct bpe_source *, struct arena *, const bool *named,
 /* bpe_source_find - the id of these bytes, BPE_NONE */
 uint32_t bpe_source_find(const struct bpe_source *, struct view);
 
+/*
+ * bpe_merge_sides - a rule of tokenizer.json, "a b" or ["a","b"]; false if it
+ * is neither
+ */
+bool bpe_merge_sides(struct arena *, struct view json, struct view *left,
+    struct view *right);
+
 /* bpe_compile - the image of a source (compiled.h) */
 struct view bpe_compile(struct arena *, const struct bpe_source *);
 

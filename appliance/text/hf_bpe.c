@@ -5,6 +5,7 @@
  * that is bpe.h's, which is faster.
  */
 #include "appliance/base/base.h"
+#include "appliance/text/bpe_source.h"
 #include "appliance/text/hf_model.h"
 #include "appliance/text/utf8.h"
 
@@ -31,29 +32,6 @@ rule_place(const struct hf_merges *m, uint64_t pair)
 	return &m->rule[i];
 }
 
-/* rule_sides - "a b", or ["a","b"] */
-static bool
-rule_sides(struct arena *a, struct view v, struct view *left,
-    struct view *right)
-{
-	struct json_iter it;
-	struct view one, two, text;
-	const char *blank;
-
-	if (json_open(&it, v, '['))
-		return json_element(&it, &one) && json_element(&it, &two) &&
-		    json_string(a, one, left) && json_string(a, two, right);
-	if (!json_string(a, v, &text))
-		return false;
-	blank = memchr(text.p, ' ', text.n);
-	if (blank == NULL || memchr(blank + 1, ' ', text.n - 1 -
-	    (size_t)(blank - text.p)) != NULL)
-		return false;
-	*left = (struct view){ text.p, (size_t)(blank - text.p) };
-	*right = (struct view){ blank + 1, text.n - left->n - 1 };
-	return true;
-}
-
 /* open_rule - what it joins and what comes of that must be tokens */
 static int
 open_rule(struct hf_open *o, struct hf_model *m, struct view v, uint32_t rank,
@@ -63,7 +41,7 @@ open_rule(struct hf_open *o, struct hf_model *m, struct view v, uint32_t rank,
 	uint32_t l, r, id = HF_NONE;
 	char *joined;
 
-	if (!rule_sides(o->arena, v, &left, &right))
+	if (!bpe_merge_sides(o->arena, v, &left, &right))
 		return err_set(e, FATE_REJECT, "model.merges: rule %u is no "
 		    "pair", rank);
 	l = hf_vocab_find(m->vocab, left);
