@@ -13,7 +13,6 @@
 #include "appliance/text/learn_unigram.h"
 
 #include <math.h>
-#include <time.h>
 
 /* a generator of its own, the same everywhere */
 static uint64_t seed = 1;
@@ -685,7 +684,7 @@ test_same(struct arena *a, enum learn_kind kind, const char *name)
 	}
 }
 
-/* texts that nobody writes: seconds would mean that time is quadratic */
+/* texts that nobody writes: with quadratic time this would not end */
 static void
 test_hostile(struct arena *a, enum learn_kind kind, const char *name)
 {
@@ -694,7 +693,6 @@ test_hostile(struct arena *a, enum learn_kind kind, const char *name)
 	struct view v = { p, n };
 	struct learn_conf c = rules_of(kind, 2000);
 	const char *got;
-	clock_t start = clock();
 
 	memset(p, 'a', n);
 	got = learnt(a, &c, &v, 1);
@@ -708,8 +706,6 @@ test_hostile(struct arena *a, enum learn_kind kind, const char *name)
 	got = learnt(a, &c, &v, 1);
 	tap(got[0] == '{' || strncmp(got, "no words", 8) == 0,
 	    "%s: a million blanks: %.20s", name, got);
-	tap((double)(clock() - start) / CLOCKS_PER_SEC < 20, "%s: quickly",
-	    name);
 }
 
 /* what is refused, and the words for it */
