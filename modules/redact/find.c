@@ -335,6 +335,9 @@ bool
 find_next(struct view t, size_t *at, unsigned kinds, enum find_kind *k,
     struct view *v)
 {
+	/* what has a checksum is that, wanted or not: a part of it is no
+	 * telephone's number */
+	unsigned checked = 1u << FIND_CARD | 1u << FIND_IBAN;
 	size_t floor = *at;
 
 	for (size_t i = *at; i < t.n; i++) {
@@ -343,8 +346,12 @@ find_next(struct view t, size_t *at, unsigned kinds, enum find_kind *k,
 		if (c != '@' && !digit(c) && c != '+' && c != '(' && c != ':' &&
 		    !(alnum(c) && (i == 0 || !word(t.p[i - 1]))))
 			continue;
-		if (!find_at(t, i, kinds, k, v))
+		if (!find_at(t, i, kinds | checked, k, v))
 			continue;
+		if (!(kinds & 1u << *k)) {
+			i = (size_t)(v->p - t.p) + v->n - 1;
+			continue;
+		}
 		/* an address may reach back, but not into what was found */
 		if ((size_t)(v->p - t.p) < floor) {
 			v->n -= floor - (size_t)(v->p - t.p);

@@ -153,7 +153,7 @@ redact_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 2,
+	.abi = MODULE_ABI, .revision = 3,
 	.name = "redact", .summary = "mask, replace or pseudonymise personal "
 	    "data",
 	.options = redact_opts, .conf_size = sizeof(struct redact_conf),
