@@ -85,7 +85,12 @@ quern train -q -j 2 out=./part base=./llama adapter=lora rank=4 lr=0.01 context=
 ok 'merged: the same likelihoods' is "$(nll ./whole)" "$(nll ./llama adapter=./part)"
 echo '{"prompt":"the miller"}' >p.jsonl
 ok 'merged: the same words' sh -c '[ "$(quern infer -q ./whole max_tokens=12 <p.jsonl)" = "$(quern infer -q ./llama adapter=./part max_tokens=12 <p.jsonl)" ]'
-ok 'merged by hand: the same bytes' sh -c 'quern models merge ./llama ./part byhand && cmp byhand/model.safetensors whole/model.safetensors'
+ok 'merged by hand: the same bytes' sh -c 'quern models merge ./llama ./part byhand && quern models convert ./whole same && cmp byhand/model.safetensors same/model.safetensors'
+quern models convert ./llama half dtype=bf16 >/dev/null && echo '{}' >half/generation_config.json
+quern models merge ./half ./part sum >/dev/null
+ok 'merged into 16 bits, as its base' sh -c "quern models inspect ./sum | grep -q 'BF16 *[0-9]* tensors' && cmp half/generation_config.json sum/generation_config.json"
+ok 'the same likelihoods, but for what bf16 loses' awk "BEGIN { a = $(nll ./sum); b = $(nll ./half adapter=./part); c = $(nll ./half); exit !((a - b) ^ 2 < 1 && c - b > 10) }"
+ok 'nothing else stays' sh -c '! ls -d sum.* byhand.* 2>/dev/null'
 ok 'another base is refused, naming the module' sh -c "quern infer -q ./gpt2 adapter=./part <p.jsonl 2>&1 | grep -q \"'model.layers.0.self_attn.q_proj', which this base does not have; it was made for './llama'\""
 ok 'an adapter alone says what it is' sh -c "quern infer -q ./part <p.jsonl 2>&1 | grep -q 'this is an adapter'"
 ok 'targets that are not there: those that are' sh -c "quern train -q out=./x base=./llama adapter=lora target_modules=query <in.jsonl 2>&1 | grep -q 'it has q_proj, k_proj'"
