@@ -25,7 +25,7 @@
  * the other rows, nor on the number of threads.
  */
 
-#define KERNEL_ABI	2
+#define KERNEL_ABI	3
 
 #ifndef REAL
 #define REAL	float
@@ -49,6 +49,25 @@ enum kernel_act {
 	ACT_GELU,			/* by tanh: gelu_new */
 	ACT_GELU_ERF,			/* as it is defined */
 	ACT_SILU, ACT_RELU
+};
+
+/*
+ * A frozen matrix in fewer bits, its numbers in a row without gaps.  Halves lie
+ * as they are.  NF4 (QLoRA, Dettmers et al. 2023, as bitsandbytes lays it out):
+ * two numbers a byte, the first in the high bits; a number is a code
+ * (kernels/held.h) times the scale of its 64 neighbours.  A scale is a float,
+ * or double quantised: map[its byte] times the step of its 256 neighbours, plus
+ * mean.
+ */
+enum kernel_form { FORM_BF16, FORM_F16, FORM_NF4 };
+
+struct kernel_held {
+	enum kernel_form form;
+	const void *data;
+	const float *scale;		/* NF4's, unless double quantised: */
+	const uint8_t *byte;
+	const float *step, *map;	/* map[256] */
+	float mean;
 };
 
 /* AdamW (Loshchilov and Hutter 2019, as PyTorch computes it) */
@@ -195,6 +214,11 @@ struct kernels {
 	    const int32_t *slot, const int32_t *pos, size_t R,
 	    const struct kernel_heads *, size_t places);
 	void (*softcap)(void *, real *y, size_t n, double cap);
+
+	/* y[R,K]: rows first, first + 1, ... of a held matrix of K columns,
+	 * or rows row[R] of it */
+	void (*widen)(void *, real *y, const struct kernel_held *,
+	    const int32_t *row, size_t first, size_t R, size_t K);
 };
 
 /* KERNELS - the exported symbol */

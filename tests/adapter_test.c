@@ -258,7 +258,7 @@ test_dora(struct arena *a)
 		    .norm = some(a, 14, 3), .u = some(a, 15, 3 * ONE_R) };
 	memset(o->l.dw, 0, ONE_N * ONE_K * sizeof(real));
 	memset(o->l.db, 0, ONE_N * sizeof(real));
-	linear_norms(&o->device, &o->l);
+	linear_norms(&o->device, &o->l, &o->work);
 	linear_forward(&o->device, &o->l, &o->work, o->y, o->x, ONE_R);
 	linear_backward(&o->device, &o->l, &o->work, o->dx, o->dy, o->x,
 	    ONE_R);

@@ -95,8 +95,32 @@ ok 'another base is refused, naming the module' sh -c "quern infer -q ./gpt2 ada
 ok 'an adapter alone says what it is' sh -c "quern infer -q ./part <p.jsonl 2>&1 | grep -q 'this is an adapter'"
 ok 'targets that are not there: those that are' sh -c "quern train -q out=./x base=./llama adapter=lora target_modules=query <in.jsonl 2>&1 | grep -q 'it has q_proj, k_proj'"
 
-# prompts are not learnt; the split into micro-batches does not matter
+# a base in fewer bits
 loss() { sed 's/.*"loss":\([0-9.]*\).*/\1/' "$1/train.json"; }
+quern models convert ./llama half dtype=bf16 >/dev/null
+for form in 'half file' 'half f32' 'llama f32' 'llama nf4' 'gpt2 nf4'; do
+	set -- $form
+	quern train -j 2 out=./$1-$2 base=./$1 base_form="$2" adapter=lora rank=4 target_modules=all-linear \
+	    lr=0.005 context=48 steps=15 <in.jsonl 2>told-$1-$2
+done
+near() { awk "BEGIN { d = $(loss "$1") / $(loss "$2"); exit !(d > 1 - $3 && d < 1 + $3) }"; }
+ok 'halves as the file has them: the same losses' near half-file half-f32 0.00002
+ok 'and half the memory' sh -c "grep -q 'frozen weights' told-half-file && ! grep -q 'frozen weights' told-half-f32"
+ok 'four bits: losses like those of all' near llama-nf4 llama-f32 0.02
+ok 'but not the same' sh -c "! cmp -s llama-nf4/adapter_model.safetensors llama-f32/adapter_model.safetensors"
+ok 'which numbers are held so is told' grep -q 'held in 4 bits' told-gpt2-nf4
+for more in use_dora=yes double_quant=no recompute=yes; do
+	quern train -q -j 2 out=./nf4-$more base=./llama base_form=nf4 adapter=lora rank=4 target_modules=all-linear \
+	    lr=0.005 context=48 steps=15 $more <in.jsonl
+	ok "four bits with $more" near nf4-$more llama-nf4 0.02
+done
+ok 'recomputed: the same bytes' cmp nf4-recompute=yes/adapter_model.safetensors llama-nf4/adapter_model.safetensors
+quern train -q -j 2 out=./nf4-whole base=./llama base_form=nf4 adapter=lora rank=4 target_modules=all-linear \
+    lr=0.005 context=48 steps=15 merge=yes <in.jsonl
+ok 'it is merged into the base as it came' sh -c 'quern models merge ./llama ./llama-nf4 nf4-byhand >/dev/null && cmp nf4-byhand/model.safetensors nf4-whole/model.safetensors'
+ok 'nothing frozen: nothing to hold' sh -c "quern train -q out=./x base=./llama base_form=nf4 <in.jsonl 2>&1 | grep -q 'without an adapter none are'"
+
+# prompts are not learnt; the split into micro-batches does not matter
 for way in 'batch=1 accumulate=8' 'batch=8 accumulate=1'; do
 	set -- $way
 	quern train -q -j 2 "out=./$1" base=./llama context=48 "$1" "$2" steps=6 warmup=0 lr=0.001 <asked.jsonl

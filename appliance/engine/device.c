@@ -17,6 +17,7 @@ static const char *const op_names[] = {
 	"gemm_part", "mix", "dropout", "dora_norm", "dora_turn",
 	"dora_turn_grad",
 	"packed_size", "pack", "product", "store", "look", "softcap",
+	"widen",
 };
 
 #define FIRST_OP	offsetof(struct kernels, alloc)

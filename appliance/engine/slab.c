@@ -133,16 +133,18 @@ slab_drop(void *arg)
 int
 slab_take(struct slab *s, struct err *e)
 {
-	size_t want = slab_size(s) + ALIGN, left, at;
+	size_t all = slab_size(s), want = ALIGN, left, at;
 	struct buf *b = buf_new(s->arena, 4096);
 
 	left = slab_left(s);
-	if (want > left) {
+	if (all > left) {
 		slab_text(s, b);
 		return err_set(e, FATE_REJECT, "%.200s is needed, %zu MiB are "
 		    "left on this machine: take a smaller batch or model",
 		    buf_cstr(b), left >> 20);
 	}
+	for (size_t i = 0; i < s->n; i++)
+		want += s->part[i].where == NULL ? 0 : s->part[i].bytes;
 	s->block = s->device->k->alloc(s->device->dev, want);
 	if (s->block == NULL)
 		return err_set(e, FATE_RETRY, "the device has no %zu MiB",
@@ -151,6 +153,8 @@ slab_take(struct slab *s, struct err *e)
 	at = ((uintptr_t)s->block + ALIGN - 1) / ALIGN * ALIGN -
 	    (uintptr_t)s->block;
 	for (size_t i = 0; i < s->n; i++) {
+		if (s->part[i].where == NULL)
+			continue;
 		*s->part[i].where = (char *)s->block + at;
 		at += s->part[i].bytes;
 	}

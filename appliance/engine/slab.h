@@ -30,7 +30,8 @@ struct slab {
 
 void slab_init(struct slab *, struct arena *, struct device *);
 
-/* slab_want - *where is set by slab_take; parts are aligned to 64 bytes */
+/* slab_want - *where is set by slab_take; parts are aligned to 64 bytes; where
+ * NULL: the host's memory that others will take, only counted */
 void slab_want(struct slab *, const char *what, size_t bytes, void **where);
 void slab_reals(struct slab *, const char *what, size_t n, real **where);
 void slab_ints(struct slab *, const char *what, size_t n, int32_t **where);

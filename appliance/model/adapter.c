@@ -330,7 +330,7 @@ adapter_init(struct adapter *d, const real *base, uint64_t seed)
 				    sqrt((double)m->cols);
 			d->run[at] = (real)x;
 		}
-		if (m->m == NO_WEIGHT)
+		if (m->m == NO_WEIGHT || base == NULL)
 			continue;
 		row = mem_alloc(m->cols * sizeof(*row));
 		for (size_t r = 0; r < m->rows; r++) {
@@ -339,7 +339,8 @@ adapter_init(struct adapter *d, const real *base, uint64_t seed)
 		}
 		mem_free(row);
 	}
-	init_saved(d, base);
+	if (base != NULL)
+		init_saved(d, base);
 }
 
 /* merge_module - one module's rows; -1 if one is no number */

@@ -67,7 +67,9 @@ void adapter_layout(struct arena *, const struct weights *,
 /* adapter_saves - can this part of the base be saved whole */
 int adapter_saves(const struct weights *, const struct piece *, struct err *);
 
-/* adapter_init - A as PEFT draws it, B 0, m the lengths of the base's rows */
+/* adapter_init - A as PEFT draws it, B 0, m the lengths of the base's rows and
+ * saved parts as they are; base NULL: those two are left to decoder_magnitudes
+ * and to who reads them back */
 void adapter_init(struct adapter *, const real *base, uint64_t seed);
 
 /* adapter_merge - base += scale B A (DoRA: its rows then as long as m), and the

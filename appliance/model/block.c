@@ -56,10 +56,10 @@ block_norm(const struct decoder *d, real *y, real *mean, real *keep,
 	OPS(d);
 
 	if (m->layernorm)
-		k->layernorm(dev, y, mean, keep, x, d->run + w, d->run + b, R,
-		    C, m->eps);
+		k->layernorm(dev, y, mean, keep, x, decoder_param(d, w),
+		    decoder_param(d, b), R, C, m->eps);
 	else
-		k->rmsnorm(dev, y, keep, x, d->run + w, R, C, m->eps);
+		k->rmsnorm(dev, y, keep, x, decoder_param(d, w), R, C, m->eps);
 }
 
 void
@@ -70,10 +70,11 @@ block_norm_grad(const struct decoder *d, real *dx, const real *dy,
 
 	if (m->layernorm)
 		k->layernorm_grad(dev, dx, decoder_grad(d, w),
-		    decoder_grad(d, b), dy, x, d->run + w, mean, keep, R, C);
+		    decoder_grad(d, b), dy, x, decoder_param(d, w), mean,
+		    keep, R, C);
 	else
 		k->rmsnorm_grad(dev, dx, decoder_grad(d, w), dy, x,
-		    d->run + w, keep, R, C);
+		    decoder_param(d, w), keep, R, C);
 }
 
 /* what attention reads: query, key and value rows, or their gradients */
@@ -122,10 +123,11 @@ attention_forward(const struct decoder *d, size_t i)
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
 	if (m->head_norms) {
 		k->headnorm(dev, p.q, p.heads.q, l->keepq, l->qkv,
-		    p.heads.v, d->run + w->q_norm, R, m->H, m->D, m->eps);
-		k->headnorm(dev, p.k, p.heads.k, l->keepk, l->qkv + m->H *
-		    m->D, p.heads.v, d->run + w->k_norm, R, m->G, m->D,
+		    p.heads.v, decoder_param(d, w->q_norm), R, m->H, m->D,
 		    m->eps);
+		k->headnorm(dev, p.k, p.heads.k, l->keepk, l->qkv + m->H *
+		    m->D, p.heads.v, decoder_param(d, w->k_norm), R, m->G,
+		    m->D, m->eps);
 	}
 	rope(d, i, &p, 0);
 	k->attend(dev, l->att, l->lse, p.q, p.k, p.v, &p.heads);
@@ -227,11 +229,12 @@ attention_backward(const struct decoder *d, size_t i)
 	rope(d, i, &g, 1);
 	if (m->head_norms) {
 		k->headnorm_grad(dev, d->dqkv, decoder_grad(d, w->q_norm),
-		    g.q, g.heads.q, l->qkv, g.heads.v, d->run + w->q_norm,
-		    l->keepq, R, m->H, m->D);
+		    g.q, g.heads.q, l->qkv, g.heads.v, decoder_param(d,
+		    w->q_norm), l->keepq, R, m->H, m->D);
 		k->headnorm_grad(dev, d->dqkv + m->H * m->D, decoder_grad(d,
 		    w->k_norm), g.k, g.heads.k, l->qkv + m->H * m->D,
-		    g.heads.v, d->run + w->k_norm, l->keepk, R, m->G, m->D);
+		    g.heads.v, decoder_param(d, w->k_norm), l->keepk, R,
+		    m->G, m->D);
 	}
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
 	    l->norm1, R);

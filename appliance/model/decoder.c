@@ -4,6 +4,27 @@
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
 
+/* parts_want - of a matrix that is held */
+static void
+parts_want(struct decoder *d, struct linear *l, size_t w)
+{
+	size_t i = weights_find(d->w, w), n;
+	struct linear_part *part;
+
+	n = d->held == NULL ? 0 : d->held->count[i];
+	if (n == 0)
+		return;
+	part = arena_array(d->arena, n, sizeof(*part));
+	for (size_t k = 0; k < n; k++) {
+		const struct held_matrix *m = &d->held->v[d->held->first[i] +
+		    k];
+
+		part[k] = (struct linear_part){ m->row, m->rows, &m->k };
+	}
+	l->part = part;
+	l->nparts = n;
+}
+
 /* linear_want_at - a matrix of the run; the adapters of modules in it */
 static void
 linear_want_at(struct decoder *d, struct slab *s, struct linear *l, size_t w,
@@ -26,6 +47,7 @@ linear_want_at(struct decoder *d, struct slab *s, struct linear *l, size_t w,
 		    .rows = m->rows, .r = m->r, .scale = m->scale,
 		    .dora = m->m != NO_WEIGHT };
 	}
+	parts_want(d, l, w);
 	linear_want(l, s, R);
 	linear_work_grow(&d->work, l);
 }
@@ -83,6 +105,23 @@ linears_want(struct decoder *d, struct slab *s)
 	linear_work_want(&d->work, s, d->R);
 }
 
+/* reals_want - places for what is not held */
+static void
+reals_want(struct decoder *d, struct slab *s)
+{
+	d->run_at = arena_array(d->arena, d->w->n, sizeof(*d->run_at));
+	for (size_t i = 0; i < d->w->n; i++) {
+		d->run_at[i] = NO_WEIGHT;
+		if (d->held != NULL && d->held->count[i] > 0)
+			continue;
+		d->run_at[i] = d->nrun;
+		d->nrun += d->w->v[i].rows * d->w->v[i].cols;
+	}
+	slab_reals(s, "weights", d->nrun, &d->run);
+	if (d->held != NULL)
+		held_want(d->held, s);
+}
+
 /* grads_want - places for what is trained */
 static void
 grads_want(struct decoder *d, struct slab *s, const bool *frozen)
@@ -111,10 +150,10 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
 	    .B = c->B, .T = c->T, .R = R, .adapter = c->adapter,
-	    .recompute = c->recompute };
+	    .held = c->held, .recompute = c->recompute };
 	d->chunk = R < CHUNK ? R : CHUNK;
 	d->work.dropout = d->adapter == NULL ? 0 : d->adapter->conf.dropout;
-	slab_reals(s, "weights", w->all, &d->run);
+	reals_want(d, s);
 	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
 	for (size_t i = 0; i < m->L; i++)
@@ -148,18 +187,6 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_reals(s, "activations' gradients", R * m->F, &d->dact);
 }
 
-real *
-decoder_grad(const struct decoder *d, size_t at)
-{
-	size_t i;
-
-	if (at == NO_WEIGHT)
-		return NULL;
-	i = weights_find(d->w, at);
-	return d->grad_at[i] == NO_WEIGHT ? NULL :
-	    d->grad + d->grad_at[i] + (at - d->w->v[i].at);
-}
-
 /* linear_ready - where its numbers lie is known now */
 static void
 linear_ready(const struct decoder *d, struct linear *l, size_t w, size_t b)
@@ -167,8 +194,8 @@ linear_ready(const struct decoder *d, struct linear *l, size_t w, size_t b)
 	const struct adapter *x = d->adapter;
 	size_t i = 0;
 
-	l->w = d->run + w;
-	l->b = b == NO_WEIGHT ? NULL : d->run + b;
+	l->w = decoder_param(d, w);
+	l->b = decoder_param(d, b);
 	l->dw = decoder_grad(d, w);
 	l->db = decoder_grad(d, b);
 	while (l->nlora > 0 && x->v[i].at < w)
@@ -266,6 +293,8 @@ decoder_ready(struct decoder *d)
 {
 	const struct shape *m = &d->w->shape;
 
+	if (d->held != NULL)
+		held_ready(d->held, d->device);
 	layers_ready(d);
 	decoder_texts(d, NULL);
 	if (m->turned > 0)
@@ -304,36 +333,6 @@ head(const struct decoder *d, double scale)
 	}
 }
 
-static void
-experts_norms(const struct decoder *d, const struct experts_to *t)
-{
-	linear_norms(d->device, &t->router);
-	for (size_t e = 0; e < d->w->shape.E; e++) {
-		linear_norms(d->device, &t->up[e]);
-		linear_norms(d->device, &t->down[e]);
-	}
-	linear_norms(d->device, &t->shared_gate);
-	linear_norms(d->device, &t->shared_up);
-	linear_norms(d->device, &t->shared_down);
-}
-
-/* norms_now - DoRA's, of the parameters as they are */
-static void
-norms_now(const struct decoder *d)
-{
-	for (size_t i = 0; i < d->w->shape.L; i++) {
-		linear_norms(d->device, &d->layer[i].to_qkv);
-		linear_norms(d->device, &d->layer[i].to_out);
-		if (d->layer[i].to_experts != NULL) {
-			experts_norms(d, d->layer[i].to_experts);
-			continue;
-		}
-		linear_norms(d->device, &d->layer[i].to_up);
-		linear_norms(d->device, &d->layer[i].to_down);
-	}
-	linear_norms(d->device, &d->to_head);
-}
-
 /* losses - the sum of a micro-batch's */
 static double
 losses(const struct decoder *d)
@@ -348,13 +347,33 @@ losses(const struct decoder *d)
 	return sum;
 }
 
+/* embed - words, and places from row `skip` on */
+static void
+embed(const struct decoder *d, size_t skip)
+{
+	const real *token = decoder_param(d, d->w->token);
+	const real *place = decoder_param(d, d->w->place);
+	real *y = d->layer[0].in;
+
+	OPS(d);
+	(void)m;
+	place = place == NULL ? NULL : place + skip;
+	if (token != NULL) {
+		k->embed(dev, y, token, place, d->id, d->pos, R, C);
+		return;
+	}
+	k->widen(dev, y, &d->held->v[d->held->first[0]].k, d->id, 0, R, C);
+	if (place == NULL)
+		return;
+	k->embed(dev, d->dx, place, NULL, d->pos, NULL, R, C);
+	k->add(dev, y, d->dx, R * C);
+}
+
 double
 decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
     double scale)
 {
 	const size_t skip = d->w->shape.place_skip * d->w->shape.C;
-	const real *place = d->w->place == NO_WEIGHT ? NULL :
-	    d->run + d->w->place + skip;
 	real *dplace;
 	double sum;
 
@@ -363,9 +382,8 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	    d->adapter->conf.dropout;
 	k->put(dev, d->id, id, R * sizeof(*id));
 	k->put(dev, d->target, target, R * sizeof(*target));
-	norms_now(d);
-	k->embed(dev, d->layer[0].in, d->run + d->w->token, place, d->id,
-	    d->pos, R, C);
+	decoder_norms(d);
+	embed(d, skip);
 	if (m->embed_scale != 0)
 		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
 		    R * C);

@@ -4,6 +4,7 @@
 
 #include "appliance/engine/slab.h"
 #include "appliance/model/adapter.h"
+#include "appliance/model/held.h"
 #include "appliance/model/linear.h"
 #include "appliance/model/route.h"
 #include "appliance/model/weights.h"
@@ -17,13 +18,15 @@
  * micro-batch decoder_run; the caller reads and clears grad.
  *
  * What is frozen has no gradient, neither memory nor work: the gradient of a
- * place of the run is where decoder_grad says.
+ * place of the weights' run is where decoder_grad says.  What is held in fewer
+ * bits (held.h) has no reals either: they are where decoder_param says.
  */
 
 struct decoder_conf {
 	size_t B, T;			/* sequences, positions */
 	const bool *frozen;		/* of each parameter; NULL: none is */
 	const struct adapter *adapter;	/* or NULL */
+	struct held *held;		/* or NULL: all are reals */
 	bool recompute;			/* keep one layer's results at a time */
 };
 
@@ -57,8 +60,10 @@ struct decoder {
 	const struct weights *w;
 	size_t B, T, R;			/* sequences, positions, rows */
 	const struct adapter *adapter;
+	struct held *held;
 	bool recompute;
 	real *run, *grad;		/* parameters */
+	size_t *run_at, nrun;		/* in run, or NO_WEIGHT: held */
 	size_t *grad_at, ngrad;		/* in grad, or NO_WEIGHT: frozen */
 	real *arun, *agrad;		/* the adapter's, in its own order */
 	struct linear to_head;
@@ -83,7 +88,17 @@ void decoder_ready(struct decoder *);
  * NULL: one text a sequence */
 void decoder_texts(struct decoder *, const int32_t *from);
 
-/* decoder_grad - the gradient of the run's number `at`; NULL: frozen */
+/* decoder_read - a base's tensors to where they belong; then, in DoRA, the
+ * magnitudes of the adapter's modules are the lengths of the base's rows */
+int decoder_read(struct decoder *, const struct tensors *, struct err *);
+void decoder_magnitudes(const struct decoder *);
+
+/* decoder_norms - DoRA's, of the parameters as they are; decoder_run's */
+void decoder_norms(const struct decoder *);
+
+/* decoder_param - the reals of the weights' number `at`; NULL: held, or
+ * NO_WEIGHT.  decoder_grad - the gradient of it; NULL: frozen */
+real *decoder_param(const struct decoder *, size_t at);
 real *decoder_grad(const struct decoder *, size_t at);
 
 /*

@@ -32,9 +32,22 @@ linear_want(struct linear *l, struct slab *s, size_t R)
 		slab_reals(s, what, R * l->rank, &l->h);
 }
 
+/* tile_rows - of a held weight that are made reals at once */
+static size_t
+tile_rows(const struct linear *l)
+{
+	size_t n = LINEAR_TILE / l->K;
+
+	n = n < 1 ? 1 : n;
+	return n < l->N ? n : l->N;
+}
+
 void
 linear_work_grow(struct linear_work *w, const struct linear *l)
 {
+	size_t tile = l->part == NULL ? 0 : tile_rows(l) * l->K;
+
+	w->tile = tile > w->tile ? tile : w->tile;
 	if (l->nlora == 0)
 		return;
 	w->K = l->K > w->K ? l->K : w->K;
@@ -51,17 +64,45 @@ linear_work_want(struct linear_work *w, struct slab *s, size_t R)
 	slab_reals(s, what, w->dropout > 0 ? R * w->K : 0, &w->x);
 	slab_reals(s, what, R * w->rank, &w->dh);
 	slab_reals(s, what, R * w->N, &w->dy);
+	slab_reals(s, what, w->tile, &w->wide);
+}
+
+/* tile - w from row `at` on, as reals: *n rows, end at most.  All of a weight
+ * that is not held is one tile */
+static const real *
+tile(const struct device *d, const struct linear *l,
+    const struct linear_work *w, size_t at, size_t end, size_t *n)
+{
+	const struct linear_part *p = l->part;
+	size_t most = tile_rows(l);
+
+	if (p == NULL) {
+		*n = end - at;
+		return l->w + at * l->K;
+	}
+	while (at >= p->row + p->rows)
+		p++;
+	*n = p->row + p->rows < end ? p->row + p->rows - at : end - at;
+	*n = *n < most ? *n : most;
+	d->k->widen(d->dev, w->wide, p->held, NULL, at - p->row, *n, l->K);
+	return w->wide;
 }
 
 void
-linear_norms(const struct device *d, const struct linear *l)
+linear_norms(const struct device *d, const struct linear *l,
+    const struct linear_work *work)
 {
 	for (size_t i = 0; i < l->nlora; i++) {
 		const struct lora *o = &l->lora[i];
+		const real *w;
+		size_t n;
 
-		if (o->dora)
-			d->k->dora_norm(d->dev, o->norm, l->w + o->row * l->K,
-			    o->a, o->b, o->scale, o->rows, l->K, o->r);
+		for (size_t at = 0; o->dora && at < o->rows; at += n) {
+			w = tile(d, l, work, o->row + at, o->row + o->rows,
+			    &n);
+			d->k->dora_norm(d->dev, o->norm + at, w, o->a, o->b +
+			    at * o->r, o->scale, n, l->K, o->r);
+		}
 	}
 }
 
@@ -82,9 +123,14 @@ linear_forward(const struct device *d, const struct linear *l,
     const struct linear_work *w, real *y, const real *x, size_t R)
 {
 	const struct kernels *k = d->k;
-	size_t at = 0;
+	const real *wide;
+	size_t at = 0, n;
 
-	k->gemm(d->dev, 0, 1, R, l->N, l->K, 1, x, l->w, 0, y);
+	for (size_t i = 0; i < l->N; i += n) {
+		wide = tile(d, l, w, i, l->N, &n);
+		k->gemm_part(d->dev, 0, 1, R, n, l->K, 1, x, l->K, wide, l->K,
+		    0, y + i, l->N);
+	}
 	if (l->nlora > 0)
 		k->gemm(d->dev, 0, 1, R, l->rank, l->K, 1, dropped(d, l, w, x,
 		    R), l->lora[0].a, 0, l->h);
@@ -161,11 +207,17 @@ linear_backward(const struct device *d, const struct linear *l,
     size_t R)
 {
 	const struct kernels *k = d->k;
+	const real *wide;
+	size_t n;
 
 	if (l->db != NULL)
 		k->bias_grad(d->dev, l->db, dy, R, l->N);
 	dy = turned(d, l, w, dy, R);
-	k->gemm(d->dev, 0, 0, R, l->K, l->N, 1, dy, l->w, 0, dx);
+	for (size_t i = 0; i < l->N; i += n) {
+		wide = tile(d, l, w, i, l->N, &n);
+		k->gemm_part(d->dev, 0, 0, R, l->K, n, 1, dy + i, l->N, wide,
+		    l->K, i > 0, dx, l->K);
+	}
 	if (l->dw != NULL)
 		k->gemm(d->dev, 1, 0, l->N, l->K, R, 1, dy, x, 1, l->dw);
 	if (l->nlora > 0)

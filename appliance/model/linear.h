@@ -13,7 +13,10 @@
  *
  * All pointers are the device's memory and stay the owner's.  A linear layer
  * whose dw is NULL is frozen: its weight's gradient is neither kept nor
- * computed; the same holds for db alone.
+ * computed; the same holds for db alone.  A frozen weight may be held in fewer
+ * bits (kernel.h's struct kernel_held) instead of w, in parts one below
+ * another; LINEAR_TILE numbers at most, but a row at least, are then made
+ * reals at once, forward and back.
  *
  * The adapters of one linear layer are given in the order of their rows, and
  * their A (and dA) lie below one another in memory as one matrix [rank, K]:
@@ -31,9 +34,18 @@ struct lora {
 	real *norm, *u;			/* DoRA's: [rows]; [R,rows] */
 };
 
+#define LINEAR_TILE	((size_t)1 << 20)
+
+struct linear_part {			/* rows of w that are held */
+	size_t row, rows;
+	const struct kernel_held *held;
+};
+
 struct linear {
 	size_t N, K;			/* out, in */
-	const real *w, *b;		/* [N,K]; [N], or NULL: no bias */
+	const real *w, *b;		/* [N,K], NULL: held; [N], or NULL */
+	const struct linear_part *part;	/* NULL: none is held */
+	size_t nparts;
 	real *dw, *db;			/* gradients, added to */
 	struct lora *lora;
 	size_t nlora, rank;		/* rank: of all of them */
@@ -45,19 +57,21 @@ struct linear {
 struct linear_work {
 	double dropout;			/* of x before A; 0: none */
 	uint64_t key;			/* of this micro-batch's dropout */
-	size_t K, rank, N;		/* the largest there are */
+	size_t K, rank, N, tile;	/* the largest there are */
 	real *x, *dh, *dy;		/* [R,K], [R,rank], [R,N] */
+	real *wide;			/* [tile] */
 };
 
-/* linear_want - h, and DoRA's norm and u (y before m), from the slab; N, K and
- * lora are set, pointers need not be.  linear_work_want - as large as the
- * layers need it that linear_work_grow was told of */
+/* linear_want - h, and DoRA's norm and u (y before m), from the slab; N, K,
+ * lora and part are set, pointers to numbers need not be.  linear_work_want -
+ * as large as the layers need it that linear_work_grow was told of */
 void linear_want(struct linear *, struct slab *, size_t R);
 void linear_work_grow(struct linear_work *, const struct linear *);
 void linear_work_want(struct linear_work *, struct slab *, size_t R);
 
 /* linear_norms - DoRA's row lengths, from the parameters as they are */
-void linear_norms(const struct device *, const struct linear *);
+void linear_norms(const struct device *, const struct linear *,
+    const struct linear_work *);
 
 /* linear_forward - y[R,N] from x[R,K] */
 void linear_forward(const struct device *, const struct linear *,

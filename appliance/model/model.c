@@ -37,7 +37,7 @@ open_tokenizer(struct arena *a, const struct source *s, struct model *m,
 }
 
 int
-model_open(struct arena *a, int at, struct model *m, struct err *e)
+model_look(struct arena *a, int at, struct model *m, struct err *e)
 {
 	struct shape shape;
 	struct source s;
@@ -54,11 +54,25 @@ model_open(struct arena *a, int at, struct model *m, struct err *e)
 	/* a shape that lies must not ask for its memory first */
 	if (weights_check(a, &m->w, &s.tensors, &extra, &first, e) == -1)
 		return -1;
+	if (extra > 0)
+		return err_set(e, FATE_REJECT, "tensor '%s' has no place in a "
+		    "model of this config.json", first);
+	m->tensors = s.tensors;
+	return open_tokenizer(a, &s, m, e);
+}
+
+int
+model_read(struct arena *a, struct model *m, struct err *e)
+{
 	m->run = mem_alloc(m->w.all * sizeof(*m->run));
 	arena_defer(a, model_drop, m);
-	if (weights_read(a, &m->w, &s.tensors, m->run, e) == -1)
-		return -1;
-	return open_tokenizer(a, &s, m, e);
+	return weights_read(a, &m->w, &m->tensors, m->run, e);
+}
+
+int
+model_open(struct arena *a, int at, struct model *m, struct err *e)
+{
+	return model_look(a, at, m, e) == -1 ? -1 : model_read(a, m, e);
 }
 
 int

@@ -13,6 +13,7 @@
 
 struct model {
 	struct weights w;
+	struct tensors tensors;		/* of the file that it came in */
 	real *run;			/* goes with the arena, or model_drop */
 	struct tokenizer *tokenizer;
 	const char *tokenizer_name;	/* of its file */
@@ -23,6 +24,11 @@ struct model {
 /* model_open - at: a directory or a file; every damaged, missing or unknown
  * thing is told by name */
 int model_open(struct arena *, int at, struct model *, struct err *);
+
+/* model_look - all but the run, whose tensors stay open; model_read - the
+ * run */
+int model_look(struct arena *, int at, struct model *, struct err *);
+int model_read(struct arena *, struct model *, struct err *);
 
 /* model_adapt - merge the adapter of a PEFT directory into the run; what it
  * says that is not known is added to `told`, a line each */

@@ -94,7 +94,8 @@ optimise_ready(struct optimise *o)
 	for (size_t i = 0; i < o->n; i++) {
 		struct param *p = &o->v[i];
 
-		p->p = (p->base ? o->d->run : o->d->arun) + p->at;
+		p->p = p->base ? decoder_param(o->d, p->at) :
+		    o->d->arun + p->at;
 		p->g = p->base ? decoder_grad(o->d, p->at) :
 		    o->d->agrad + p->at;
 	}

@@ -288,18 +288,6 @@ piece_place(const struct piece *p, size_t r, size_t c)
 	return r * p->cols + c;
 }
 
-/* piece_take - a tensor as read to its place in the run */
-static void
-piece_take(const struct piece *p, const float *flat, real *run)
-{
-	size_t rows = p->rows == 0 ? 1 : p->rows;
-
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < p->cols; c++)
-			run[p->at + r * p->cols + c] =
-			    flat[piece_place(p, r, c)] + p->less_one;
-}
-
 /* is_buffer - tensors that are no parameters: tables and masks that old files
  * carry along, a head that is the token table */
 static bool
@@ -362,36 +350,18 @@ weights_check(struct arena *a, const struct weights *w,
 	return weights_fit(a, w, &p, t, extra, first, e);
 }
 
-int
-weights_read(struct arena *a, const struct weights *w,
-    const struct tensors *t, real *run, struct err *e)
+const struct tensor **
+weights_tensors(struct arena *a, const struct weights *w,
+    const struct tensors *t)
 {
-	float *flat = NULL;
+	const struct tensor **file;
 	struct pieces p;
-	const struct tensor *one;
-	const char *other;
-	size_t n, most = 0, extra;
-	int rc = 0;
 
 	pieces_of(a, w, weights_front(a, w, t), &p);
-	if (weights_fit(a, w, &p, t, &extra, &other, e) == -1)
-		return -1;
-	if (extra > 0)
-		return err_set(e, FATE_REJECT, "tensor '%s' has no place in a "
-		    "model of this config.json", other);
-	for (size_t i = 0; i < p.n; i++) {
-		n = (p.v[i].rows == 0 ? 1 : p.v[i].rows) * p.v[i].cols;
-		most = n > most ? n : most;
-	}
-	flat = mem_alloc(most * sizeof(*flat));
-	for (size_t i = 0; rc == 0 && i < p.n; i++) {
-		one = tensors_find(t, p.v[i].name);
-		rc = tensor_read(one, flat, e);
-		if (rc == 0)
-			piece_take(&p.v[i], flat, run);
-	}
-	mem_free(flat);
-	return rc;
+	file = arena_array(a, p.n, sizeof(*file));
+	for (size_t i = 0; i < p.n; i++)
+		file[i] = tensors_find(t, p.v[i].name);
+	return file;
 }
 
 /* write_piece - one tensor's data */

@@ -65,6 +65,18 @@ size_t weights_find(const struct weights *, size_t at);
  * less, norms 1, biases 0; the same seed gives the same numbers */
 void weights_init(const struct weights *, uint64_t seed, real *run);
 
+/* weights_tensors - which of a file's tensors each piece is, in the order of
+ * weights_pieces; the file has been checked.  weights_each - every one's
+ * numbers as [rows, cols] of ours, for `take` */
+const struct tensor **weights_tensors(struct arena *, const struct weights *,
+    const struct tensors *);
+int weights_each(struct arena *, const struct weights *,
+    const struct tensors *, void (*take)(void *arg, size_t i,
+    const struct piece *, const float *), void *arg, struct err *);
+
+/* weights_room - bytes that weights_each needs besides */
+size_t weights_room(struct arena *, const struct weights *);
+
 /* weights_read - a model's tensors into the run, every one of them once */
 int weights_read(struct arena *, const struct weights *,
     const struct tensors *, real *run, struct err *);

@@ -103,6 +103,8 @@ void OP(store)(void *, real *cache, const real *k, const real *v,
 void OP(look)(void *, real *y, const real *q, const real *cache,
     const int32_t *slot, const int32_t *pos, size_t R,
     const struct kernel_heads *, size_t places);
+void OP(widen)(void *, real *y, const struct kernel_held *,
+    const int32_t *row, size_t first, size_t R, size_t K);
 #endif
 
 #endif

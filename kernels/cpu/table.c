@@ -280,5 +280,5 @@ const struct kernels OP(table) = {
 	.gemm_part = OP(gemm_part), .mix = OP(mix), .dropout = OP(dropout),
 	.dora_norm = OP(dora_norm), .dora_turn = OP(dora_turn),
 	.dora_turn_grad = OP(dora_turn_grad),
-	.softcap = OP(softcap),
+	.softcap = OP(softcap), .widen = OP(widen),
 };

@@ -2,6 +2,7 @@
 /* The operations that are kernels of ours; the others are cuda.cu's */
 #include "kernels/cuda/act.cuh"
 #include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/held.cuh"
 #include "kernels/cuda/infer.cuh"
 #include "kernels/cuda/row.cuh"
 #include "kernels/cuda/word.cuh"
@@ -61,4 +62,5 @@ table_fill(struct kernels *k)
 	k->product = cuda_product;
 	k->store = cuda_store;
 	k->look = cuda_look;
+	k->widen = cuda_widen;
 }

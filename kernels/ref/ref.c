@@ -239,7 +239,7 @@ static const struct kernels ref_kernels = {
 	.gemm_part = ref_gemm_part, .mix = ref_mix, .dropout = ref_dropout,
 	.dora_norm = ref_dora_norm, .dora_turn = ref_dora_turn,
 	.dora_turn_grad = ref_dora_turn_grad,
-	.softcap = ref_softcap,
+	.softcap = ref_softcap, .widen = ref_widen,
 };
 
 KERNELS

@@ -58,5 +58,7 @@ void ref_dora_turn(void *, real *y, size_t ldy, real *keep, const real *m,
     const real *norm, size_t R, size_t N);
 void ref_dora_turn_grad(void *, real *dm, const real *dy, size_t ldy,
     const real *keep, const real *norm, size_t R, size_t N);
+void ref_widen(void *, real *y, const struct kernel_held *,
+    const int32_t *row, size_t first, size_t R, size_t K);
 
 #endif

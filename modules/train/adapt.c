@@ -114,12 +114,28 @@ train_adapter(struct train *t, struct err *e)
 	if (conf_of(t, &c, e) == -1 ||
 	    adapter_plan(a, w, &c, &t->adapter, e) == -1)
 		return -1;
-	adapter_init(&t->adapter, t->model.run, (uint64_t)t->conf->seed);
+	adapter_init(&t->adapter, NULL, (uint64_t)t->conf->seed);
 	t->frozen = arena_array(a, w->n, sizeof(*t->frozen));
 	memset(t->frozen, 1, w->n * sizeof(*t->frozen));
 	for (size_t i = 0; i < t->adapter.nsaved; i++)
 		t->frozen[weights_find(w, t->adapter.saved[i].at)] = false;
+	held_plan(a, w, &t->model.tensors, t->frozen,
+	    (enum held_form)t->conf->base_form, t->conf->double_quant,
+	    &t->base);
 	return 0;
+}
+
+void
+adapter_tell(const struct train *t)
+{
+	const size_t *bits = t->base.bits;
+
+	msg_info("adapters for %zu modules: %zu of %zu parameters are trained",
+	    t->adapter.n, t->optimise.all, t->model.w.all + t->adapter.all);
+	if (t->base.n > 0)
+		msg_info("of the base %zu parameters are held in 4 bits, %zu "
+		    "in 16, %zu in 32", bits[HELD_NF4], bits[HELD_BF16] +
+		    bits[HELD_F16], bits[HELD_F32]);
 }
 
 int
@@ -131,6 +147,8 @@ train_result(struct train *t, struct err *e)
 	size_t at = 0, n;
 
 	if (t->conf->adapter == ADAPTER_NONE) {
+		t->model.run = mem_alloc(t->model.w.all *
+		    sizeof(*t->model.run));
 		k->get(t->device->dev, t->model.run, d->run, t->model.w.all *
 		    sizeof(*t->model.run));
 		return 0;
@@ -139,9 +157,14 @@ train_result(struct train *t, struct err *e)
 	for (size_t i = 0; i < x->nsaved; i++) {
 		n = (x->saved[i].rows == 0 ? 1 : x->saved[i].rows) *
 		    x->saved[i].cols;
-		k->get(t->device->dev, x->base + at, d->run + x->saved[i].at,
-		    n * sizeof(*x->base));
+		k->get(t->device->dev, x->base + at, decoder_param(d,
+		    x->saved[i].at), n * sizeof(*x->base));
 		at += n;
 	}
-	return t->conf->merge ? adapter_merge(x, t->model.run, e) : 0;
+	if (!t->conf->merge)
+		return 0;
+	/* into the base as its file has it, not as it was held */
+	slab_drop(&t->slab);
+	return model_read(t->stage->arena, &t->model, e) == -1 ? -1 :
+	    adapter_merge(x, t->model.run, e);
 }

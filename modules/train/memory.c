@@ -16,6 +16,7 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	decoder_want(d, a, w, s, &(struct decoder_conf){ .B = batch,
 	    .T = T < w->shape.T ? T : w->shape.T, .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
+	    .held = t->frozen == NULL ? NULL : &t->base,
 	    .recompute = c->recompute });
 	*o = (struct optimise){ .kind = (enum optimiser)c->optimizer,
 	    .weight_decay = c->weight_decay, .beta1 = c->beta1,
@@ -56,6 +57,21 @@ largest_batch(struct train *t, size_t left)
 	return low;
 }
 
+/* base_put - the base from its file, and the adapters as they begin */
+static int
+base_put(struct train *t, struct err *e)
+{
+	const struct kernels *k = t->device->k;
+
+	k->put(t->device->dev, t->decoder.arun, t->adapter.run,
+	    t->adapter.all * sizeof(real));
+	if (decoder_read(&t->decoder, &t->model.tensors, e) == -1)
+		return err_prefix(e, "'%s': ", t->conf->base);
+	if (t->adapter.conf.dora)
+		decoder_magnitudes(&t->decoder);
+	return 0;
+}
+
 int
 train_memory(struct train *t, struct err *e)
 {
@@ -88,10 +104,10 @@ train_memory(struct train *t, struct err *e)
 		return -1;
 	decoder_ready(&t->decoder);
 	optimise_ready(&t->optimise);
+	if (t->frozen != NULL)
+		return base_put(t, e);
 	k->put(t->device->dev, t->decoder.run, t->model.run, t->model.w.all *
 	    sizeof(real));
-	if (t->frozen != NULL)
-		k->put(t->device->dev, t->decoder.arun, t->adapter.run,
-		    t->adapter.all * sizeof(real));
+	model_drop(&t->model);		/* until the end */
 	return 0;
 }

@@ -94,6 +94,12 @@ const struct opt train_opts[] = {
 	    "way back: less memory, a third more work, the same bytes"),
 	OPT_ENUM(struct train_conf, adapter, "none", "none|lora", 0,
 	    "train low-rank adapters beside the base's frozen weights"),
+	OPT_ENUM(struct train_conf, base_form, "file",
+	    "file|f32|bf16|f16|nf4", 0, "lora: how the base's frozen matrices "
+	    "are held in memory; file: halves where its file has halves, else "
+	    "f32; nf4: QLoRA's 4 bits, the tables as in the file"),
+	OPT_BOOL(struct train_conf, double_quant, "yes", 0,
+	    "nf4: the scales are quantised as well"),
 	OPT_INT(struct train_conf, rank, "8", 1, 65536, 0,
 	    "lora: of A and B"),
 	OPT_FLOAT(struct train_conf, lora_alpha, "16", 0, 1e6, 0,

@@ -31,6 +31,10 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 	if (c->adapter == ADAPTER_LORA && c->base == NULL)
 		return err_set(e, FATE_REJECT, "adapter=lora without a base: "
 		    "adapters are for a model that is there");
+	if (c->adapter == ADAPTER_NONE && c->base_form != HELD_FILE &&
+	    c->base_form != HELD_F32)
+		return err_set(e, FATE_REJECT, "base_form is how frozen "
+		    "weights are held: without an adapter none are");
 	if (c->adapter == ADAPTER_NONE && c->merge)
 		return err_set(e, FATE_REJECT, "merge=yes without an adapter");
 	needs->source = c->shard != NULL;
@@ -92,7 +96,10 @@ open_model(struct train *t, struct err *e)
 		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
 		if (dir == -1)
 			return -1;
-		rc = model_open(a, dir, &t->model, e);
+		/* beside adapters the base goes straight to the device */
+		rc = t->conf->adapter == ADAPTER_NONE ?
+		    model_open(a, dir, &t->model, e) :
+		    model_look(a, dir, &t->model, e);
 		close(dir);
 		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
 		    train_adapter(t, e);
@@ -242,9 +249,7 @@ train_prepare(struct train *t, struct err *e)
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)t->rows.n / (double)each + 0.999);
 	if (t->conf->adapter == ADAPTER_LORA)
-		msg_info("adapters for %zu modules: %zu of %zu parameters are "
-		    "trained", t->adapter.n, t->optimise.all, t->model.w.all +
-		    t->adapter.all);
+		adapter_tell(t);
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
 	    "sequences of %zu", family_name(t->model.w.shape.family),
 	    t->model.w.all, t->train.n,
@@ -329,7 +334,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 3,
+	.abi = MODULE_ABI, .revision = 4,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,

@@ -18,14 +18,14 @@ struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
 	const char *target_regex, *prompt, *completion;
 	int packing, arch, schedule, optimizer, guard, adapter, bias;
-	int init_lora_weights;
+	int init_lora_weights, base_form;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
 	int64_t seed, eval_every, patience, checkpoint, rank;
-	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge;
-	bool completion_only;
+	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
+	    completion_only, double_quant;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
 	struct opt_list rank_pattern, alpha_pattern, modules_to_save;
 };
@@ -44,7 +44,6 @@ struct point {				/* of a curve */
 
 #define POINTS	256
 #define RECENT	128		/* steps that an outlier is held against */
-
 /* what the next step depends on beside the parameters */
 struct progress {
 	int64_t step;			/* steps taken */
@@ -68,11 +67,11 @@ struct train {
 	struct decoder decoder;
 	struct optimise optimise;
 	struct adapter adapter;
+	struct held base;		/* frozen beside adapters */
 	bool *frozen;			/* of each parameter; NULL: none is */
-	int64_t kept;			/* step of the last checkpoint */
+	int64_t steps, kept;		/* kept: at the last checkpoint */
 	struct tokens train, valid;
 	struct rows rows, held;		/* of train, of valid */
-	int64_t steps;
 	struct progress at;
 	/* tokens as they come in */
 	int fd;
@@ -90,8 +89,10 @@ bool tokens_add(const struct train *, struct arena *, struct rec *,
 int tokens_shard(struct train *, struct err *);
 int tokens_valid(struct train *, struct err *);
 
-/* train_adapter - as the options say; what of the base is frozen */
+/* train_adapter - as the options say; what of the base is frozen, and how it is
+ * held; adapter_tell - how much that is */
 int train_adapter(struct train *, struct err *);
+void adapter_tell(const struct train *);
 
 /* train_memory - the plan, shown first; then everything is in its place */
 int train_memory(struct train *, struct err *);
@@ -104,8 +105,8 @@ int train_result(struct train *, struct err *);
  * out, -1 */
 int guard_step(struct train *, double loss, double norm, struct err *);
 
-/* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; afterwards
- * the device has the best parameters */
+/* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; then the
+ * device has the best parameters */
 int loop_run(struct train *, struct err *);
 
 /* checkpoint_write - parameters, moments and progress, by rename and flushed;

@@ -2,8 +2,9 @@
 """lora.py make BASE OUT KIND: an adapter with numbers in all its parts, by PEFT.
 lora.py loss BASE ADAPTER FACTS.JSONL CONTEXT: PEFT's losses beside ours.
 lora.py window RECORDS.JSONL TOKENIZER CONTEXT: a record that is one window.
-lora.py steps BASE FIRST LAST RECORD TOKENIZER CONTEXT OPTIMIZER LR: from adapter
-FIRST five steps on that window, compared with LAST."""
+lora.py steps BASE FIRST LAST RECORD TOKENIZER CONTEXT OPTIMIZER LR [nf4]: from
+adapter FIRST five steps on that window, compared with LAST; nf4: with the base's
+layers as bitsandbytes quantises them (doubly) and back."""
 import json
 import sys
 
@@ -73,10 +74,28 @@ def window(records, tokenizer, context):
     raise SystemExit("no record of one window")
 
 
-def steps(base, first, last, record, tokenizer, context, optimizer, lr):
+def quantise(model):
+    import bitsandbytes.functional as F
+    for name, module in model.named_modules():
+        if not hasattr(module, "weight") or module.weight.dim() != 2 or "lora" in name:
+            continue
+        if "lm_head" in name or any(n in name for n in ("wte", "wpe", "embed_tokens")):
+            continue
+        turned = type(module).__name__ == "Conv1D"
+        w = module.weight.data.T.contiguous() if turned else module.weight.data
+        # flat: its CPU kernel (0.50) takes rows that are no whole blocks apart wrongly
+        w = F.dequantize_4bit(*F.quantize_4bit(w.reshape(-1), blocksize=64, quant_type="nf4",
+                                               compress_statistics=True)).reshape(w.shape)
+        module.weight.data = w.T.contiguous() if turned else w
+
+
+def steps(base, first, last, record, tokenizer, context, optimizer, lr, form=None):
     text = json.loads(open(record).readline())["text"]
     ids = Tokenizer.from_file(tokenizer).encode(text, add_special_tokens=False).ids[:int(context) + 1]
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), first, is_trainable=True)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    if form == "nf4":
+        quantise(model)
+    model = PeftModel.from_pretrained(model, first, is_trainable=True)
     trained = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in trained if p.dim() == 2]
     vectors = [p for p in trained if p.dim() != 2]

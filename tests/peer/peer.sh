@@ -10,7 +10,7 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece protobuf transformers torch bm25s peft gguf \
+	    sentencepiece protobuf transformers torch bm25s peft gguf bitsandbytes \
 	    >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
@@ -113,8 +113,18 @@ for arch in gpt2 llama; do
 		ok "$arch: five steps of $1 end where PyTorch's do" py "$here/lora.py" steps ./$arch first last one.jsonl bpe.json 40 "$1" "$2"
 		rm -rf first last last.peft
 	done
+	words="base=./$arch base_form=nf4 adapter=lora rank=4 context=40 batch=1 schedule=constant
+	    warmup=0 target_modules=all-linear"
+	quern train -q -j 1 out=./first $words lr=0 steps=1 <one.jsonl 2>/dev/null
+	quern train -q -j 1 out=./last $words lr=0.01 steps=5 <one.jsonl 2>/dev/null
+	ok "$arch: five steps beside four bits end where bitsandbytes' do" py "$here/lora.py" steps ./$arch first last \
+	    one.jsonl bpe.json 40 adamw 0.01 nf4
+	rm -rf first last last.peft
 done
 
+py "$here/nf4.py" >nf4.txt
+ok "NF4: bitsandbytes' numbers are those of held_test" sh -c "grep -q '^data 0247000998bb3119$' nf4.txt &&
+    sed -n 's/^\([0-9a-f]\{1000,\}\)$/\1/p' nf4.txt | cut -c1-64 | grep -qf - '${srcdir:-.}/tests/held_test.c'"
 py "$here/plain.py" licences.jsonl >plain.jsonl
 quern index -q out=./ix stem=none words=0 <plain.jsonl
 head -n 40 plain.jsonl | sed 's/"text":"\([^"]\{1,60\}\).*/"question":"\1"}/' >questions.jsonl
