@@ -120,6 +120,12 @@ quern train -q -j 2 out=./nf4-whole base=./llama base_form=nf4 adapter=lora rank
 ok 'it is merged into the base as it came' sh -c 'quern models merge ./llama ./llama-nf4 nf4-byhand >/dev/null && cmp nf4-byhand/model.safetensors nf4-whole/model.safetensors'
 ok 'nothing frozen: nothing to hold' sh -c "quern train -q out=./x base=./llama base_form=nf4 <in.jsonl 2>&1 | grep -q 'without an adapter none are'"
 
+# the plan
+ok 'what does not fit is refused, with the batch that would' sh -c "quern train out=./x tokenizer=./bpe.json channels=1024 batch=65536 <in.jsonl 2>&1 | grep -q 'MiB are needed, [0-9]* MiB are left .*: batch=[0-9]* would fit'"
+ok 'a model that is too large, before its weights are made' sh -c "quern train out=./x tokenizer=./bpe.json layers=1000 channels=32768 heads=256 <in.jsonl 2>&1 | grep -q 'not even batch=1 with recompute would fit: adapter=lora, or a smaller'"
+ok 'how long it takes, measured before the first step' sh -c "quern train out=./x base=./llama context=48 steps=60 lr=0 <in.jsonl 2>&1 | grep -q 's a micro-batch, measured: about [0-9.]* s for 60 steps'"
+rm -rf x
+
 # prompts are not learnt; the split into micro-batches does not matter
 for way in 'batch=1 accumulate=8' 'batch=8 accumulate=1'; do
 	set -- $way

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/base/file.h"
 #include "appliance/engine/slab.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define ALIGN	((size_t)64)
 
@@ -99,27 +94,6 @@ slab_text(const struct slab *s, struct buf *b)
 	buf_printf(b, ", in all %.1f MiB", (double)slab_size(s) / mega);
 }
 
-size_t
-slab_left(const struct slab *s)
-{
-	char text[4096];
-	const char *p;
-	ssize_t n;
-	int fd;
-
-	if (strcmp(s->device->k->name, "cuda") == 0)
-		return SIZE_MAX;
-	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return SIZE_MAX;
-	n = file_get(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	p = strstr(text, "MemAvailable:");
-	return p == NULL ? SIZE_MAX :
-	    (size_t)strtoull(p + 13, NULL, 10) * 1024;
-}
-
 void
 slab_drop(void *arg)
 {
@@ -133,18 +107,19 @@ slab_drop(void *arg)
 int
 slab_take(struct slab *s, struct err *e)
 {
-	size_t all = slab_size(s), want = ALIGN, left, at;
+	size_t want = ALIGN, left, at;
 	struct buf *b = buf_new(s->arena, 4096);
+	const char *where;
 
-	left = slab_left(s);
-	if (all > left) {
-		slab_text(s, b);
-		return err_set(e, FATE_REJECT, "%.200s is needed, %zu MiB are "
-		    "left on this machine: take a smaller batch or model",
-		    buf_cstr(b), left >> 20);
-	}
 	for (size_t i = 0; i < s->n; i++)
 		want += s->part[i].where == NULL ? 0 : s->part[i].bytes;
+	left = slab_left(s, &where);
+	if (want > left) {
+		slab_text(s, b);
+		return err_set(e, FATE_REJECT, "%.200s is needed, %zu MiB are "
+		    "left %s: take a smaller batch or model", buf_cstr(b),
+		    left >> 20, where);
+	}
 	s->block = s->device->k->alloc(s->device->dev, want);
 	if (s->block == NULL)
 		return err_set(e, FATE_RETRY, "the device has no %zu MiB",

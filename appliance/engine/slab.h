@@ -38,8 +38,10 @@ void slab_ints(struct slab *, const char *what, size_t n, int32_t **where);
 
 size_t slab_size(const struct slab *);
 
-/* slab_left - what the device could still give, in bytes; SIZE_MAX: unknown */
-size_t slab_left(const struct slab *);
+/* slab_left - what the device could still give, in bytes; SIZE_MAX: unknown.
+ * The host's memory: within the machine, control groups (left.c) and the
+ * process's limit; *where: which of them is the least, as "on this machine" */
+size_t slab_left(const struct slab *, const char **where);
 
 /* slab_json - {"weights":BYTES,...,"total":BYTES}, categories in their order;
  * slab_text - "weights 1.2M, ... = 3.4M" */

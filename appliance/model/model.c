@@ -61,11 +61,17 @@ model_look(struct arena *a, int at, struct model *m, struct err *e)
 	return open_tokenizer(a, &s, m, e);
 }
 
-int
-model_read(struct arena *a, struct model *m, struct err *e)
+void
+model_room(struct arena *a, struct model *m)
 {
 	m->run = mem_alloc(m->w.all * sizeof(*m->run));
 	arena_defer(a, model_drop, m);
+}
+
+int
+model_read(struct arena *a, struct model *m, struct err *e)
+{
+	model_room(a, m);
 	return weights_read(a, &m->w, &m->tensors, m->run, e);
 }
 

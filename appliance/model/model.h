@@ -25,9 +25,10 @@ struct model {
  * thing is told by name */
 int model_open(struct arena *, int at, struct model *, struct err *);
 
-/* model_look - all but the run, whose tensors stay open; model_read - the
- * run */
+/* model_look - all but the run, whose tensors stay open; model_room - a run of
+ * nothing yet; model_read - the run */
 int model_look(struct arena *, int at, struct model *, struct err *);
+void model_room(struct arena *, struct model *);
 int model_read(struct arena *, struct model *, struct err *);
 
 /* model_adapt - merge the adapter of a PEFT directory into the run; what it

@@ -147,8 +147,7 @@ train_result(struct train *t, struct err *e)
 	size_t at = 0, n;
 
 	if (t->conf->adapter == ADAPTER_NONE) {
-		t->model.run = mem_alloc(t->model.w.all *
-		    sizeof(*t->model.run));
+		model_room(t->stage->arena, &t->model);
 		k->get(t->device->dev, t->model.run, d->run, t->model.w.all *
 		    sizeof(*t->model.run));
 		return 0;

@@ -14,6 +14,7 @@
 #include <math.h>
 
 #define MEASURED	5		/* the step whose time is told */
+#define AHEAD		50		/* micro-batches worth a look */
 
 /* what a step works on: the rows of all its micro-batches */
 struct work {
@@ -172,6 +173,15 @@ loop_note(struct train *t, double loss, double seconds)
 	    tokens / seconds);
 }
 
+/* loop_time - hours, or seconds where they are few */
+static const char *
+loop_time(const struct train *t, double seconds)
+{
+	return seconds < 600 ? arena_printf(t->stage->arena, "%.0f s",
+	    seconds) : arena_printf(t->stage->arena, "%.1f hours", seconds /
+	    3600);
+}
+
 /* loop_hours - how long it will take, by a step that has been measured */
 static void
 loop_hours(const struct train *t, double seconds)
@@ -182,6 +192,34 @@ loop_hours(const struct train *t, double seconds)
 		msg_info("%.1f s a step: about %.1f hours for the %lld steps "
 		    "that are left", seconds, left,
 		    (long long)(t->steps - t->at.step));
+}
+
+/*
+ * loop_ahead - before the first step: how long it will take, by a micro-batch
+ * that is computed to be measured and changes nothing.  The second one counts:
+ * the first meets memory that nobody has touched.
+ */
+static void
+loop_ahead(struct train *t, struct work *w)
+{
+	double began, seconds = 0;
+	int64_t left = (t->steps - t->at.step) * t->conf->accumulate;
+
+	if (left < AHEAD)
+		return;
+	w->counted = 0;
+	work_get(t, t->at.step * t->conf->accumulate, 0, w);
+	for (int i = 0; w->counted > 0 && i < 2 && seconds < 1; i++) {
+		began = when_mono();
+		step_micro(t, 0, 0, w);
+		optimise_clear(&t->optimise);
+		seconds = when_mono() - began;
+	}
+	if (w->counted == 0)
+		return;
+	msg_info("%.2g s a micro-batch, measured: about %s for %lld steps",
+	    seconds, loop_time(t, (double)left * seconds),
+	    (long long)(t->steps - t->at.step));
 }
 
 /* loop_step - one step; its loss.  Its tokens are counted first: the mean is
@@ -220,6 +258,7 @@ loop_steps(struct train *t, struct err *e)
 	w.id = arena_array(t->stage->arena, all, sizeof(*w.id));
 	w.target = arena_array(t->stage->arena, all, sizeof(*w.target));
 	w.from = arena_array(t->stage->arena, all, sizeof(*w.from));
+	loop_ahead(t, &w);
 	while (t->at.step < t->steps) {
 		if (stage_stopping(t->stage))
 			return checkpoint_write(t, e) == -1 ? -1 :

@@ -1,32 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory that training needs: told by category before any is taken. */
+/*
+ * The memory that training needs: told by category before any is taken, with
+ * the largest batch that there is room for; and where there is none, which
+ * options would make it fit.
+ */
 #include "appliance/base/base.h"
 #include "modules/train/train.h"
 
-/* plan - what a batch wants from a slab */
+/* how it could be done: as the options say, or otherwise in a trial */
+struct way {
+	size_t batch;
+	bool recompute;
+	struct held *base;		/* NULL: nothing is frozen */
+};
+
+/* plan - what a way wants from a slab; beside it, who else takes memory while
+ * all that is there: the base's reading, or the host's copy at the end */
 static void
 plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
-    struct optimise *o, size_t batch)
+    struct optimise *o, const struct way *way)
 {
 	const struct train_conf *c = t->conf;
 	const struct weights *w = &t->model.w;
 	size_t T = (size_t)c->context;
 
 	slab_init(s, a, t->device);
-	decoder_want(d, a, w, s, &(struct decoder_conf){ .B = batch,
+	decoder_want(d, a, w, s, &(struct decoder_conf){ .B = way->batch,
 	    .T = T < w->shape.T ? T : w->shape.T, .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
-	    .held = t->frozen == NULL ? NULL : &t->base,
-	    .recompute = c->recompute });
+	    .held = way->base, .recompute = way->recompute });
 	*o = (struct optimise){ .kind = (enum optimiser)c->optimizer,
 	    .weight_decay = c->weight_decay, .beta1 = c->beta1,
 	    .beta2 = c->beta2, .eps = c->eps, .momentum = c->momentum };
 	optimise_want(o, a, d, s);
+	if (t->frozen != NULL)
+		slab_want(s, "reading the base", weights_room(a, w), NULL);
+	else
+		slab_want(s, "the host's copy", w->all * sizeof(real), NULL);
 }
 
-/* bytes_for - of a batch, in a trial */
+/* bytes_for - of a way, in a trial */
 static size_t
-bytes_for(struct train *t, size_t batch)
+bytes_for(struct train *t, const struct way *way)
 {
 	struct arena *a = arena_new();
 	struct decoder d;
@@ -34,7 +49,7 @@ bytes_for(struct train *t, size_t batch)
 	struct slab s;
 	size_t n;
 
-	plan(t, a, &s, &d, &o, batch);
+	plan(t, a, &s, &d, &o, way);
 	n = slab_size(&s);
 	arena_free(a);
 	return n;
@@ -43,71 +58,109 @@ bytes_for(struct train *t, size_t batch)
 /* largest_batch - the most sequences that fit; 0: not one does.  Memory grows
  * by the same for each sequence, but for the logits' room of the first few */
 static size_t
-largest_batch(struct train *t, size_t left)
+largest_batch(struct train *t, struct way way, size_t left)
 {
-	size_t low = 0, high = (size_t)1 << 17, mid;
+	size_t low = 0, high = (size_t)1 << 17;
 
 	while (high - low > 1) {
-		mid = low + (high - low) / 2;
-		if (bytes_for(t, mid) <= left)
-			low = mid;
+		way.batch = low + (high - low) / 2;
+		if (bytes_for(t, &way) <= left)
+			low = way.batch;
 		else
-			high = mid;
+			high = way.batch;
 	}
 	return low;
 }
 
-/* base_put - the base from its file, and the adapters as they begin */
+/* remedy - the first of what costs least that would fit */
+static const char *
+remedy(struct train *t, struct way way, size_t most, size_t left)
+{
+	struct arena *a = t->stage->arena;
+	bool bits = t->frozen != NULL && t->conf->base_form != HELD_NF4;
+	struct held four;
+
+	if (most > 0)
+		return arena_printf(a, "batch=%zu would fit", most);
+	way.batch = 1;
+	way.recompute = true;
+	if (bytes_for(t, &way) <= left)
+		return "recompute=yes batch=1 would fit";
+	if (!bits)
+		return t->frozen != NULL ? "not even batch=1 with recompute "
+		    "would fit: a smaller context or base" : "not even "
+		    "batch=1 with recompute would fit: adapter=lora, or a "
+		    "smaller context or model";
+	held_plan(a, &t->model.w, &t->model.tensors, t->frozen, HELD_NF4, true,
+	    &four);
+	way.base = &four;
+	return bytes_for(t, &way) <= left ? "base_form=nf4 recompute=yes "
+	    "batch=1 would fit" : "not even base_form=nf4 recompute=yes "
+	    "batch=1 would fit: a smaller context or base";
+}
+
+/* put - the weights to where they are computed from: new ones, or a base's
+ * from its file, with the adapters as they begin */
 static int
-base_put(struct train *t, struct err *e)
+put(struct train *t, struct err *e)
 {
 	const struct kernels *k = t->device->k;
 
-	k->put(t->device->dev, t->decoder.arun, t->adapter.run,
-	    t->adapter.all * sizeof(real));
+	if (t->conf->base == NULL) {
+		model_room(t->stage->arena, &t->model);
+		weights_init(&t->model.w, (uint64_t)t->conf->seed,
+		    t->model.run);
+		k->put(t->device->dev, t->decoder.run, t->model.run,
+		    t->model.w.all * sizeof(real));
+		model_drop(&t->model);	/* until the end */
+		return 0;
+	}
 	if (decoder_read(&t->decoder, &t->model.tensors, e) == -1)
 		return err_prefix(e, "'%s': ", t->conf->base);
-	if (t->adapter.conf.dora)
+	if (t->frozen != NULL)
+		k->put(t->device->dev, t->decoder.arun, t->adapter.run,
+		    t->adapter.all * sizeof(real));
+	if (t->frozen != NULL && t->adapter.conf.dora)
 		decoder_magnitudes(&t->decoder);
 	return 0;
 }
 
-int
-train_memory(struct train *t, struct err *e)
+/* tell - what is needed and what is there; -1 if that is less */
+static int
+tell(struct train *t, const struct way *way, struct err *e)
 {
-	struct arena *a = t->stage->arena;
-	struct buf *b = buf_new(a, 4096);
-	const struct kernels *k;
+	struct buf *b = buf_new(t->stage->arena, 4096);
+	const char *where;
 	size_t left, most;
 
-	plan(t, a, &t->slab, &t->decoder, &t->optimise,
-	    (size_t)t->conf->batch);
-	k = t->device->k;
 	slab_text(&t->slab, b);
 	msg_info("memory in MiB: %s", buf_cstr(b));
 	b->n = 0;
 	slab_json(&t->slab, b);
 	stage_result(t->stage, "memory", buf_get(b));
-	left = slab_left(&t->slab);
-	if (left != SIZE_MAX) {
-		most = largest_batch(t, left);
-		msg_info("%zu MiB are left on this machine: batch=%zu is the "
-		    "largest that fits", left >> 20, most);
-		if (slab_size(&t->slab) > left)
-			return err_set(e, FATE_REJECT, "%zu MiB are needed, "
-			    "%zu MiB are left on this machine: %s",
-			    slab_size(&t->slab) >> 20, left >> 20, most == 0 ?
-			    "recompute=yes, a smaller context or model" :
-			    arena_printf(a, "batch=%zu would fit", most));
-	}
-	if (slab_take(&t->slab, e) == -1)
+	left = slab_left(&t->slab, &where);
+	if (left == SIZE_MAX)
+		return 0;
+	most = largest_batch(t, *way, left);
+	msg_info("%zu MiB are left %s: batch=%zu is the largest that fits",
+	    left >> 20, where, most);
+	if (slab_size(&t->slab) <= left)
+		return 0;
+	return err_set(e, FATE_REJECT, "%zu MiB are needed, %zu MiB are left "
+	    "%s: %s", slab_size(&t->slab) >> 20, left >> 20, where,
+	    remedy(t, *way, most, left));
+}
+
+int
+train_memory(struct train *t, struct err *e)
+{
+	struct way way = { (size_t)t->conf->batch, t->conf->recompute,
+	    t->frozen == NULL ? NULL : &t->base };
+
+	plan(t, t->stage->arena, &t->slab, &t->decoder, &t->optimise, &way);
+	if (tell(t, &way, e) == -1 || slab_take(&t->slab, e) == -1)
 		return -1;
 	decoder_ready(&t->decoder);
 	optimise_ready(&t->optimise);
-	if (t->frozen != NULL)
-		return base_put(t, e);
-	k->put(t->device->dev, t->decoder.run, t->model.run, t->model.w.all *
-	    sizeof(real));
-	model_drop(&t->model);		/* until the end */
-	return 0;
+	return put(t, e);
 }

@@ -84,7 +84,7 @@ shape_of(const struct train *t, struct shape *s)
 		s->stop[s->nstops++] = tok->end;
 }
 
-/* open_model - a base as it is, or new weights */
+/* open_model - a base's files, or the shape of a new one; no weights yet */
 static int
 open_model(struct train *t, struct err *e)
 {
@@ -96,10 +96,7 @@ open_model(struct train *t, struct err *e)
 		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
 		if (dir == -1)
 			return -1;
-		/* beside adapters the base goes straight to the device */
-		rc = t->conf->adapter == ADAPTER_NONE ?
-		    model_open(a, dir, &t->model, e) :
-		    model_look(a, dir, &t->model, e);
+		rc = model_look(a, dir, &t->model, e);
 		close(dir);
 		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
 		    train_adapter(t, e);
@@ -110,9 +107,6 @@ open_model(struct train *t, struct err *e)
 	if (shape_check(&shape, e) == -1)
 		return -1;
 	weights_layout(a, &shape, &t->model.w);
-	t->model.run = mem_alloc(t->model.w.all * sizeof(real));
-	arena_defer(a, model_drop, &t->model);
-	weights_init(&t->model.w, (uint64_t)t->conf->seed, t->model.run);
 	return 0;
 }
 
