@@ -18,7 +18,7 @@ emit(struct compile *c, enum hf_op op)
 {
 	struct hf_regex *re = c->re;
 
-	if (re->n == HF_REGEX_CODE)
+	if (re->n == HF_REGEX_CODE || re->splits > HF_REGEX_SPLITS)
 		return err_set(c->err, FATE_REJECT, "the pattern is too "
 		    "large");
 	if (re->n == c->cap) {
@@ -27,8 +27,10 @@ emit(struct compile *c, enum hf_op op)
 		    sizeof(*re->code));
 	}
 	re->code[re->n] = (struct hf_inst){ .op = op };
-	if (op == OP_RUN || op == OP_SPLIT)
-		re->code[re->n].slot = (uint32_t)re->slots++;
+	if (op == OP_RUN)
+		re->code[re->n].slot = (uint32_t)re->runs++;
+	if (op == OP_SPLIT)
+		re->code[re->n].slot = (uint32_t)re->splits++;
 	return (int)re->n++;
 }
 

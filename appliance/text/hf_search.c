@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Backtracking with a memory.  What a program does behind a place in it and in
- * the text is the same however it came there, so of every loop over one
- * character the places where going on has failed are kept as a range, and of
- * every split, once a text proves to be hard, two bits a place: has failed, and
- * within a lookahead, has succeeded.  So no text takes quadratic time.
+ * the text is the same however it came there.  So of every loop over one
+ * character the last run that it walked is kept, and a range of places where
+ * going on has failed; and of every split, once a text proves to be hard, two
+ * bits a place: has failed, and within a lookahead, has succeeded.
+ *
+ * Ranges are kept while they grow, not when all has failed: an atomic group or
+ * a lookahead that succeeds forgets the ways that it left behind, but not what
+ * has failed in it.  Where a group succeeds and what comes after it does not,
+ * splits within an atomic group are walked again.
  */
 #include "appliance/base/base.h"
 #include "appliance/text/hf_class.h"
@@ -16,8 +21,9 @@ enum frame_kind { F_GO, F_BACK, F_MORE, F_MARK };
 struct frame {
 	enum frame_kind kind;
 	uint32_t pc;
-	size_t at, low, top;		/* BACK: from top down to low, now at */
-	uint32_t count;			/* MORE: characters taken so far */
+	size_t at;			/* where to go on, or where it did */
+	size_t low, top;		/* BACK: from top down to low; MORE: */
+	uint32_t count;			/* from low up; characters taken */
 };
 
 struct loop {
@@ -34,7 +40,6 @@ struct hf_search {
 	struct loop *loop;
 	unsigned char *mark;		/* two bits a split and place; NULL */
 	uint64_t steps;
-	unsigned behind;		/* within lookbehind nothing is kept */
 };
 
 struct hf_search *
@@ -43,8 +48,8 @@ hf_search_new(const struct hf_regex *re, struct view text)
 	struct hf_search *s = mem_alloc(sizeof(*s));
 
 	*s = (struct hf_search){ .re = re, .text = text, .last = SIZE_MAX };
-	s->loop = mem_alloc((re->slots + 1) * sizeof(*s->loop));
-	for (size_t i = 0; i < re->slots; i++)
+	s->loop = mem_alloc((re->runs + 1) * sizeof(*s->loop));
+	for (size_t i = 0; i < re->runs; i++)
 		s->loop[i] = (struct loop){ 1, 0, 1, 0 };
 	return s;
 }
@@ -56,6 +61,12 @@ hf_search_free(struct hf_search *s)
 	mem_free(s->loop);
 	mem_free(s->mark);
 	mem_free(s);
+}
+
+uint64_t
+hf_search_steps(const struct hf_search *s)
+{
+	return s->steps;
 }
 
 static void
@@ -115,7 +126,7 @@ assert_holds(const struct hf_search *s, int kind, size_t at)
 static unsigned char *
 mark_bit(const struct hf_search *s, uint32_t slot, size_t at, unsigned *shift)
 {
-	size_t row = (s->re->slots + 3) / 4;
+	size_t row = (s->re->splits + 3) / 4;
 
 	*shift = slot % 4 * 2;
 	return s->mark + at * row + slot / 4;
@@ -127,23 +138,26 @@ hard(struct hf_search *s)
 {
 	if (s->mark == NULL && s->steps > 100000 + 64 * (uint64_t)s->next)
 		s->mark = mem_alloc((s->text.n + 1) *
-		    ((s->re->slots + 3) / 4));
-	return s->mark != NULL && s->behind == 0;
+		    ((s->re->splits + 3) / 4));
+	return s->mark != NULL;
 }
 
-/* loop_end - as far as characters of the set go; SIZE_MAX: too few of them */
+/* loop_end - as far as characters of the set go; SIZE_MAX: too few of them.  An
+ * endless loop that comes into the run it walked last is where that ends */
 static size_t
 loop_end(struct hf_search *s, const struct hf_inst *i, size_t at, size_t *low)
 {
 	struct loop *l = &s->loop[i->slot];
-	bool endless = i->max == UINT32_MAX;
-	bool known = endless && at >= l->from && at <= l->to;
+	bool endless = i->max == UINT32_MAX, known = false;
 	size_t from = at, n;
-	uint32_t count = 0, most = known ? i->min : i->max;
+	uint32_t count = 0;
 
 	*low = at;
-	for (; at < s->text.n && count < most; at += n) {
-		if (!hf_set_has(i->set, utf8_get(s->text.p + at, &n)))
+	for (; count < i->max; at += n) {
+		known = endless && count >= i->min && at >= l->from &&
+		    at <= l->to;
+		if (known || at == s->text.n || !hf_set_has(i->set,
+		    utf8_get(s->text.p + at, &n)))
 			break;
 		if (++count == i->min)
 			*low = at + n;
@@ -151,12 +165,12 @@ loop_end(struct hf_search *s, const struct hf_inst *i, size_t at, size_t *low)
 	s->steps += count;
 	if (count < i->min)
 		return SIZE_MAX;
-	if (known)
-		return l->to;
-	if (endless) {
-		l->from = from;
-		l->to = at;
+	if (known) {
+		at = l->to;
+		from = from < l->from ? from : l->from;
 	}
+	if (endless)
+		*l = (struct loop){ from, at, l->bad, l->bad_to };
 	return at;
 }
 
@@ -171,7 +185,7 @@ run_greedy(struct hf_search *s, const struct hf_inst *i, uint32_t pc,
 	if (high == SIZE_MAX)
 		return false;
 	if (i->kind == HF_GREEDY && low < high) {
-		if (s->behind == 0 && high >= l->bad && high <= l->bad_to) {
+		if (high >= l->bad && high <= l->bad_to) {
 			if (low >= l->bad)
 				return false;
 			high = before(s, l->bad);
@@ -182,12 +196,15 @@ run_greedy(struct hf_search *s, const struct hf_inst *i, uint32_t pc,
 	return true;
 }
 
-/* run_lazy - take what must be, and leave behind that more would do */
+/* run_lazy - take what must be, and leave behind that more would do; false:
+ * going on from here has failed before */
 static bool
 run_lazy(struct hf_search *s, const struct hf_inst *i, uint32_t pc,
     size_t *at)
 {
-	size_t n;
+	const struct loop *l = &s->loop[i->slot];
+	size_t low, n;
+	bool bad;
 
 	for (uint32_t k = 0; k < i->min; k++) {
 		if (*at == s->text.n || !hf_set_has(i->set,
@@ -195,7 +212,52 @@ run_lazy(struct hf_search *s, const struct hf_inst *i, uint32_t pc,
 			return false;
 		*at += n;
 	}
-	push(s, (struct frame){ F_MORE, pc, *at, 0, 0, i->min });
+	bad = i->max == UINT32_MAX && *at >= l->bad && *at <= l->bad_to;
+	low = bad ? l->bad : *at;
+	push(s, (struct frame){ F_MORE, pc, bad ? l->bad_to : *at, low, 0,
+	    i->min });
+	return !bad;
+}
+
+/* less - a greedy loop gives one character back */
+static bool
+less(struct hf_search *s, const struct hf_inst *i, struct frame *f)
+{
+	s->loop[i->slot].bad = f->at;
+	s->loop[i->slot].bad_to = f->top;
+	if (f->at <= f->low)
+		return false;
+	f->at = before(s, f->at);
+	return true;
+}
+
+/* more - a lazy loop takes one character more, and with it all behind which
+ * going on has failed before */
+static bool
+more(struct hf_search *s, const struct hf_inst *i, struct frame *f)
+{
+	struct loop *l = &s->loop[i->slot];
+	bool endless = i->max == UINT32_MAX, known;
+	size_t at = f->at, next = at, n;
+
+	do {
+		known = false;
+		if (f->count == i->max || at == s->text.n || !hf_set_has(
+		    i->set, utf8_get(s->text.p + at, &n)))
+			break;
+		next = at + n;
+		known = endless && next >= l->bad && next <= l->bad_to;
+		if (known)
+			at = next = l->bad_to;
+	} while (known);
+	if (endless) {
+		l->bad = f->low;
+		l->bad_to = at;
+	}
+	if (next == at)
+		return false;
+	f->at = next;
+	f->count += !endless;
 	return true;
 }
 
@@ -216,9 +278,7 @@ look(struct hf_search *s, uint32_t pc, size_t at)
 			return not;
 		at = before(s, at);
 	}
-	s->behind += back;
 	found = run(s, pc + 1, at, &end, true);
-	s->behind -= back;
 	return found != not;
 }
 
@@ -251,7 +311,6 @@ back(struct hf_search *s, size_t floor, uint32_t *pc, size_t *at)
 	const struct hf_inst *i;
 	struct frame *f;
 	unsigned shift;
-	size_t n;
 
 	while (s->depth > floor) {
 		f = &s->stack[s->depth - 1];
@@ -266,21 +325,7 @@ back(struct hf_search *s, size_t floor, uint32_t *pc, size_t *at)
 			*at = f->at;
 			s->depth--;
 			return true;
-		} else if (f->kind == F_BACK) {
-			if (f->at > f->low) {
-				f->at = before(s, f->at);
-				*pc = f->pc + 1;
-				*at = f->at;
-				return true;
-			}
-			if (s->behind == 0) {
-				s->loop[i->slot].bad = f->low;
-				s->loop[i->slot].bad_to = f->top;
-			}
-		} else if (f->count < i->max && f->at < s->text.n &&
-		    hf_set_has(i->set, utf8_get(s->text.p + f->at, &n))) {
-			f->at += n;
-			f->count++;
+		} else if (f->kind == F_BACK ? less(s, i, f) : more(s, i, f)) {
 			*pc = f->pc + 1;
 			*at = f->at;
 			return true;
