@@ -249,6 +249,27 @@ test_file(struct arena *a)
 	close(fd);
 }
 
+/* test_err - what is quoted may be no text, or cut */
+static void
+test_err(void)
+{
+	char text[600];
+	struct err e;
+
+	err_set(&e, FATE_REJECT, "a '%.3s' b \xc0\x80\xed\xa0\x80\xf5"
+	    "\xe0\x80\x80\xf4\x90\x80\x80 \xed\x9f\xbf\xf0\x90\x80\x80",
+	    "\xc3\xa9\xe4\xb8\xad");
+	tap_str(e.text, "a '\xc3\xa9?' b ????????????? \xed\x9f\xbf\xf0\x90"
+	    "\x80\x80", "a message is UTF-8 whatever is quoted");
+	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa9", 2);
+	text[sizeof(text) - 2] = '\0';
+	err_set(&e, FATE_REJECT, "%s", text);
+	err_prefix(&e, "xy");
+	tap(strlen(e.text) == sizeof(e.text) - 1 && e.text[2] == '\xc3' &&
+	    e.text[sizeof(e.text) - 2] == '?', "and where it is cut");
+}
+
 static void
 test_hash(void)
 {
@@ -277,6 +298,7 @@ main(void)
 	test_when();
 	test_id();
 	test_file(a);
+	test_err();
 	test_hash();
 	arena_free(a);
 	return tap_done();

@@ -49,6 +49,40 @@ errno_fate(int error)
 	}
 }
 
+/* follows - bytes behind the first of a well-formed character (RFC 3629); -1:
+ * it is none */
+static int
+follows(const unsigned char *p)
+{
+	int n = p[0] < 0x80 ? 0 : p[0] < 0xc2 ? -1 : p[0] < 0xe0 ? 1 :
+	    p[0] < 0xf0 ? 2 : p[0] < 0xf5 ? 3 : -1;
+
+	for (int i = 1; i <= n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return -1;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return -1;
+	return n;
+}
+
+/* mend - a text that is quoted may be cut within a character, or be no text;
+ * reports are JSON, which must be */
+static void
+mend(struct err *e)
+{
+	unsigned char *p = (unsigned char *)e->text;
+	int n;
+
+	for (; *p != '\0'; p += 1 + n) {
+		n = follows(p);
+		if (n == -1) {
+			*p = '?';
+			n = 0;
+		}
+	}
+}
+
 int
 err_set(struct err *e, enum fate fate, const char *fmt, ...)
 {
@@ -58,6 +92,7 @@ err_set(struct err *e, enum fate fate, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
+	mend(e);
 	return -1;
 }
 
@@ -74,6 +109,7 @@ err_errno(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->text);
 	snprintf(e->text + n, sizeof(e->text) - n, ": %s", strerror(error));
+	mend(e);
 	return -1;
 }
 
@@ -90,6 +126,7 @@ err_prefix(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->text);
 	snprintf(e->text + n, sizeof(e->text) - n, "%s", old);
+	mend(e);
 	return -1;
 }
 

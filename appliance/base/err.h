@@ -30,7 +30,8 @@ struct err {
 	char text[512];
 };
 
-/* err_set - record fate and text; always -1 */
+/* err_set - record fate and text; always -1.  Bytes that are no UTF-8, as those
+ * of a quoted word that was cut, become question marks; so below */
 int err_set(struct err *, enum fate, const char *, ...) BASE_PRINTF(3, 4);
 
 /* err_errno - the same with ": strerror(errno)"; the fate follows errno */
