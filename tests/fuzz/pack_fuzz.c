@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/base/file.h"
 #include "appliance/store/pack.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
+#include "tests/fuzz/dir.h"
 
 /* packs: a damaged one is a fault; one may be sealed with a key of zeros */
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -12,17 +9,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static char path[] = "/tmp/quern-fuzz-XXXXXX";
 	static const struct seal key = { .id = "0123456789abcdef" };
-	static int dir = -1;
+	int dir = fuzz_dir();
 	struct arena *a;
 	struct pack_reader r;
 	struct pack *pack;
 	struct view v;
 	struct err e;
 
-	if (dir == -1 && (mkdtemp(path) == NULL ||
-	    (dir = file_dir(AT_FDCWD, path, &e)) == -1))
+	if (dir == -1)
 		return 0;
 	a = arena_new();
 	file_replace(dir, "p", (struct view){ (const char *)p, n }, 0600, false,

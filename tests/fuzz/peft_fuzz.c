@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "appliance/model/peft.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
+#include "tests/fuzz/dir.h"
 
 /* an adapter's two files, the first up to a NUL: what opens is laid on a small
  * base, and if it fits it is written and must fit again */
@@ -34,16 +31,14 @@ fuzz_fit(struct arena *a, int dir, const struct peft *p)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static char path[] = "/tmp/quern-fuzz-XXXXXX";
-	static int dir = -1;
+	int dir = fuzz_dir();
 	const uint8_t *end = memchr(p, 0, n);
 	size_t k = end == NULL ? n : (size_t)(end - p);
 	struct arena *a;
 	struct peft peft;
 	struct err e;
 
-	if (dir == -1 && (mkdtemp(path) == NULL ||
-	    (dir = file_dir(AT_FDCWD, path, &e)) == -1))
+	if (dir == -1)
 		return 0;
 	a = arena_new();
 	file_replace(dir, "adapter_config.json", (struct view){

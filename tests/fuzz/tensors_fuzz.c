@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "appliance/engine/tensors.h"
 #include "appliance/model/shape.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
+#include "tests/fuzz/dir.h"
 
 /* safetensors: what opens is read whole; config.json of a model: what is taken
  * is printed and taken again */
@@ -30,14 +27,12 @@ fuzz_shape(struct arena *a, struct view text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static char path[] = "/tmp/quern-fuzz-XXXXXX";
-	static int dir = -1;
+	int dir = fuzz_dir();
 	struct arena *a;
 	struct tensors t;
 	struct err e;
 
-	if (dir == -1 && (mkdtemp(path) == NULL ||
-	    (dir = file_dir(AT_FDCWD, path, &e)) == -1))
+	if (dir == -1)
 		return 0;
 	a = arena_new();
 	fuzz_shape(a, (struct view){ (const char *)p, n });

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/base/file.h"
 #include "spool/ticket.h"
-
-#include <fcntl.h>
-#include <unistd.h>
+#include "tests/fuzz/dir.h"
 
 /* entry, ticket and state files: parts of the input between 0xff bytes */
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -13,13 +10,11 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const char *const names[] = { "entry", "ticket", "state" };
-	static char path[] = "/tmp/quern-fuzz-XXXXXX";
-	static int dir = -1;
+	int dir = fuzz_dir();
 	struct job *j;
 	struct err e;
 
-	if (dir == -1 && (mkdtemp(path) == NULL ||
-	    (dir = file_dir(AT_FDCWD, path, &e)) == -1))
+	if (dir == -1)
 		return 0;
 	for (size_t i = 0; i < 3; i++) {
 		const uint8_t *end = memchr(p, 0xff, n);
