@@ -104,7 +104,10 @@ for form in 'half file' 'half f32' 'llama f32' 'llama nf4' 'gpt2 nf4'; do
 done
 near() { awk "BEGIN { d = $(loss "$1") / $(loss "$2"); exit !(d > 1 - $3 && d < 1 + $3) }"; }
 ok 'halves as the file has them: the same losses' near half-file half-f32 0.00002
-ok 'and half the memory' sh -c "grep -q 'frozen weights' told-half-file && ! grep -q 'frozen weights' told-half-f32"
+quern train -q -j 2 out=./wide tokenizer=./bpe.json layers=2 channels=256 heads=4 context=48 steps=1 <in.jsonl
+quern models convert ./wide wide16 dtype=bf16 >/dev/null
+mib() { quern train out=./x base=./wide16 base_form="$1" adapter=lora context=48 steps=1 <in.jsonl 2>&1 | sed -n "s/.* MiB: weights \([0-9.]*\),\( frozen weights \([0-9.]*\),\)*.*/\1 \3/p"; rm -rf x; }
+ok 'and half the memory' awk "BEGIN { split(\"$(mib f32)\", a, / /); split(\"$(mib file)\", b, / /); exit !(a[1] > 4 && b[1] + b[2] > 0.49 * a[1] && b[1] + b[2] < 0.55 * a[1]) }"
 ok 'four bits: losses like those of all' near llama-nf4 llama-f32 0.02
 ok 'but not the same' sh -c "! cmp -s llama-nf4/adapter_model.safetensors llama-f32/adapter_model.safetensors"
 ok 'which numbers are held so is told' grep -q 'held in 4 bits' told-gpt2-nf4
@@ -113,6 +116,8 @@ for more in use_dora=yes double_quant=no recompute=yes; do
 	    lr=0.005 context=48 steps=15 $more <in.jsonl
 	ok "four bits with $more" near nf4-$more llama-nf4 0.02
 done
+ok 'the first has magnitudes' grep -aq lora_magnitude_vector nf4-use_dora=yes/adapter_model.safetensors
+ok 'the second other scales' sh -c '! cmp -s nf4-double_quant=no/adapter_model.safetensors llama-nf4/adapter_model.safetensors'
 ok 'recomputed: the same bytes' cmp nf4-recompute=yes/adapter_model.safetensors llama-nf4/adapter_model.safetensors
 quern train -q -j 2 out=./nf4-whole base=./llama base_form=nf4 adapter=lora rank=4 target_modules=all-linear \
     lr=0.005 context=48 steps=15 merge=yes <in.jsonl
