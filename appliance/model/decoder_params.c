@@ -3,28 +3,29 @@
 #include "appliance/base/base.h"
 #include "appliance/model/decoder.h"
 
-real *
-decoder_param(const struct decoder *d, size_t at)
+/* number - of the weights' run, in one that has some parameters only */
+static real *
+number(const struct decoder *d, real *run, const size_t *where, size_t at)
 {
 	size_t i;
 
 	if (at == NO_WEIGHT)
 		return NULL;
 	i = weights_find(d->w, at);
-	return d->run_at[i] == NO_WEIGHT ? NULL :
-	    d->run + d->run_at[i] + (at - d->w->v[i].at);
+	return where[i] == NO_WEIGHT ? NULL :
+	    run + where[i] + (at - d->w->v[i].at);
+}
+
+real *
+decoder_param(const struct decoder *d, size_t at)
+{
+	return number(d, d->run, d->run_at, at);
 }
 
 real *
 decoder_grad(const struct decoder *d, size_t at)
 {
-	size_t i;
-
-	if (at == NO_WEIGHT)
-		return NULL;
-	i = weights_find(d->w, at);
-	return d->grad_at[i] == NO_WEIGHT ? NULL :
-	    d->grad + d->grad_at[i] + (at - d->w->v[i].at);
+	return number(d, d->grad, d->grad_at, at);
 }
 
 static void

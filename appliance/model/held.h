@@ -13,7 +13,7 @@
  * table of words and the head stay as their file has them.
  *
  * Order of calls: held_plan; held_want for each slab that is planned, of which
- * the last is taken; held_ready; held_put for each piece that held_piece has.
+ * the last is taken; held_ready; held_put for each piece that held_has.
  */
 
 enum held_form { HELD_FILE, HELD_F32, HELD_BF16, HELD_F16, HELD_NF4 };
