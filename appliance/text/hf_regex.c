@@ -154,7 +154,8 @@ compile_repeat(struct compile *c, const struct node *n)
 
 	if (one != NULL)
 		return compile_run(c, one, n->min, n->max, n->how);
-	if (n->max == HF_ENDLESS && node_empty(n->sub))
+	/* Oniguruma leaves such a loop early, but not where it writes it out */
+	if (n->max > 1 && node_empty(n->sub))
 		return err_set(c->err, FATE_REJECT, "a loop whose body may be "
 		    "empty is not read");
 	if (n->how == HF_ALL && (atom = emit(c, OP_ATOM)) == -1)
