@@ -137,6 +137,10 @@ test_utf8(struct arena *a)
 	    "a\xef\xbf\xbd" "b\xef\xbf\xbd") && n == 2,
 	    "each ill-formed part is one U+FFFD");
 	tap(view_is(utf8_nfc(a, VIEW("A\xcc\x88")), "\xc3\x84"), "NFC");
+	tap(view_is(utf8_nfc(a, VIEW("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa7"
+	    "A\xcc\x88\xea\xb0\x80\xe1\x86\xa8")), "\xea\xb0\x80"
+	    "\xe1\x86\xa7\xc3\x84\xea\xb0\x81"),
+	    "a Hangul letter that joins nothing stays");
 	tap(utf8_put(0x1f600, c) == 4 && utf8_get(c, &n) == 0x1f600 && n == 4,
 	    "four bytes there and back");
 	for (uint32_t u = 0; u < 0x110000; u++) {

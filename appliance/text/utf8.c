@@ -130,21 +130,49 @@ nfc_quick(struct view v)
 	return true;
 }
 
-struct view
-utf8_nfc(struct arena *a, struct view v)
+/* nfc_put - what utf8proc makes right, added; false: of bad bytes */
+static bool
+nfc_put(struct buf *b, struct view v)
 {
 	utf8proc_uint8_t *out = NULL;
 	utf8proc_ssize_t n;
-	struct view r = v;
+
+	n = utf8proc_map((const utf8proc_uint8_t *)v.p, (utf8proc_ssize_t)v.n,
+	    &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	if (n >= 0)
+		buf_add(b, out, (size_t)n);
+	mem_free(out);
+	return n >= 0;
+}
+
+/*
+ * utf8_nfc - utf8proc 2.8 joins U+11A7, which is no trailing consonant, to a
+ * Hangul syllable before it, and it is gone.  It joins nothing, so that a text
+ * may be cut there.
+ */
+struct view
+utf8_nfc(struct arena *a, struct view v)
+{
+	static const char alone[] = "\xe1\x86\xa7";
+	struct view rest = v;
+	const char *p;
+	struct buf b;
+	bool ok = true;
 
 	if (nfc_quick(v))
 		return v;
-	n = utf8proc_map((const utf8proc_uint8_t *)v.p, (utf8proc_ssize_t)v.n,
-	    &out, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-	if (n >= 0 && !view_eq(v, (struct view){ (char *)out, (size_t)n }))
-		r = view_keep(a, (struct view){ (char *)out, (size_t)n });
-	mem_free(out);
-	return r;
+	buf_init(&b, v.n * 3 + 16);
+	while (ok && (p = memmem(rest.p, rest.n, alone, 3)) != NULL) {
+		ok = nfc_put(&b, (struct view){ rest.p, (size_t)(p -
+		    rest.p) });
+		buf_str(&b, alone);
+		rest = (struct view){ p + 3, rest.n - (size_t)(p + 3 -
+		    rest.p) };
+	}
+	if (ok && nfc_put(&b, rest) && !view_eq(v, buf_get(&b)))
+		v = view_keep(a, buf_get(&b));
+	buf_free(&b);
+	return v;
 }
 
 uint32_t
