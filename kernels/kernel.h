@@ -25,7 +25,7 @@
  * the other rows, nor on the number of threads.
  */
 
-#define KERNEL_ABI	3
+#define KERNEL_ABI	4
 
 #ifndef REAL
 #define REAL	float
@@ -43,6 +43,10 @@ struct kernel_heads {
 	/* attend alone: the first place of its sequence that each of the B * T
 	 * queries sees, which does not fall along a sequence; NULL: 0 */
 	const int32_t *from;
+	/* and the place behind the last one: rows that have the same from and
+	 * to are a text and see one another both ways (window 0); NULL: a
+	 * query sees nothing behind itself */
+	const int32_t *to;
 };
 
 enum kernel_act {
@@ -136,8 +140,8 @@ struct kernels {
 	    size_t R, size_t stride, size_t heads, size_t D, size_t N,
 	    int back);
 
-	/* causal attention; y is [R,H*D], lse[B,H,T] the log of each row's
-	 * sum; dq, dk, dv have the strides of q, k, v */
+	/* attention, causal unless heads say `to`; y is [R,H*D], lse[B,H,T] the
+	 * log of each row's sum; dq, dk, dv have the strides of q, k, v */
 	void (*attend)(void *, real *y, real *lse, const real *q,
 	    const real *k, const real *v, const struct kernel_heads *);
 	void (*attend_grad)(void *, real *dq, real *dk, real *dv,

@@ -328,19 +328,22 @@ test_acts(struct arena *a)
 }
 
 static void
-test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap)
+test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap,
+    bool both)
 {
 	static const int32_t texts[] = { 0, 0, 0, 0, 4, 0, 1, 1, 1, 1 };
+	static const int32_t ends[] = { 4, 4, 4, 4, 5, 1, 5, 5, 5, 5 };
 	struct probe p = { .run = attend_run, .grad = attend_back };
 	size_t B = 2, T = 5, D = 3, R = B * T;
 	char name[80];
 
 	p.heads = (struct kernel_heads){ B, T, H, G, D, H * D, G * D, G * D,
-	    window, cap == 0 ? 0 : 0.8, cap, window == 3 ? texts : NULL };
+	    window, cap == 0 ? 0 : 0.8, cap, window == 3 || both ? texts : NULL,
+	    both ? ends : NULL };
 	p.keep = some(a, 50, B * T * H);
 	fill_probe(&p, a, R * H * D, R * G * D, R * G * D, R * H * D);
 	snprintf(name, sizeof(name), "attend %zu/%zu heads, window %zu, cap "
-	    "%g", H, G, window, cap);
+	    "%g%s", H, G, window, cap, both ? ", both ways" : "");
 	probe_check(&p, a, name);
 }
 
@@ -434,10 +437,12 @@ main(void)
 	k = kernels();
 	test_rows(a);
 	test_acts(a);
-	test_attend(a, 2, 2, 0, 0);
-	test_attend(a, 4, 2, 0, 0);
-	test_attend(a, 4, 2, 3, 0);
-	test_attend(a, 2, 1, 2, 1.5);
+	test_attend(a, 2, 2, 0, 0, false);
+	test_attend(a, 4, 2, 0, 0, true);
+	test_attend(a, 2, 2, 0, 1.5, true);
+	test_attend(a, 4, 2, 0, 0, false);
+	test_attend(a, 4, 2, 3, 0, false);
+	test_attend(a, 2, 1, 2, 1.5, false);
 	for (enum family f = 0; f < FAMILIES; f++)
 		test_family(a, f, true);
 	test_family(a, FAMILY_LLAMA, false);

@@ -301,30 +301,32 @@ static void
 test_attend(const struct both *b)
 {
 	static const struct kernel_heads shapes[] = {
-		{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, NULL },
-		{ 2, 7, 4, 2, 5, 40, 40, 40, 0, 0, 0, NULL },
-		{ 1, 130, 2, 1, 16, 64, 64, 64, 0, 0, 0, NULL },
-		{ 3, 65, 3, 3, 9, 81, 81, 81, 0, 0, 0, NULL },
-		{ 2, 150, 2, 1, 8, 32, 32, 32, 2, 0.3, 0, NULL },
-		{ 1, 150, 4, 2, 7, 56, 56, 56, 20, 0, 0, NULL },
-		{ 1, 140, 2, 2, 16, 96, 96, 96, 100, 0.7, 2, NULL },
-		{ 2, 9, 2, 1, 3, 12, 12, 12, 200, 0, 1.5, NULL },
+		{ 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, NULL, NULL },
+		{ 2, 7, 4, 2, 5, 40, 40, 40, 0, 0, 0, NULL, NULL },
+		{ 1, 130, 2, 1, 16, 64, 64, 64, 0, 0, 0, NULL, NULL },
+		{ 3, 65, 3, 3, 9, 81, 81, 81, 0, 0, 0, NULL, NULL },
+		{ 2, 150, 2, 1, 8, 32, 32, 32, 2, 0.3, 0, NULL, NULL },
+		{ 1, 150, 4, 2, 7, 56, 56, 56, 20, 0, 0, NULL, NULL },
+		{ 1, 140, 2, 2, 16, 96, 96, 96, 100, 0.7, 2, NULL, NULL },
+		{ 2, 9, 2, 1, 3, 12, 12, 12, 200, 0, 1.5, NULL, NULL },
 	};
 
-	for (size_t s = 0; s < BASE_COUNT(shapes); s++) {
-		struct kernel_heads own = shapes[s], *h = &own;
+	for (size_t s = 0; s < 2 * BASE_COUNT(shapes); s++) {
+		struct kernel_heads own = shapes[s / 2], *h = &own;
 		size_t R = h->B * h->T, n = R * h->q;
-		int32_t *from = arena_array(arena, R, sizeof(*from));
+		int32_t from[300], to[300];	/* texts of 1, 3, 5, ... */
 		struct pair q = some(1, n), k = some(2, n), v = some(3, n);
 		struct pair y = none(R * h->H * h->D), lse = none(R * h->H);
 		struct pair dy = some(4, R * h->H * h->D);
 		struct pair dq = none(n), dk = none(n), dv = none(n);
 
-		/* every second shape with texts side by side */
-		for (size_t r = 0; r < R; r++)
-			from[r] = r % h->T == 0 ? 0 : r * r % 29 == 7 ?
-			    (int32_t)(r % h->T) : from[r - 1];
-		h->from = s % 2 == 1 ? from : NULL;
+		for (size_t r = 0, t; r < R; r++) {
+			t = (size_t)sqrt((double)(r % h->T));
+			from[r] = (int32_t)(t * t);
+			to[r] = (int32_t)fmin((t + 1) * (t + 1), h->T);
+		}
+		h->from = s % 4 > 0 ? from : NULL;
+		h->to = s % 2 == 1 && h->window == 0 ? to : NULL;
 		for (int i = 0; i < 2; i++) {
 			b->k[i]->attend(b->dev[i], y.v[i], lse.v[i], q.v[i],
 			    k.v[i], v.v[i], h);
@@ -487,8 +489,7 @@ main(void)
 #if defined(CUDA_EMU) && !defined(__SANITIZE_ADDRESS__)
 	struct kernels emulated = *cuda_emulated();
 
-	emulated.gemm_part = ref->gemm_part;	/* other operations' tests
-						 * lie behind one with it */
+	emulated.gemm_part = ref->gemm_part;	/* others' tests need it */
 	test_device(&emulated, "cuda, emulated", 1);
 #else
 	printf("ok %d - # SKIP the CUDA kernels: no C++ compiler, or the "

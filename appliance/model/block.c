@@ -94,7 +94,7 @@ parts_of(const struct decoder *d, size_t i, real *qkv, real *normed)
 
 	return (struct parts){ qk, qk + q, qkv + q + kv, { d->B, d->T, m->H,
 	    m->G, m->D, stride, stride, n, m->local[i] ? m->window : 0,
-	    m->score_scale, m->score_cap, d->texts ? d->from : NULL } };
+	    m->score_scale, m->score_cap, d->texts ? d->from : NULL, NULL } };
 }
 
 /* rope - turn queries and keys, or their gradients back */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Causal attention, block of queries by block: the scores of QUERIES rows
- * against all keys before them are in a thread's scratch, never the whole
+ * Attention, block of queries by block: the scores of QUERIES rows against all
+ * keys that they see are in a thread's scratch, never the whole
  * matrix (after Dao et al. 2022, FlashAttention: only each row's log-sum is
  * kept, and the backward pass makes the scores anew).  A task is a sequence's
  * key/value head with the query heads that share it, so that no two tasks add
  * to the same gradient.  With a window, or where a text begins within a
- * sequence, a block begins at the first key that its first query sees.
+ * sequence, a block begins at the first key that its first query sees, and ends
+ * with the last that its last one does.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
@@ -22,13 +23,12 @@ struct attend_call {
 	const real *q, *k, *v, *dy, *yy, *sums;
 };
 
-/* one head's block: queries first to first + n, keys from low to the last of
- * them */
+/* one head's block: queries first to first + n, keys from low on */
 struct block {
 	const struct attend_call *c;
 	const real *q, *k, *v;		/* first row: of all, then of low */
 	size_t h, first, n, low, keys;
-	const int32_t *text;		/* where each query's text begins */
+	const int32_t *text, *end;	/* where each query's begins, ends */
 	size_t out;			/* where its result begins in y */
 	size_t sum;			/* index of the first row's lse */
 	float scale;
@@ -50,7 +50,9 @@ block_of(struct block *k, const struct attend_call *c, size_t b, size_t g,
 	k->k = c->k + (b * s->T + k->low) * s->k + g * s->D;
 	k->v = c->v + (b * s->T + k->low) * s->v + g * s->D;
 	k->n = s->T - first < QUERIES ? s->T - first : QUERIES;
-	k->keys = first + k->n - k->low;
+	k->end = s->to == NULL ? NULL : s->to + b * s->T + first;
+	k->keys = (k->end == NULL ? first + k->n : (size_t)k->end[k->n - 1]) -
+	    k->low;
 	k->out = ((b * s->T + first) * s->H + h) * s->D;
 	k->sum = (b * s->H + h) * s->T + first;
 	k->scale = s->scale != 0 ? (float)s->scale : 1 / sqrtf((float)s->D);
@@ -98,7 +100,7 @@ row_seen(const struct block *k, size_t i, size_t *from, size_t *to)
 {
 	size_t window = k->c->s->window;
 
-	*to = k->first + i + 1 - k->low;
+	*to = (k->end == NULL ? k->first + i + 1 : (size_t)k->end[i]) - k->low;
 	*from = window != 0 && *to > window ? *to - window : 0;
 	if (k->text != NULL && (size_t)k->text[i] > k->low + *from)
 		*from = (size_t)k->text[i] - k->low;

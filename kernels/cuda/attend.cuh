@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Causal attention as FlashAttention computes it (Dao et al. 2022): keys and
+ * Attention as FlashAttention computes it (Dao et al. 2022): keys and
  * values come through shared memory 32 at a time, scores are never stored, a
  * row keeps its largest score, their sum and its weighted values.  A warp has a
  * few rows; a lane scores a key, then the lanes share out the channels.
@@ -51,13 +51,24 @@ score_slope(const struct kernel_heads *s, float score)
 	return (float)s->scale * (1 - x * x);
 }
 
-/* sees - does the query at place t see the key at place j; from is the
+/* sees - does the query at place t see the key at place j; from and to are the
  * sequence's by now */
 static __device__ inline bool
 sees(const struct kernel_heads *s, size_t t, size_t j)
 {
+	if (s->to != NULL)
+		return j < (size_t)s->to[t] && (s->from == NULL ||
+		    (size_t)s->from[t] <= j);
 	return j <= t && (s->window == 0 || t - j < s->window) &&
 	    (s->from == NULL || (size_t)s->from[t] <= j);
+}
+
+/* seen_end - the place behind the last key that a query at place t sees */
+static __device__ inline size_t
+seen_end(const struct kernel_heads *s, size_t t)
+{
+	t = t < s->T ? t : s->T - 1;
+	return s->to == NULL ? t + 1 : (size_t)s->to[t];
 }
 
 /* first_tile - the first tile of keys that a query at place t sees */
@@ -152,6 +163,7 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 	struct query at[QUERIES];
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
+	s.to = s.to == NULL ? NULL : s.to + b * T;
 	q += b * T * s.q + h * D;
 	k += b * T * s.k + h / (s.H / s.G) * D;
 	v += b * T * s.v + h / (s.H / s.G) * D;
@@ -162,7 +174,7 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 			at[i].y[c] = 0;
 	}
 	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * QUERIES, T, D);
-	for (size_t base = first_tile(&s, first); base < T && base <= last;
+	for (size_t base = first_tile(&s, first); base < seen_end(&s, last);
 	    base += TILE) {
 		__syncthreads();
 		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
@@ -172,7 +184,7 @@ UNROLL
 		for (size_t i = 0; i < QUERIES; i++) {
 			size_t t = own + i;
 
-			if (t < base || t >= T)
+			if (t >= T || seen_end(&s, t) <= base)
 				continue;	/* all lanes alike */
 			query_keys(&at[i], !sees(&s, t, base + lane) ?
 			    -INFINITY : score_of(&s, dot_rows(queries +
@@ -254,6 +266,7 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 	size_t last = first + ATTEND_WARPS * OWN - 1;
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
+	s.to = s.to == NULL ? NULL : s.to + b * T;
 	q += b * T * s.q + h * D;
 	k += b * T * s.k + h / (s.H / s.G) * D;
 	v += b * T * s.v + h / (s.H / s.G) * D;
@@ -265,7 +278,7 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * OWN, T, D);
 	load_rows(slopes, D, dy + (b * T * s.H + h) * D, s.H * D, first,
 	    ATTEND_WARPS * OWN, T, D);
-	for (size_t base = first_tile(&s, first); base < T && base <= last;
+	for (size_t base = first_tile(&s, first); base < seen_end(&s, last);
 	    base += TILE) {
 		__syncthreads();
 		load_rows(keys, D + 1, k, s.k, base, TILE, T, D);
@@ -276,7 +289,7 @@ UNROLL
 			size_t row = warp * OWN + i, t = first + row;
 			float ds = 0, x;
 
-			if (t < base || t >= T)
+			if (t >= T || seen_end(&s, t) <= base)
 				continue;
 			if (sees(&s, t, base + lane)) {
 				x = score_of(&s, dot_rows(queries + row * D,
@@ -311,9 +324,14 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
 	size_t first = (size_t)blockIdx.x * ATTEND_WARPS * OWN;
 	size_t last = first + ATTEND_WARPS * OWN - 1, end = s.window == 0 ||
-	    last + s.window > T ? T : last + s.window;
+	    last + s.window > T ? T : last + s.window, begin = first;
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
+	s.to = s.to == NULL ? NULL : s.to + b * T;
+	if (s.to != NULL) {		/* the text that is seen is who sees */
+		begin = s.from == NULL ? 0 : (size_t)s.from[first];
+		end = seen_end(&s, last);
+	}
 	for (int i = 0; i < OWN; i++)
 		for (int c = 0; c < SLICES; c++)
 			ak[i][c] = av[i][c] = 0;
@@ -322,7 +340,7 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	load_rows(values, D, v + b * T * s.v + g * D, s.v, first,
 	    ATTEND_WARPS * OWN, T, D);
 	for (size_t h = g * per; h < (g + 1) * per; h++)
-		for (size_t base = first / TILE * TILE; base < end;
+		for (size_t base = begin / TILE * TILE; base < end;
 		    base += TILE) {
 			size_t t = base + lane;
 			size_t at = (b * s.H + h) * T + t;

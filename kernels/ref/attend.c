@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Causal attention, over a batch and over a cache: kernel.h in plain loops */
+/* Attention, over a batch and over a cache: kernel.h in plain loops */
 #include "appliance/base/base.h"
 #include "kernels/ref/ref.h"
 
@@ -35,22 +35,29 @@ first_seen(const struct kernel_heads *s, size_t r, size_t t)
 	    t + 1 - s->window;
 }
 
-/* look_one - y[D] for one query over keys and values of places from to t */
+/* last_seen - the last one */
+static size_t
+last_seen(const struct kernel_heads *s, size_t r, size_t t)
+{
+	return s->to == NULL ? t : (size_t)s->to[r] - 1;
+}
+
+/* look_one - y[D] for one query over keys and values of places from to last */
 static double
 look_one(const struct kernel_heads *s, real *y, const real *q, const real *k,
-    size_t kstride, const real *v, size_t vstride, size_t from, size_t t)
+    size_t kstride, const real *v, size_t vstride, size_t from, size_t last)
 {
 	double max = -HUGE_VAL, sum = 0, w, acc;
 
-	for (size_t j = from; j <= t; j++) {
+	for (size_t j = from; j <= last; j++) {
 		w = score(s, q, k + j * kstride);
 		max = w > max ? w : max;
 	}
-	for (size_t j = from; j <= t; j++)
+	for (size_t j = from; j <= last; j++)
 		sum += exp(score(s, q, k + j * kstride) - max);
 	for (size_t d = 0; d < s->D; d++) {
 		acc = 0;
-		for (size_t j = from; j <= t; j++)
+		for (size_t j = from; j <= last; j++)
 			acc += exp(score(s, q, k + j * kstride) - max) *
 			    (double)v[j * vstride + d];
 		y[d] = (real)(acc / sum);
@@ -73,7 +80,8 @@ ref_attend(void *dev, real *y, real *lse, const real *q, const real *k,
 				    (real)look_one(s, y + (t * s->H + h) * D,
 				    q + t * s->q + h * D, k + h / per * D,
 				    s->k, v + h / per * D, s->v, first_seen(s,
-				    b * s->T + t, t), t);
+				    b * s->T + t, t), last_seen(s,
+				    b * s->T + t, t));
 }
 
 /* zero_rows - the gradients' rows, which may be parts of wider ones */
@@ -113,8 +121,8 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 			    s->T + t];
 			double mean = dot(g, y + (r * s->H + h) * D, D);
 
-			for (size_t j = r - t + first_seen(s, r, t); j <= r;
-			    j++) {
+			for (size_t j = r - t + first_seen(s, r, t);
+			    j <= r - t + last_seen(s, r, t); j++) {
 				const real *kj = k + j * s->k + at;
 				const real *vj = v + j * s->v + at;
 				double x = score(s, qr, kj);
