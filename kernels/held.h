@@ -2,14 +2,11 @@
 #ifndef KERNELS_HELD_H
 #define KERNELS_HELD_H
 
-#include "kernels/kernel.h"
-
-#include <string.h>
+#include "kernels/half.h"
 
 /*
- * held.h - a number of a held matrix, the same on every device: halves are
- * IEEE's and the upper halves of floats, NF4's codes are QLoRA's (Dettmers et
- * al. 2023, appendix E).
+ * held.h - a number of a held matrix, the same on every device; NF4's codes
+ * are QLoRA's (Dettmers et al. 2023, appendix E).
  */
 
 #ifdef __CUDACC__
@@ -34,31 +31,6 @@
 
 HELD_TABLE float nf4_codes[16] = { NF4_CODES };
 
-/* held_bits - a float of these bits */
-HELD float
-held_bits(uint32_t x)
-{
-	float f;
-
-	memcpy(&f, &x, sizeof(f));
-	return f;
-}
-
-/* held_half - exact: times 2^112 the smallest halves are right as well */
-HELD float
-held_half(uint16_t h)
-{
-	uint32_t sign = (uint32_t)(h & 0x8000) << 16;
-	uint32_t x = (uint32_t)(h & 0x7fff) << 13;
-	float f = held_bits(x) * 5192296858534827628530496329220096.f;
-	uint32_t bits;
-
-	memcpy(&bits, &f, sizeof(bits));
-	if (x >= 0x0f800000)			/* infinite, or no number */
-		bits = x | 0x7f800000;
-	return held_bits(bits | sign);
-}
-
 /* held_scale - of NF4's block b */
 HELD float
 held_scale(const struct kernel_held *h, size_t b)
@@ -76,9 +48,9 @@ held_number(const struct kernel_held *h, size_t i)
 	uint8_t two;
 
 	if (h->form == FORM_BF16)
-		return held_bits((uint32_t)half[i] << 16);
+		return half_bf16(half[i]);
 	if (h->form == FORM_F16)
-		return held_half(half[i]);
+		return half_f16(half[i]);
 	two = ((const uint8_t *)h->data)[i / 2];
 	return nf4_codes[i % 2 == 0 ? two >> 4 : two & 15] *
 	    held_scale(h, i / NF4_BLOCK);

@@ -74,6 +74,14 @@ struct kernel_held {
 	float mean;
 };
 
+/*
+ * What gemm, gemm_part, attend and attend_grad make of the numbers that they
+ * multiply: nothing, or those of 16 bits (kernels/half.h).  They sum in 32 bits
+ * at least and their results are reals.  Attention may leave its numbers as
+ * they are, or round to bf16 where f16 was asked for.
+ */
+enum kernel_precision { PRECISION_F32, PRECISION_BF16, PRECISION_F16 };
+
 /* AdamW (Loshchilov and Hutter 2019, as PyTorch computes it) */
 struct kernel_adamw {
 	double lr, beta1, beta2, eps, decay;
@@ -94,6 +102,8 @@ struct kernels {
 	void (*put)(void *, void *to, const void *host, size_t bytes);
 	void (*get)(void *, void *host, const void *from, size_t bytes);
 	void (*fill)(void *, real *x, size_t n, double value);
+	/* from now on; F32 before.  -1: the device has no such products */
+	int (*precision)(void *, enum kernel_precision);
 
 	/* c[M,N] = alpha op(a) op(b) + beta c; a is [M,K], or [K,M] if ta; b is
 	 * [K,N], or [N,K] if tb */

@@ -7,6 +7,8 @@ emu_open(int, char *, size_t)
 {
 	static struct cuda c;
 
+	c.precision = PRECISION_F32;
+	c.halves = true;
 	c.work = (float *)malloc(WORK_BYTES);
 	return &c;
 }

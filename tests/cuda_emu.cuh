@@ -20,6 +20,10 @@
 #include <string.h>
 #include <ucontext.h>
 
+extern "C" {
+#include "kernels/half.h"
+}
+
 #define __global__
 #define __device__
 #define __shared__	static
@@ -38,6 +42,8 @@ static dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 struct cuda {
 	float *work;
+	enum kernel_precision precision;
+	bool halves;
 };
 
 /* a thread of the block */
@@ -50,7 +56,8 @@ struct emu_thread {
 	size_t waits, warp_waits;	/* barriers that it has come to */
 	union {
 		float f;
-		unsigned u;
+		unsigned u, tile[6];
+		const unsigned *row;
 	} put;				/* what its warp may read */
 };
 
@@ -58,7 +65,7 @@ static emu_thread emu[EMU_THREADS], *emu_now;
 static jmp_buf emu_back;
 static void (*emu_body)(void *);
 static void *emu_arg;
-static float emu_shared[EMU_SHARED / sizeof(float)];
+alignas(16) static float emu_shared[EMU_SHARED / sizeof(float)];
 
 static void
 emu_yield(void)
@@ -123,6 +130,79 @@ __ballot_sync(unsigned, bool x)
 			got |= emu[first + i].put.u << i;
 	emu_warp();
 	return got;
+}
+
+static unsigned
+pack_bf16(float low, float high)
+{
+	return half_to_bf16(low) | (unsigned)half_to_bf16(high) << 16;
+}
+
+/* emu_half - number i of words of two */
+static float
+emu_half(const unsigned *words, unsigned i)
+{
+	return half_bf16((uint16_t)(words[i / 2] >> i % 2 * 16));
+}
+
+static void
+mma_bf16(float d[4], const unsigned a[4], const unsigned b[2])
+{
+	unsigned lane = emu_now->index % 32, first;
+
+	memcpy(emu_now->put.tile, a, 16);
+	memcpy(emu_now->put.tile + 4, b, 8);
+	first = emu_warp();
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned row = lane / 4 + i / 2 * 8;
+		unsigned col = lane % 4 * 2 + i % 2;
+
+		for (unsigned k = 0; k < 16; k++)
+			d[i] += emu_half(emu[first + row % 8 * 4 + k % 8 / 2]
+			    .put.tile + row / 8 + k / 8 * 2, k % 2) *
+			    emu_half(emu[first + col * 4 + k % 8 / 2]
+			    .put.tile + 4 + k / 8, k % 2);
+	}
+	emu_warp();
+}
+
+/* emu_rows - the rows that all lanes name */
+static void
+emu_rows(const unsigned *rows[32], const unsigned *row)
+{
+	unsigned first;
+
+	if ((uintptr_t)row % 16 != 0)
+		abort();
+	emu_now->put.row = row;
+	first = emu_warp();
+	for (unsigned i = 0; i < 32; i++)
+		rows[i] = emu[first + i].put.row;
+	emu_warp();
+}
+
+static void
+ldmatrix(unsigned r[4], const unsigned *row)
+{
+	unsigned lane = emu_now->index % 32;
+	const unsigned *rows[32];
+
+	emu_rows(rows, row);
+	for (unsigned i = 0; i < 4; i++)
+		r[i] = rows[i * 8 + lane / 4][lane % 4];
+}
+
+static void
+ldmatrix_trans(unsigned r[4], const unsigned *row)
+{
+	unsigned lane = emu_now->index % 32;
+	const unsigned *rows[32];
+
+	emu_rows(rows, row);
+	for (unsigned i = 0; i < 4; i++)
+		r[i] = pack_bf16(emu_half(rows[i * 8 + lane % 4 * 2],
+		    lane / 4), emu_half(rows[i * 8 + lane % 4 * 2 + 1],
+		    lane / 4));
 }
 
 static int

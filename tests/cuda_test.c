@@ -26,7 +26,7 @@ some(struct arena *a, struct device *d, uint64_t stream, size_t n, real **there)
 
 static void
 test_gemm(struct arena *a, struct device *d, struct device *ref, size_t s,
-    int t)
+    int t, int precision)
 {
 	size_t M = sizes[s][0], N = sizes[s][1], K = sizes[s][2];
 	real *x[2], *w[2], *y[2], *got = arena_array(a, M * N, sizeof(*got));
@@ -47,8 +47,8 @@ test_gemm(struct arena *a, struct device *d, struct device *ref, size_t s,
 		    got[i] != got[i] ?
 		    fabs((double)y[0][i] - (double)got[i]) : off;
 	}
-	tap(off / most < 2e-5, "%s gemm, shape %zu, way %d: %.1e",
-	    d->k->isa(d->dev), s, t, off / most);
+	tap(off / most < 2e-5, "%s gemm, precision %d, shape %zu, way %d: "
+	    "%.1e", d->k->isa(d->dev), precision, s, t, off / most);
 	d->k->release(d->dev, x[1]);
 	d->k->release(d->dev, w[1]);
 	d->k->release(d->dev, y[1]);
@@ -91,9 +91,17 @@ main(void)
 	}
 	tap(device_missing(d->k) == NULL, "it has every operation");
 	test_fill(a, d);
-	for (size_t s = 0; s < BASE_COUNT(sizes); s++)
-		for (int t = 0; t < 4; t++)
-			test_gemm(a, d, ref, s, t);
+	for (int p = PRECISION_F32; p <= PRECISION_F16; p++) {
+		ref->k->precision(ref->dev, (enum kernel_precision)p);
+		if (d->k->precision(d->dev, (enum kernel_precision)p) == -1) {
+			printf("ok %d - # SKIP this GPU multiplies no bf16\n",
+			    ++tap_cases);
+			break;
+		}
+		for (size_t s = 0; s < BASE_COUNT(sizes); s++)
+			for (int t = 0; t < 4; t++)
+				test_gemm(a, d, ref, s, t, p);
+	}
 	arena_free(a);
 	return tap_done();
 }

@@ -9,8 +9,9 @@
 
 /* the table is pointers from alloc on, in this order */
 static const char *const op_names[] = {
-	"alloc", "release", "put", "get", "fill", "gemm", "bias", "bias_grad",
-	"add", "embed", "embed_grad", "layernorm", "layernorm_grad",
+	"alloc", "release", "put", "get", "fill", "precision",
+	"gemm", "bias", "bias_grad", "add", "embed", "embed_grad",
+	"layernorm", "layernorm_grad",
 	"rmsnorm", "rmsnorm_grad", "headnorm", "headnorm_grad", "rope",
 	"attend", "attend_grad", "act", "act_grad", "glu", "glu_grad",
 	"weigh", "weigh_grad", "classify", "adamw", "sumsq",

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/engine/quant.h"
+#include "kernels/half.h"
 
 #include <math.h>
-
-/* quant_half - exact; subnormal halves are normal floats */
-float
-quant_half(uint16_t h)
-{
-	uint32_t sign = (uint32_t)(h & 0x8000) << 16, x;
-	uint32_t exp = h >> 10 & 31, frac = h & 1023;
-	float f;
-
-	if (exp == 0) {
-		f = (float)frac / 16777216.f;
-		return sign != 0 ? -f : f;
-	}
-	x = sign | (exp == 31 ? 255 : exp + 112) << 23 | frac << 13;
-	memcpy(&f, &x, sizeof(f));
-	return f;
-}
-
-uint16_t
-quant_to_half(float f)
-{
-	uint32_t x, sign;
-
-	memcpy(&x, &f, sizeof(x));
-	sign = x >> 16 & 0x8000;
-	x &= 0x7fffffff;
-	if (x > 0x7f800000)			/* not a number stays one */
-		return (uint16_t)(sign | 0x7e00);
-	if (x >= 0x47800000)			/* 65536 and above */
-		return (uint16_t)(sign | 0x7c00);
-	if (x < 0x38800000) {
-		/* beside 0.5 a float's last bit is a subnormal half's */
-		memcpy(&f, &x, sizeof(f));
-		f += 0.5f;
-		memcpy(&x, &f, sizeof(x));
-		return (uint16_t)(sign | (x - 0x3f000000));
-	}
-	x += 0xfff + (x >> 13 & 1);
-	return (uint16_t)(sign | (x - 0x38000000) >> 13);
-}
 
 static uint16_t
 get_u16(const unsigned char *p)
@@ -84,48 +45,35 @@ static void
 from_f16(const unsigned char *in, float *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		out[i] = quant_half(get_u16(in + 2 * i));
+		out[i] = half_f16(get_u16(in + 2 * i));
 }
 
 static void
 to_f16(const float *in, unsigned char *out, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		put_u16(out + 2 * i, quant_to_half(in[i]));
+		put_u16(out + 2 * i, half_to_f16(in[i]));
 }
 
 static void
 from_bf16(const unsigned char *in, float *out, size_t n)
 {
-	uint32_t x;
-
-	for (size_t i = 0; i < n; i++) {
-		x = (uint32_t)get_u16(in + 2 * i) << 16;
-		memcpy(&out[i], &x, 4);
-	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = half_bf16(get_u16(in + 2 * i));
 }
 
 static void
 to_bf16(const float *in, unsigned char *out, size_t n)
 {
-	uint32_t x;
-
-	for (size_t i = 0; i < n; i++) {
-		memcpy(&x, &in[i], 4);
-		if ((x & 0x7fffffff) > 0x7f800000)
-			x = (x & 0xffff0000) | 64u << 16;
-		else
-			x += 0x7fff + (x >> 16 & 1);
-		put_u16(out + 2 * i, (uint16_t)(x >> 16));
-	}
+	for (size_t i = 0; i < n; i++)
+		put_u16(out + 2 * i, half_to_bf16(in[i]));
 }
 
-/* from_q8_0 - d, 32 bytes */
 static void
 from_q8_0(const unsigned char *in, float *out, size_t n)
 {
 	for (; n > 0; n--, in += 34, out += 32) {
-		float d = quant_half(get_u16(in));
+		float d = half_f16(get_u16(in));
 
 		for (int i = 0; i < 32; i++)
 			out[i] = d * (float)(int8_t)in[2 + i];
@@ -157,7 +105,7 @@ to_q8_0(const float *in, unsigned char *out, size_t n)
 	for (; n > 0; n--, in += 32, out += 34) {
 		float d = fabsf(furthest(in)) / 127, by = d == 0 ? 0 : 1 / d;
 
-		put_u16(out, quant_to_half(d));
+		put_u16(out, half_to_f16(d));
 		for (int i = 0; i < 32; i++)
 			out[2 + i] = (unsigned char)code(roundf(in[i] * by),
 			    -127, 127);
@@ -197,7 +145,7 @@ from_q4_0(const unsigned char *in, float *out, size_t n)
 
 	for (; n > 0; n--, in += 18, out += 32) {
 		fours(in + 2, 0, q);
-		spread(q, quant_half(get_u16(in)), 8, 0, out);
+		spread(q, half_f16(get_u16(in)), 8, 0, out);
 	}
 }
 
@@ -208,8 +156,8 @@ from_q4_1(const unsigned char *in, float *out, size_t n)
 
 	for (; n > 0; n--, in += 20, out += 32) {
 		fours(in + 4, 0, q);
-		spread(q, quant_half(get_u16(in)), 0,
-		    quant_half(get_u16(in + 2)), out);
+		spread(q, half_f16(get_u16(in)), 0,
+		    half_f16(get_u16(in + 2)), out);
 	}
 }
 
@@ -220,7 +168,7 @@ from_q5_0(const unsigned char *in, float *out, size_t n)
 
 	for (; n > 0; n--, in += 22, out += 32) {
 		fours(in + 6, get_u32(in + 2), q);
-		spread(q, quant_half(get_u16(in)), 16, 0, out);
+		spread(q, half_f16(get_u16(in)), 16, 0, out);
 	}
 }
 
@@ -231,8 +179,8 @@ from_q5_1(const unsigned char *in, float *out, size_t n)
 
 	for (; n > 0; n--, in += 24, out += 32) {
 		fours(in + 8, get_u32(in + 4), q);
-		spread(q, quant_half(get_u16(in)), 0,
-		    quant_half(get_u16(in + 2)), out);
+		spread(q, half_f16(get_u16(in)), 0,
+		    half_f16(get_u16(in + 2)), out);
 	}
 }
 
@@ -245,7 +193,7 @@ to_q4_0(const float *in, unsigned char *out, size_t n)
 	for (; n > 0; n--, in += 32, out += 18) {
 		float d = furthest(in) / -8, by = d == 0 ? 0 : 1 / d;
 
-		put_u16(out, quant_to_half(d));
+		put_u16(out, half_to_f16(d));
 		for (int i = 0; i < 32; i++)
 			q[i] = code(in[i] * by + 8.5f, 0, 15);
 		for (int i = 0; i < 16; i++)

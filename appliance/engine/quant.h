@@ -36,10 +36,6 @@ const struct quant *quant_named(const char *name);
  * for: itself, or Q8_0 or F16 where the row is no whole number of blocks */
 const struct quant *quant_of(const struct quant *wanted, uint64_t row);
 
-/* the halves that blocks begin with */
-float quant_half(uint16_t);
-uint16_t quant_to_half(float);
-
 /* quant_k.c: blocks of 256 */
 void quant_q4_k(const unsigned char *, float *, size_t);
 void quant_q5_k(const unsigned char *, float *, size_t);

@@ -2,6 +2,7 @@
 /* blocks of 256 numbers whose parts have scales of their own (K quants) */
 #include "appliance/base/base.h"
 #include "appliance/engine/quant.h"
+#include "kernels/half.h"
 
 #include <math.h>
 
@@ -12,13 +13,13 @@
 static float
 half_at(const unsigned char *p)
 {
-	return quant_half((uint16_t)(p[0] | p[1] << 8));
+	return half_f16((uint16_t)(p[0] | p[1] << 8));
 }
 
 static void
 put_half(unsigned char *p, float f)
 {
-	uint16_t h = quant_to_half(f);
+	uint16_t h = half_to_f16(f);
 
 	p[0] = (unsigned char)h;
 	p[1] = (unsigned char)(h >> 8);

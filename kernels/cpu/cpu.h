@@ -16,6 +16,7 @@
 
 struct cpu {
 	struct pool *pool;
+	enum kernel_precision precision;
 };
 
 extern const struct kernels cpu_table_base, cpu_table_avx2;

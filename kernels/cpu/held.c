@@ -57,10 +57,10 @@ widen_halves(const struct widen_call *c, real *y, size_t at, size_t n)
 
 	if (c->h->form == FORM_BF16)
 		for (size_t i = 0; i < n; i++)
-			y[i] = held_bits((uint32_t)half[i] << 16);
+			y[i] = half_bf16(half[i]);
 	else
 		for (size_t i = 0; i < n; i++)
-			y[i] = held_half(half[i]);
+			y[i] = half_f16(half[i]);
 }
 
 static void

@@ -17,6 +17,7 @@ cpu_open(int number, char *why, size_t len)
 	(void)why;
 	(void)len;
 	c->pool = pool_open(number);
+	c->precision = PRECISION_F32;
 	return c;
 }
 
@@ -27,6 +28,13 @@ cpu_close(void *dev)
 
 	pool_close(c->pool);
 	mem_free(c);
+}
+
+static int
+cpu_precision(void *dev, enum kernel_precision p)
+{
+	((struct cpu *)dev)->precision = p;
+	return 0;
 }
 
 static const char *
@@ -264,7 +272,8 @@ const struct kernels OP(table) = {
 	.abi = KERNEL_ABI, .name = "cpu", .open = cpu_open,
 	.close = cpu_close, .isa = cpu_isa, .alloc = cpu_alloc,
 	.release = cpu_release, .put = cpu_put, .get = cpu_get,
-	.fill = cpu_fill, .gemm = OP(gemm), .bias = cpu_bias,
+	.fill = cpu_fill, .precision = cpu_precision,
+	.gemm = OP(gemm), .bias = cpu_bias,
 	.bias_grad = cpu_bias_grad, .add = cpu_add, .embed = cpu_embed,
 	.embed_grad = cpu_embed_grad, .layernorm = OP(layernorm),
 	.layernorm_grad = OP(layernorm_grad), .rmsnorm = OP(rmsnorm),

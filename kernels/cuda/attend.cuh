@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CUDA_ATTEND_CUH
+#define CUDA_ATTEND_CUH
+
 /*
  * Attention as FlashAttention computes it (Dao et al. 2022): keys and
  * values come through shared memory 32 at a time, scores are never stored, a
@@ -217,19 +220,17 @@ heads_for(const struct kernel_heads *s)
 	return own;
 }
 
+/* attend_forward - of 32 bits */
 static void
-cuda_attend(void *dev, real *y, real *lse, const real *q, const real *k,
-    const real *v, const struct kernel_heads *heads)
+attend_forward(struct cuda *c, real *y, real *lse, const real *q,
+    const real *k, const real *v, const struct kernel_heads *s)
 {
-	struct cuda *c = (struct cuda *)dev;
-	struct kernel_heads s = heads_for(heads);
 	size_t rows = ATTEND_WARPS * QUERIES;
-	size_t shared = (TILE * (2 * s.D + 1) + rows * s.D) * sizeof(float);
+	size_t shared = (TILE * (2 * s->D + 1) + rows * s->D) * sizeof(float);
 
-	if (s.B * s.T * s.H * s.D > 0)
-		LAUNCH(c, dim3((unsigned)((s.T + rows - 1) / rows),
-		    (unsigned)s.H, (unsigned)s.B), ATTEND_THREADS, shared,
-		    attend_rows, y, lse, q, k, v, s);
+	LAUNCH(c, dim3((unsigned)((s->T + rows - 1) / rows), (unsigned)s->H,
+	    (unsigned)s->B), ATTEND_THREADS, shared, attend_rows, y, lse, q,
+	    k, v, *s);
 }
 
 /* attend_means - mean[B,H,T] of dy times y, which every score's slope needs */
@@ -380,38 +381,21 @@ UNROLL
 	}
 }
 
-/* attend_back - as many sequences as the work memory has means for */
+/* attend_back - of 32 bits */
 static void
 attend_back(struct cuda *c, real *dq, real *dk, real *dv, const real *dy,
-    const real *y, const real *lse, const real *q, const real *k,
-    const real *v, struct kernel_heads s)
+    const real *lse, const real *q, const real *k, const real *v,
+    const struct kernel_heads *s)
 {
-	size_t own = ATTEND_WARPS * OWN, rows = s.B * s.T;
-	size_t shared = (2 * TILE * (s.D + 1) + 2 * own * s.D) * sizeof(float);
-	unsigned tiles = (unsigned)((s.T + own - 1) / own);
+	size_t own = ATTEND_WARPS * OWN;
+	size_t shared = (2 * TILE * (s->D + 1) + 2 * own * s->D) *
+	    sizeof(float);
+	unsigned tiles = (unsigned)((s->T + own - 1) / own);
 
-	LAUNCH(c, (unsigned)((rows * s.H + WARPS - 1) / WARPS), THREADS, 0,
-	    attend_means, c->work, dy, y, rows, s.T, s.H, s.D);
-	LAUNCH(c, dim3(tiles, (unsigned)s.H, (unsigned)s.B), ATTEND_THREADS,
-	    shared, attend_queries, dq, dy, lse, c->work, q, k, v, s);
-	LAUNCH(c, dim3(tiles, (unsigned)s.G, (unsigned)s.B), ATTEND_THREADS,
-	    shared, attend_keys, dk, dv, dy, lse, c->work, q, k, v, s);
+	LAUNCH(c, dim3(tiles, (unsigned)s->H, (unsigned)s->B), ATTEND_THREADS,
+	    shared, attend_queries, dq, dy, lse, c->work, q, k, v, *s);
+	LAUNCH(c, dim3(tiles, (unsigned)s->G, (unsigned)s->B), ATTEND_THREADS,
+	    shared, attend_keys, dk, dv, dy, lse, c->work, q, k, v, *s);
 }
 
-static void
-cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
-    const real *y, const real *lse, const real *q, const real *k,
-    const real *v, const struct kernel_heads *all)
-{
-	size_t T = all->T, most = WORK_BYTES / sizeof(float) / (T * all->H);
-	struct kernel_heads s = heads_for(all);
-
-	for (size_t b = 0; b < all->B; b += s.B) {
-		size_t r = b * T, wide = all->H * all->D;
-
-		s.B = all->B - b < most ? all->B - b : most;
-		attend_back((struct cuda *)dev, dq + r * s.q, dk + r * s.k,
-		    dv + r * s.v, dy + r * wide, y + r * wide, lse + r * s.H,
-		    q + r * s.q, k + r * s.k, v + r * s.v, s);
-	}
-}
+#endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CUDA device: memory, products by cuBLAS, and kernels of our own for all
- * else (table.cuh), 32-bit throughout.  Everything goes through one stream, so
+ * The CUDA device: memory, products by cuBLAS (those of 16 bits: lt.cuh), and
+ * kernels of our own for all else (table.cuh).  Everything goes through one stream, so
  * operations run in the order of their calls.  They are not waited for: an
  * error that one of them left shows at the next put, get or sum, which end the
  * process with 75, since a context that has failed can compute nothing any
@@ -18,6 +18,7 @@ extern "C" {
 #include "appliance/base/arena.h"
 #include "appliance/base/msg.h"
 }
+#include "kernels/cuda/lt.cuh"
 
 void
 must(const struct cuda *c, cudaError_t rc, const char *what)
@@ -32,6 +33,7 @@ cuda_close(void *dev)
 {
 	struct cuda *c = (struct cuda *)dev;
 
+	lt_close(c);
 	if (c->blas != NULL)
 		cublasDestroy(c->blas);
 	if (c->work != NULL)
@@ -58,8 +60,10 @@ cuda_begin(struct cuda *c)
 	if (rc != cudaSuccess)
 		return cudaGetErrorString(rc);
 	snprintf(c->isa, sizeof(c->isa), "sm_%d%d", prop.major, prop.minor);
+	c->halves = prop.major >= 8;
 	if (cublasCreate(&c->blas) != CUBLAS_STATUS_SUCCESS ||
-	    cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS)
+	    cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS ||
+	    !lt_open(c))
 		return "cuBLAS does not start";
 	/* 32-bit products are 32-bit: TF32 would be another arithmetic */
 	cublasSetMathMode(c->blas, CUBLAS_PEDANTIC_MATH);
@@ -143,6 +147,11 @@ cuda_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 
 	if (M == 0 || N == 0)
 		return;
+	if (c->precision != PRECISION_F32 && K > 0) {
+		lt_gemm(c, ta, tb, M, N, K, one, a, lda, b, ldb, keep, out,
+		    ldc);
+		return;
+	}
 	rc = cublasSgemm_64(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N,
 	    ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)N, (int64_t)M,
 	    (int64_t)K, &one, b, (int64_t)ldb, a, (int64_t)lda, &keep, out,

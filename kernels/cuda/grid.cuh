@@ -33,6 +33,7 @@ extern "C" {
 #ifdef __CUDACC__
 
 #include <cublas_v2.h>
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
 struct cuda {
@@ -40,6 +41,9 @@ struct cuda {
 	cudaStream_t stream;
 	cublasHandle_t blas;
 	float *work;
+	enum kernel_precision precision;
+	bool halves;			/* are there products of bf16 */
+	struct lt *lt;			/* those of 16 bits: lt.cuh */
 	char isa[16];
 };
 
@@ -57,10 +61,58 @@ void must(const struct cuda *, cudaError_t, const char *what);
 } while (0)
 
 /* DYNAMIC - the dynamic shared memory */
-#define DYNAMIC(name)	extern __shared__ float name[]
+#define DYNAMIC(name)	extern __shared__ __align__(16) float name[]
 
 /* UNROLL - the next loop, so that what it indexes can be registers */
 #define UNROLL		_Pragma("unroll")
+
+/* pack_bf16 - two numbers as a word; the first lies lower */
+static __device__ inline unsigned
+pack_bf16(float low, float high)
+{
+	__nv_bfloat162 two = __floats2bfloat162_rn(low, high);
+
+	return *reinterpret_cast<unsigned *>(&two);
+}
+
+/*
+ * mma_bf16 - d[16,8] += a[16,16] b[16,8] of a warp; ldmatrix - four blocks of
+ * 8 by 8 numbers out of shared memory, of which lane l names row l % 8 of block
+ * l / 8 (16 bytes, aligned); _trans: turned.  Both as PTX has them; cuda_open
+ * sees to it that no GPU without them is asked.
+ */
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+#define PTX(...)	asm volatile(__VA_ARGS__)
+#else
+#define PTX(...)	__trap()
+#endif
+
+static __device__ inline void
+mma_bf16(float d[4], const unsigned a[4], const unsigned b[2])
+{
+	PTX("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+	    "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+	    : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+	    : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]),
+	    "r"(b[1]));
+}
+
+static __device__ inline void
+ldmatrix(unsigned r[4], const unsigned *row)
+{
+	PTX("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+	    : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+	    : "r"((unsigned)__cvta_generic_to_shared(row)) : "memory");
+}
+
+static __device__ inline void
+ldmatrix_trans(unsigned r[4], const unsigned *row)
+{
+	PTX("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 "
+	    "{%0, %1, %2, %3}, [%4];"
+	    : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+	    : "r"((unsigned)__cvta_generic_to_shared(row)) : "memory");
+}
 
 #else
 #include "tests/cuda_emu.cuh"

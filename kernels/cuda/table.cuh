@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations that are kernels of ours; the others are cuda.cu's */
 #include "kernels/cuda/act.cuh"
-#include "kernels/cuda/attend.cuh"
+#include "kernels/cuda/flash.cuh"
 #include "kernels/cuda/held.cuh"
 #include "kernels/cuda/infer.cuh"
 #include "kernels/cuda/row.cuh"
@@ -24,10 +24,22 @@ cuda_fill(void *dev, real *x, size_t n, double value)
 		    (real)value);
 }
 
+static int
+cuda_precision(void *dev, enum kernel_precision p)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (p != PRECISION_F32 && !c->halves)
+		return -1;
+	c->precision = p;
+	return 0;
+}
+
 static void
 table_fill(struct kernels *k)
 {
 	k->fill = cuda_fill;
+	k->precision = cuda_precision;
 	k->bias = cuda_bias;
 	k->bias_grad = cuda_bias_grad;
 	k->add = cuda_add;

@@ -2,25 +2,34 @@
 /* Products of parts, dropout and DoRA: kernel.h in plain loops */
 #include "appliance/base/base.h"
 #include "kernels/drop.h"
+#include "kernels/half.h"
 #include "kernels/ref/ref.h"
 
 #include <math.h>
+
+/* seen - a number that is multiplied */
+static double
+seen(real x, enum kernel_precision p)
+{
+	return p == PRECISION_F32 ? (double)x :
+	    (double)half_seen((float)x, p);
+}
 
 void
 ref_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, size_t lda, const real *b, size_t ldb,
     double beta, real *c, size_t ldc)
 {
+	enum kernel_precision p = ((struct ref *)dev)->precision;
 	double sum;
 
-	(void)dev;
 	for (size_t m = 0; m < M; m++)
 		for (size_t n = 0; n < N; n++) {
 			sum = 0;
 			for (size_t k = 0; k < K; k++)
-				sum += (double)(ta ? a[k * lda + m] :
-				    a[m * lda + k]) * (double)(tb ?
-				    b[n * ldb + k] : b[k * ldb + n]);
+				sum += seen(ta ? a[k * lda + m] :
+				    a[m * lda + k], p) * seen(tb ?
+				    b[n * ldb + k] : b[k * ldb + n], p);
 			c[m * ldc + n] = (real)(alpha * sum + (beta == 0 ? 0 :
 			    beta * (double)c[m * ldc + n]));
 		}

@@ -9,18 +9,19 @@
 static void *
 ref_open(int number, char *why, size_t len)
 {
-	static char self;
+	struct ref *r = mem_alloc(sizeof(*r));
 
 	(void)number;
 	(void)why;
 	(void)len;
-	return &self;
+	r->precision = PRECISION_F32;
+	return r;
 }
 
 static void
 ref_close(void *dev)
 {
-	(void)dev;
+	mem_free(dev);
 }
 
 static const char *
@@ -64,6 +65,13 @@ ref_fill(void *dev, real *x, size_t n, double value)
 	(void)dev;
 	for (size_t i = 0; i < n; i++)
 		x[i] = (real)value;
+}
+
+static int
+ref_precision(void *dev, enum kernel_precision p)
+{
+	((struct ref *)dev)->precision = p;
+	return 0;
 }
 
 static void
@@ -223,7 +231,8 @@ static const struct kernels ref_kernels = {
 	.abi = KERNEL_ABI, .name = "ref", .open = ref_open,
 	.close = ref_close, .isa = ref_isa, .alloc = ref_alloc,
 	.release = ref_release, .put = ref_put, .get = ref_get,
-	.fill = ref_fill, .gemm = ref_gemm, .bias = ref_bias,
+	.fill = ref_fill, .precision = ref_precision,
+	.gemm = ref_gemm, .bias = ref_bias,
 	.bias_grad = ref_bias_grad, .add = ref_add, .embed = ref_embed,
 	.embed_grad = ref_embed_grad, .layernorm = ref_layernorm,
 	.layernorm_grad = ref_layernorm_grad, .rmsnorm = ref_rmsnorm,

@@ -4,6 +4,10 @@
 
 #include "kernels/kernel.h"
 
+struct ref {
+	enum kernel_precision precision;
+};
+
 /* ref.h - the parts of ref's table; each is what kernel.h says, in plain loops
  * that sum in double */
 

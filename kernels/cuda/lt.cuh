@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products of 16 bits by cuBLASLt: both matrices are rounded into memory of
+ * their own, sums and results are floats.  The way to compute a product is
+ * chosen when its shape first comes, by cuBLASLt's own estimate, not by the
+ * clock: the same library then gives the same bytes in every run.
+ */
+#include <cublasLt.h>
+
+#include "kernels/cuda/narrow.cuh"
+
+#define LT_SHAPES	128		/* that are remembered */
+#define LT_ALIGN	8		/* numbers that a row is a multiple of */
+
+/* all that a way depends on */
+struct lt_shape {
+	int ta, tb;
+	size_t M, N, K, ldc, aligned;
+	enum kernel_precision precision;
+};
+
+struct lt {
+	cublasLtHandle_t handle;
+	uint16_t *half[2];		/* a and b, rounded */
+	size_t bytes[2];
+	struct lt_shape shape[LT_SHAPES];
+	cublasLtMatmulAlgo_t way[LT_SHAPES];
+	size_t shapes;
+};
+
+/* lt_must - a product that cuBLASLt cannot start cannot be made up for */
+static void
+lt_must(const struct cuda *c, cublasStatus_t rc, const char *what)
+{
+	if (rc != CUBLAS_STATUS_SUCCESS)
+		msg_fatal(75, "GPU %d: cannot %s: %s", c->number, what,
+		    cublasGetStatusString(rc));
+}
+
+/* lt_open - false: it does not start */
+static bool
+lt_open(struct cuda *c)
+{
+	c->lt = (struct lt *)mem_alloc(sizeof(*c->lt));
+	memset(c->lt, 0, sizeof(*c->lt));
+	return cublasLtCreate(&c->lt->handle) == CUBLAS_STATUS_SUCCESS;
+}
+
+static void
+lt_close(struct cuda *c)
+{
+	if (c->lt == NULL)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (c->lt->half[i] != NULL)
+			cudaFree(c->lt->half[i]);
+	if (c->lt->handle != NULL)
+		cublasLtDestroy(c->lt->handle);
+	mem_free(c->lt);
+}
+
+/* lt_round - matrix i, rows of n; the numbers that its rows lie apart */
+static size_t
+lt_round(struct cuda *c, int i, const real *from, size_t rows, size_t n,
+    size_t ld)
+{
+	size_t wide = (n + LT_ALIGN - 1) / LT_ALIGN * LT_ALIGN;
+	size_t bytes = rows * wide * sizeof(uint16_t);
+	struct lt *lt = c->lt;
+
+	if (bytes > lt->bytes[i]) {
+		/* what is under way may still read the old one */
+		must(c, cudaStreamSynchronize(c->stream), "finish");
+		must(c, cudaFree(lt->half[i]), "give memory back");
+		must(c, cudaMalloc((void **)&lt->half[i], bytes),
+		    "get memory for rounded numbers");
+		lt->bytes[i] = bytes;
+	}
+	LAUNCH(c, blocks_for(rows * wide), THREADS, 0, narrow_rows,
+	    lt->half[i], wide, from, rows, n, ld, c->precision);
+	return wide;
+}
+
+/* a product as cuBLASLt is told of it: column-major, so all is turned */
+struct lt_call {
+	cublasLtMatmulDesc_t call;
+	cublasLtMatrixLayout_t a, b, c;
+};
+
+static void
+lt_describe(const struct cuda *c, struct lt_call *l, const struct lt_shape *s,
+    size_t lda, size_t ldb)
+{
+	cudaDataType_t half = s->precision == PRECISION_BF16 ? CUDA_R_16BF :
+	    CUDA_R_16F;
+	cublasOperation_t a = s->ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+	cublasOperation_t b = s->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
+
+	lt_must(c, cublasLtMatmulDescCreate(&l->call, CUBLAS_COMPUTE_32F,
+	    CUDA_R_32F), "describe a product");
+	lt_must(c, cublasLtMatmulDescSetAttribute(l->call,
+	    CUBLASLT_MATMUL_DESC_TRANSA, &b, sizeof(b)), "turn a matrix");
+	lt_must(c, cublasLtMatmulDescSetAttribute(l->call,
+	    CUBLASLT_MATMUL_DESC_TRANSB, &a, sizeof(a)), "turn a matrix");
+	lt_must(c, cublasLtMatrixLayoutCreate(&l->b, half, s->tb ? s->K : s->N,
+	    s->tb ? s->N : s->K, (int64_t)ldb), "describe a matrix");
+	lt_must(c, cublasLtMatrixLayoutCreate(&l->a, half, s->ta ? s->M : s->K,
+	    s->ta ? s->K : s->M, (int64_t)lda), "describe a matrix");
+	lt_must(c, cublasLtMatrixLayoutCreate(&l->c, CUDA_R_32F, s->N, s->M,
+	    (int64_t)s->ldc), "describe a matrix");
+}
+
+/* lt_choose - the best way by cuBLASLt's estimate; the result lies aligned to
+ * so many bytes, the others as memory is given out */
+static cublasLtMatmulAlgo_t
+lt_choose(const struct cuda *c, const struct lt_call *l, size_t aligned)
+{
+	cublasLtMatmulPreference_t wish;
+	cublasLtMatmulHeuristicResult_t best;
+	uint32_t align = (uint32_t)aligned;
+	size_t work = WORK_BYTES;
+	int found = 0;
+
+	lt_must(c, cublasLtMatmulPreferenceCreate(&wish), "ask for a way");
+	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
+	    CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &work, sizeof(work)),
+	    "ask for a way");
+	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
+	    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &align,
+	    sizeof(align)), "ask for a way");
+	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
+	    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &align,
+	    sizeof(align)), "ask for a way");
+	lt_must(c, cublasLtMatmulAlgoGetHeuristic(c->lt->handle, l->call,
+	    l->b, l->a, l->c, l->c, wish, 1, &best, &found),
+	    "find a way to multiply");
+	if (found == 0)
+		lt_must(c, CUBLAS_STATUS_NOT_SUPPORTED, "multiply");
+	cublasLtMatmulPreferenceDestroy(wish);
+	return best.algo;
+}
+
+/* lt_way - for a shape, as before if it has come before */
+static cublasLtMatmulAlgo_t
+lt_way(struct cuda *c, const struct lt_call *l, const struct lt_shape *s)
+{
+	struct lt *lt = c->lt;
+	cublasLtMatmulAlgo_t way;
+
+	for (size_t i = 0; i < lt->shapes; i++) {
+		const struct lt_shape *o = &lt->shape[i];
+
+		if (o->ta == s->ta && o->tb == s->tb && o->M == s->M &&
+		    o->N == s->N && o->K == s->K && o->ldc == s->ldc &&
+		    o->aligned == s->aligned && o->precision == s->precision)
+			return lt->way[i];
+	}
+	way = lt_choose(c, l, s->aligned);
+	if (lt->shapes < LT_SHAPES) {
+		lt->shape[lt->shapes] = *s;
+		lt->way[lt->shapes++] = way;
+	}
+	return way;
+}
+
+/* lt_gemm - kernel.h's gemm_part of 16 bits */
+static void
+lt_gemm(struct cuda *c, int ta, int tb, size_t M, size_t N, size_t K,
+    float alpha, const real *a, size_t lda, const real *b, size_t ldb,
+    float beta, real *out, size_t ldc)
+{
+	struct lt_shape s = { ta, tb, M, N, K, ldc, 4, c->precision };
+	cublasLtMatmulAlgo_t way;
+	struct lt_call l;
+
+	while (s.aligned < 256 && (uintptr_t)out % (2 * s.aligned) == 0)
+		s.aligned *= 2;
+	lda = lt_round(c, 0, a, ta ? K : M, ta ? M : K, lda);
+	ldb = lt_round(c, 1, b, tb ? N : K, tb ? K : N, ldb);
+	lt_describe(c, &l, &s, lda, ldb);
+	way = lt_way(c, &l, &s);
+	lt_must(c, cublasLtMatmul(c->lt->handle, l.call, &alpha,
+	    c->lt->half[1], l.b, c->lt->half[0], l.a, &beta, out, l.c, out,
+	    l.c, &way, c->work, WORK_BYTES, c->stream), "start a product");
+	cublasLtMatrixLayoutDestroy(l.a);
+	cublasLtMatrixLayoutDestroy(l.b);
+	cublasLtMatrixLayoutDestroy(l.c);
+	cublasLtMatmulDescDestroy(l.call);
+}
