@@ -5,7 +5,7 @@
 #include "appliance/text/learn_unigram.h"
 #include "appliance/text/utf8.h"
 
-#define TABLE_MIN	((size_t)1 << 20)
+#define TABLE_MIN	((size_t)1 << 16)
 
 struct learn_thread {
 	struct learn *learn;
@@ -213,6 +213,16 @@ size_t
 learn_words(const struct learn *l)
 {
 	return l->words;
+}
+
+size_t
+learn_runs(const struct learn *l)
+{
+	size_t runs = 0;
+
+	for (size_t i = 0; i < l->ncounts; i++)
+		runs += learn_count_runs(l->count[i]);
+	return runs;
 }
 
 uint32_t

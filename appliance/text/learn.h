@@ -66,8 +66,10 @@ int learn_add(struct learn_thread *, struct arena *, struct view text,
 int learn_end(struct learn *, bool (*stop)(void *), void *arg, struct buf *,
     struct err *);
 
-/* learn_words - distinct words, after learn_end; learn_tokens - ids learnt */
+/* learn_words - distinct words, after learn_end; learn_tokens - ids learnt;
+ * learn_runs - how often a thread's counts went to its file */
 size_t learn_words(const struct learn *);
+size_t learn_runs(const struct learn *);
 uint32_t learn_tokens(const struct learn *);
 
 #endif

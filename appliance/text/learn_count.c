@@ -14,10 +14,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define BLOCK		((size_t)1 << 18)
+#define BLOCK		((size_t)1 << 14)
 #define OUT		((size_t)1 << 18)
 #define HEAD		(sizeof(uint32_t) + sizeof(int64_t))
-#define SLOTS		((size_t)1 << 12)
+#define SLOTS		((size_t)1 << 10)
 
 struct slot {
 	const char *p;			/* NULL: free */
