@@ -60,6 +60,13 @@ ok 'SentencePiece models: ids and texts of the library' py "$here/spm.py" "$QUER
     $([ -z "${QUERN_TEST_DATA-}" ] || ls "$QUERN_TEST_DATA"/tokenizers/sentencepiece/*.model)
 ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
 
+export RUST_BACKTRACE=0 TOKENIZERS_PARALLELISM=false
+py "$here/hf_golden.py" hf 2>/dev/null
+ok "tokenizer.json: the golden answers are the library's" diff -r hf "$here/../golden/hf"
+ok 'tokenizer.json: random pipelines over random texts' sh -c "'$venv/bin/python' '$here/hf_fuzz.py' '$QUERN_BIN/tests/hf_side' 60 2>/dev/null"
+if [ -n "${QUERN_TEST_DATA-}" ]; then
+	ok 'tokenizer.json: published files over random texts' sh -c "'$venv/bin/python' '$here/hf.py' '$QUERN_BIN/tests/hf_side' '$QUERN_TEST_DATA'/tokenizers/hf/*.json 2>/dev/null"
+fi
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
 
 ok 'quantised numbers: bit for bit what gguf decodes and encodes' py "$here/quant.py" "$here/../quant_test.c"
