@@ -7,6 +7,7 @@
 #include "tests/tap.h"
 
 #include "appliance/base/file.h"
+#include "appliance/text/hf_char.h"
 #include "appliance/text/tokenizer.h"
 #include "tests/hf_answer.h"
 
@@ -17,6 +18,7 @@
 
 /* a tokenizer of a golden file, and what came of all before */
 struct group {
+	const struct hf_chars *chars;
 	struct arena *arena;
 	struct view about;
 	struct hf *hf;
@@ -35,7 +37,7 @@ group_begin(struct group *g, struct view line, struct view json)
 	g->arena = arena_new();
 	if (!json_get(line, "about", &g->about))
 		g->about = VIEW("");
-	g->hf = hf_open(g->arena, json, &e);
+	g->hf = hf_open_with(g->arena, g->chars, json, &e);
 	g->files++;
 	if (g->hf == NULL) {
 		printf("# %s\n", e.text);
@@ -98,9 +100,10 @@ ask(struct group *g, struct arena *a, struct view line)
 
 /* golden_file - lines: a tokenizer, then questions with their answers */
 static void
-golden_file(struct arena *a, int dir, const char *name)
+golden_file(struct arena *a, const struct hf_chars *chars, int dir,
+    const char *name)
 {
-	struct group g = { 0 };
+	struct group g = { .chars = chars };
 	struct view file, line, root, v;
 	struct err e;
 
@@ -130,9 +133,9 @@ golden_file(struct arena *a, int dir, const char *name)
 }
 
 static void
-test_golden(struct arena *a)
+test_golden(struct arena *a, const struct hf_chars *chars)
 {
-	static const char *const files[] = { "normalizers.jsonl",
+	static const char *const names[] = { "normalizers.jsonl",
 	    "pre_tokenizers.jsonl", "models.jsonl", "post_processors.jsonl",
 	    "decoders.jsonl", "added_tokens.jsonl", "limits.jsonl",
 	    "found.jsonl", "random.jsonl" };
@@ -141,10 +144,68 @@ test_golden(struct arena *a)
 	    "." : src), O_RDONLY | O_DIRECTORY);
 
 	tap(dir != -1, "there are golden files");
-	for (size_t i = 0; dir != -1 && i < BASE_COUNT(files); i++)
-		golden_file(a, dir, files[i]);
+	for (size_t i = 0; dir != -1 && i < BASE_COUNT(names); i++)
+		golden_file(a, chars, dir, names[i]);
 	if (dir != -1)
 		close(dir);
+}
+
+#define MODEL	"\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}," \
+    "\"unk_token\":\"a\"}"
+#define SPLIT(regex)	"{" MODEL ",\"pre_tokenizer\":{\"type\":\"Split\"," \
+    "\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":\"Isolated\"}}"
+#define LONG	"{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"}," \
+    "\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"
+
+/* files that are refused, and why; NULL: they are read */
+static const struct {
+	const char *file, *err;
+} files[] = {
+	{ "{" MODEL "}", NULL },
+	{ "{" MODEL ",\"version\":\"2.0\"}", "its version \"2.0\" is not "
+	    "\"1.0\"" },
+	{ "{\"version\":\"1.0\"}", "it has no model" },
+	{ "{" MODEL ",\"normalizer\":{\"type\":\"Turn\"}}", "its normalizer "
+	    "'Turn' is not read" },
+	{ "{" MODEL ",\"pre_tokenizer\":{\"type\":\"Turn\"}}", "its "
+	    "pre-tokenizer 'Turn' is not read" },
+	{ "{" MODEL ",\"post_processor\":{\"type\":\"Turn\"}}", "its "
+	    "post-processor 'Turn' is not read" },
+	{ "{" MODEL ",\"decoder\":{\"type\":\"Turn\"}}", "its decoder 'Turn' "
+	    "is not read" },
+	{ "{" MODEL ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" LONG
+	    "," LONG "]}}", NULL },
+	{ "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+	    LONG "," LONG "]}}", NULL },
+	{ "{" MODEL ",\"decoder\":{\"type\":\"Sequence\",\"decoders\":[" LONG
+	    "," LONG "," LONG "]}}", "its decoders may make a text more than "
+	    "1024 times as long" },
+	{ "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+	    LONG "," LONG "," LONG "]}}", "its normalizers may make a text "
+	    "more than 1024 times as long" },
+	{ SPLIT("(a)\\\\1"), "its pattern '(a)\\1': the escape \\1 is not "
+	    "read" },
+	{ SPLIT("(?:a*)*b"), "its pattern '(?:a*)*b': a loop whose body may be "
+	    "empty is not read" },
+	{ SPLIT("(a"), "its pattern '(a': a group is not closed" },
+	{ SPLIT("(?<=a+)b"), "its pattern '(?<=a+)b': a lookbehind of varying "
+	    "length is not read" },
+	{ SPLIT("(?i:\xc3\xa4)"), "its pattern '(?i:\xc3\xa4)': a letter "
+	    "outside ASCII where case does not count is not read" },
+	{ SPLIT("\\\\p{Klingon}"), "its pattern '\\p{Klingon}': the property "
+	    "\\p{Klingon} is not known" },
+};
+
+static void
+test_bad(struct arena *a, const struct hf_chars *chars)
+{
+	for (size_t i = 0; i < BASE_COUNT(files); i++) {
+		struct err e = { .text = "" };
+
+		tap_str(hf_open_with(a, chars, view_of(files[i].file), &e) ==
+		    NULL ? e.text : "it is read", files[i].err == NULL ?
+		    "it is read" : files[i].err, "a file is refused, or not");
+	}
 }
 
 /* published ids: the model's name in the collection, the file that it has */
@@ -300,8 +361,8 @@ test_published(struct arena *a)
 		texts += n;
 		absent += n == 0;
 		if (n == 0)
-			printf("# no tokenizer.json in the data: %.*s\n", (int)name.n,
-			    name.p);
+			printf("# no tokenizer.json in the data: %.*s\n",
+			    (int)name.n, name.p);
 		arena_free(tmp);
 	}
 	close(dir);
@@ -314,8 +375,10 @@ int
 main(void)
 {
 	struct arena *a = arena_new();
+	const struct hf_chars *chars = hf_chars_new(a);
 
-	test_golden(a);
+	test_golden(a, chars);
+	test_bad(a, chars);
 	test_published(a);
 	arena_free(a);
 	return tap_done();

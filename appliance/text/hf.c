@@ -51,6 +51,14 @@ hf_unknown(const char *what, struct view type, struct err *e)
 	    (int)(type.n < 40 ? type.n : 40), type.p);
 }
 
+int
+hf_grow(uint64_t *all, size_t times, const char *what, struct err *e)
+{
+	*all *= times < HF_GROWTH ? times : HF_GROWTH + 1;
+	return *all <= HF_GROWTH ? 0 : err_set(e, FATE_REJECT, "its %ss may "
+	    "make a text more than %u times as long", what, HF_GROWTH);
+}
+
 /* part - a member of the file, or null */
 static struct view
 part(struct view root, const char *name)
@@ -63,7 +71,14 @@ part(struct view root, const char *name)
 struct hf *
 hf_open(struct arena *a, struct view json, struct err *e)
 {
-	struct hf_open o = { .arena = a };
+	return hf_open_with(a, hf_chars_new(a), json, e);
+}
+
+struct hf *
+hf_open_with(struct arena *a, const struct hf_chars *chars, struct view json,
+    struct err *e)
+{
+	struct hf_open o = { .arena = a, .chars = chars };
 	struct hf *t = arena_alloc(a, sizeof(*t));
 	struct view root, v;
 
@@ -82,7 +97,6 @@ hf_open(struct arena *a, struct view json, struct err *e)
 		err_set(e, FATE_REJECT, "it has no model");
 		return NULL;
 	}
-	o.chars = hf_chars_new(a);
 	if ((t->model = hf_model_open(&o, v, e)) == NULL ||
 	    (t->norm = hf_norm_open(&o, part(root, "normalizer"), e)) == NULL ||
 	    (t->split = hf_split_open(&o, part(root, "pre_tokenizer"), e)) ==

@@ -10,13 +10,21 @@
  * same ids, offsets and text as that library gives.  Byte-level vocabularies of
  * the common kinds are read faster by bpe.h.
  *
- * Refused, each by name: random BPE (dropout), parts of unknown types, and what
- * hf_regex.h does not read in patterns.
+ * Refused, each by name: random BPE (dropout), parts of unknown types, what
+ * hf_regex.h does not read in patterns, and normalizers or decoders that may
+ * make a text more than HF_GROWTH times as long.
  */
+
+#define HF_GROWTH	1024u
 
 struct hf;
 
 struct hf *hf_open(struct arena *, struct view json, struct err *);
+
+/* hf_open_with - with tables of hf_char.h that outlive it, for many files */
+struct hf_chars;
+struct hf *hf_open_with(struct arena *, const struct hf_chars *,
+    struct view json, struct err *);
 
 #define HF_TEMPLATE	1u	/* special tokens around, as the file has it */
 #define HF_LIMITS	2u	/* truncation and padding, as the file has it */

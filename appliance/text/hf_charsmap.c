@@ -71,6 +71,19 @@ hf_charsmap_open(struct arena *a, struct view text, struct err *e)
 	return m;
 }
 
+size_t
+hf_charsmap_times(const struct hf_charsmap *m)
+{
+	size_t most = 1, n;
+
+	for (size_t at = 0; at < m->texts.n; at += n + 1) {
+		n = strnlen(m->texts.p + at, m->texts.n - at);
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
 /* unit_go - where a unit's children are, seen from it */
 static uint32_t
 unit_go(uint32_t u)

@@ -19,6 +19,9 @@ struct hf_charsmap;
 struct hf_charsmap *hf_charsmap_open(struct arena *, struct view base64,
     struct err *);
 
+/* hf_charsmap_times - how many times as long it may make a text */
+size_t hf_charsmap_times(const struct hf_charsmap *);
+
 void hf_charsmap_run(const struct hf_charsmap *, const struct hf_chars *,
     struct hf_text *);
 

@@ -153,6 +153,7 @@ struct hf_decode *
 hf_decode_open(struct hf_open *o, struct view json, struct err *e)
 {
 	struct hf_decode *m = arena_alloc(o->arena, sizeof(*m));
+	uint64_t all = 1;
 	bool after = false;
 
 	memset(m->byte, 0xff, sizeof(m->byte));
@@ -164,6 +165,12 @@ hf_decode_open(struct hf_open *o, struct view json, struct err *e)
 	m->open = true;
 	for (size_t i = 0; i < m->n; i++) {
 		enum decode_kind kind = m->v[i].kind;
+		size_t times = kind == DECODE_REPLACE ? hf_pattern_times(
+		    &m->v[i].pattern, m->v[i].text.n) : kind == DECODE_BYTES ?
+		    3 : kind == DECODE_WORDPIECE ? 2 : 1;
+
+		if (hf_grow(&all, times, "decoder", e) == -1)
+			return NULL;
 
 		if (kind != DECODE_FUSE && kind != DECODE_STRIP && after)
 			m->open = false;

@@ -165,6 +165,40 @@ open_step(struct hf_open *o, struct hf_norm *m, struct view json,
 	return open_other(o, m, type, json, e);
 }
 
+/* check_growth - of all steps; a normal form lengthens nothing twice unless
+ * other text came in between */
+static int
+check_growth(const struct hf_norm *m, struct err *e)
+{
+	uint64_t all = 1;
+	bool formed = false, lower = false;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct norm_step *s = &m->v[i];
+		size_t times = 1;
+
+		if (s->kind == NORM_REPLACE)
+			times = hf_pattern_times(&s->pattern, s->content.n);
+		else if (s->kind == NORM_PREPEND)
+			times = 1 + s->content.n;
+		else if (s->kind == NORM_CHARSMAP)
+			times = hf_charsmap_times(s->charsmap);
+		else if (s->kind == NORM_BYTES || s->kind == NORM_CHINESE ||
+		    (s->kind == NORM_LOWER && !lower))
+			times = 2;
+		else if (s->kind == NORM_FORM && !formed)
+			times = 11;	/* U+FDFA by NFKD */
+		if (s->kind == NORM_REPLACE || s->kind == NORM_PREPEND ||
+		    s->kind == NORM_CHARSMAP)
+			formed = lower = false;
+		formed = formed || s->kind == NORM_FORM;
+		lower = lower || s->kind == NORM_LOWER;
+		if (hf_grow(&all, times, "normalizer", e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 struct hf_norm *
 hf_norm_open(struct hf_open *o, struct view json, struct err *e)
 {
@@ -173,7 +207,7 @@ hf_norm_open(struct hf_open *o, struct view json, struct err *e)
 	m->chars = o->chars;
 	if (!json_is_null(json) && open_step(o, m, json, e) == -1)
 		return NULL;
-	return m;
+	return check_growth(m, e) == -1 ? NULL : m;
 }
 
 /* filter - without the characters that have a property, or a rule of its own */

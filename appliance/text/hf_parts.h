@@ -31,6 +31,12 @@ bool hf_text_of(struct hf_open *, struct view json, const char *name,
 /* hf_unknown - "its WHAT 'TYPE' is not read"; -1 */
 int hf_unknown(const char *what, struct view type, struct err *);
 
+/*
+ * hf_grow - a step makes a text up to so many times as long; -1: together with
+ * those before it more than HF_GROWTH times.  *all is 1 at first.
+ */
+int hf_grow(uint64_t *all, size_t times, const char *what, struct err *);
+
 /* normalizers: change a text */
 struct hf_norm;
 

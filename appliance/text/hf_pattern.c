@@ -25,6 +25,17 @@ hf_pattern_open(struct arena *a, const struct hf_chars *chars,
 	return p->known == NULL && p->regex == NULL ? -1 : 0;
 }
 
+size_t
+hf_pattern_times(const struct hf_pattern *p, size_t n)
+{
+	if (p->literal.p != NULL)
+		return n <= p->literal.n ? 1 : (n - 1) / p->literal.n + 1;
+	/* nothing is found before each character and at the end */
+	if (p->regex != NULL && p->regex->empty)
+		return 1 + 2 * n;
+	return n == 0 ? 1 : n;
+}
+
 /* find_literal - from left, not overlapping */
 static void
 find_literal(struct view want, struct view v, struct hf_matches *m)

@@ -25,4 +25,8 @@ int hf_pattern_open(struct arena *, const struct hf_chars *, struct view json,
 void hf_pattern_find(const struct hf_pattern *, struct view,
     struct hf_matches *);
 
+/* hf_pattern_times - how many times as long a text may be when each match has
+ * become n bytes */
+size_t hf_pattern_times(const struct hf_pattern *, size_t n);
+
 #endif

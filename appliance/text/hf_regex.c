@@ -323,6 +323,7 @@ hf_regex_open(struct arena *a, const struct hf_chars *chars,
 		    pattern.n : 120), pattern.p);
 		return NULL;
 	}
+	re->empty = node_empty(n);
 	word = arena_array(a, HF_SET_WORDS, sizeof(*word));
 	for (uint32_t i = 0; i < HF_CHARS; i++)
 		if (chars->prop[i] >> HF_ONIG_WORD & 1)

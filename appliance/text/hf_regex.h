@@ -63,6 +63,7 @@ struct hf_inst {
 struct hf_regex {
 	struct hf_inst *code;
 	size_t n, runs, splits;
+	bool empty;			/* it may match nothing */
 	const uint32_t *word;		/* for \b */
 };
 

@@ -197,11 +197,19 @@ struct hf_split *
 hf_split_open(struct hf_open *o, struct view json, struct err *e)
 {
 	struct hf_split *m = arena_alloc(o->arena, sizeof(*m));
+	uint64_t all = 1;
 
 	m->chars = o->chars;
 	m->gpt2 = bpe_pattern("gpt2");
 	if (!json_is_null(json) && open_step(o, m, json, e) == -1)
 		return NULL;
+	for (size_t i = 0; i < m->n; i++) {
+		size_t times = m->v[i].kind == SPLIT_BYTES ? 3 :
+		    m->v[i].kind == SPLIT_METASPACE ? 2 * m->v[i].text.n : 1;
+
+		if (hf_grow(&all, times, "pre-tokenizer", e) == -1)
+			return NULL;
+	}
 	return m;
 }
 

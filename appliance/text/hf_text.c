@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/msg.h"
 #include "appliance/text/hf_text.h"
 #include "appliance/text/utf8.h"
 
@@ -9,6 +10,8 @@ text_room(struct hf_text *t, size_t n)
 {
 	if (n <= t->cap)
 		return;
+	if (n > HF_TEXT_MAX)
+		msg_fatal(75, "out of memory for a text of %zu bytes", n);
 	n = n < (size_t)t->cap * 2 ? (size_t)t->cap * 2 : n;
 	n = n < t->n ? t->n : n;	/* a slice has room for nothing yet */
 	t->p = arena_grow(t->arena, t->p, t->n, n, 1);
@@ -83,14 +86,16 @@ hf_text_apply(struct hf_text *t, uint32_t from, uint32_t to,
     const struct hf_change *c, size_t gone)
 {
 	uint32_t at = skip_chars(t, from, to, gone), n = 0, tail = t->n - to;
+	size_t sum = (size_t)from + tail + 1;
 	struct hf_span *span, s;
 	char four[4], *p;
 
 	for (size_t i = 0; i < c->n; i++)
-		n += (uint32_t)utf8_put(c->v[i].c, four);
-	p = arena_alloc(t->arena, n + 1);
-	span = arena_array(t->arena, n + 1, sizeof(*span));
-	n = 0;
+		sum += utf8_put(c->v[i].c, four);
+	/* a slice gets bytes of its own, even if none are left */
+	text_room(t, sum);
+	p = arena_alloc(t->arena, sum);
+	span = arena_array(t->arena, sum, sizeof(*span));
 	for (size_t i = 0; i < c->n; i++) {
 		int32_t step = c->v[i].step;
 		size_t len = utf8_put(c->v[i].c, p + n);
@@ -105,8 +110,6 @@ hf_text_apply(struct hf_text *t, uint32_t from, uint32_t to,
 		for (size_t k = 0; k < len; k++)
 			span[n++] = s;
 	}
-	/* a slice gets bytes of its own, even if none are left */
-	text_room(t, (size_t)from + n + tail + 1);
 	memmove(t->p + from + n, t->p + to, tail);
 	memmove(t->span + from + n, t->span + to, tail * sizeof(*span));
 	memcpy(t->p + from, p, n);

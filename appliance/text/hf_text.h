@@ -38,6 +38,9 @@ struct hf_change {
 	struct arena *arena;
 };
 
+#define HF_TEXT_MAX	((size_t)1 << 31)	/* more ends the process, as
+						 * if there were no memory */
+
 /* hf_text_new - a copy of valid UTF-8, in the arena */
 struct hf_text hf_text_new(struct arena *, struct view);
 
