@@ -3,45 +3,21 @@
 #define TEXT_BPE_SCRATCH_H
 
 #include "appliance/text/bpe_table.h"
+#include "appliance/text/cells.h"
 
 /*
- * bpe_scratch.h - a thread's cache of pieces and room for merging.
- *
- * A cell is half a cache line: up to 15 bytes of text, their number and
- * BPE_PART in the 16th, up to four ids, their number in the top byte of the
- * first.  A piece is in one of the two cells of its line; the older one goes.
- * Longer pieces have cells of 128 bytes, one to a place.  What is in a cell
- * came out of bpe_make for the same bytes.
+ * bpe_scratch.h - a thread's pieces (cells.h), which came out of bpe_make for
+ * the same bytes, and room for merging.  Marked: a part of a piece, which is
+ * never a token by itself.
  */
 
-#define BPE_SHORT	15
-#define BPE_PART	0x80	/* a part of a piece: never a token by itself */
-#define BPE_CELL_IDS	4
-#define BPE_LONG	55
-#define BPE_LONG_IDS	14
 #define BPE_ROOM	128	/* ids that can be written without asking */
-
-struct bpe_cell {
-	uint64_t key[2];
-	uint32_t id[BPE_CELL_IDS];
-};
-
-struct bpe_long {
-	uint64_t hash;
-	uint8_t n, ids, part;		/* ids 0: free */
-	char text[BPE_LONG + 6];
-	uint32_t id[BPE_LONG_IDS];
-};
 
 struct bpe_scratch {
 	const struct bpe *bpe;
 	struct arena *work;		/* reset between texts */
 	const char *end;		/* of what can be read */
-	struct bpe_cell *cell;		/* aligned within cells */
-	void *cells;
-	unsigned shift;			/* of a hash: its line */
-	struct bpe_long *wide;
-	size_t wide_mask;
+	struct cells cells;
 	uint32_t *id;			/* of this text */
 	size_t n, cap;
 	/* of a long piece, by place: id, neighbours, rank of the pair */

@@ -3,6 +3,7 @@
 #include "appliance/base/words.h"
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_post.h"
+#include "appliance/text/hf_quick.h"
 #include "appliance/text/utf8.h"
 
 struct hf {
@@ -13,6 +14,7 @@ struct hf {
 	struct hf_post *post;
 	struct hf_decode *decode;
 	struct hf_limits limits;
+	const struct hf_quick *quick;	/* NULL: none */
 	uint32_t size;
 };
 
@@ -112,6 +114,8 @@ hf_open_with(struct arena *a, const struct hf_chars *chars, struct view json,
 	t->size = hf_model_end(t->model);
 	if (hf_added_end(t->added) > t->size)
 		t->size = hf_added_end(t->added);
+	t->quick = hf_quick_open(a, &(struct hf_path){ o.chars, t->norm,
+	    t->split, t->model, t->added });
 	return t;
 }
 
@@ -248,6 +252,45 @@ hf_encode(const struct hf *t, struct arena *a, struct view text,
 	if (temporary != a)
 		arena_free(temporary);
 	return r;
+}
+
+struct hf_scratch *
+hf_scratch(struct arena *a, const struct hf *t)
+{
+	return t->quick == NULL ? NULL : hf_quick_scratch(a, t->quick,
+	    SIZE_MAX);
+}
+
+/* ids_small - with a scratch of its own, as large as is worth while */
+static int
+ids_small(const struct hf *t, struct arena *a, struct view text,
+    uint32_t **ids, size_t *n, struct err *e)
+{
+	struct arena *own = arena_new();
+	int r = hf_quick_run(hf_quick_scratch(own, t->quick, text.n / 16), a,
+	    text, ids, n, e);
+
+	arena_free(own);
+	return r;
+}
+
+int
+hf_ids(const struct hf *t, struct hf_scratch *s, struct arena *a,
+    struct view text, uint32_t **ids, size_t *n, struct err *e)
+{
+	struct hf_encoding x;
+
+	if (s != NULL)
+		return hf_quick_run(s, a, text, ids, n, e);
+	if (t->quick != NULL)
+		return ids_small(t, a, text, ids, n, e);
+	if (hf_encode(t, a, text, NULL, 0, &x, e) == -1)
+		return -1;
+	*ids = arena_array(a, x.n + 1, sizeof(**ids));
+	*n = x.n;
+	for (size_t i = 0; i < x.n; i++)
+		(*ids)[i] = x.v[i].id;
+	return 0;
 }
 
 int

@@ -53,6 +53,16 @@ int hf_encode(const struct hf *, struct arena *, struct view text,
     const struct view *pair, unsigned flags, struct hf_encoding *,
     struct err *);
 
+/*
+ * hf_scratch, hf_ids - the ids of hf_encode without flags, in the arena, and
+ * faster for words (BERT's and SentencePiece's pipelines): a scratch has one
+ * thread at a time and keeps what was met, up to 6 MiB.  NULL: none is of use
+ */
+struct hf_scratch;
+struct hf_scratch *hf_scratch(struct arena *, const struct hf *);
+int hf_ids(const struct hf *, struct hf_scratch *, struct arena *,
+    struct view text, uint32_t **ids, size_t *n, struct err *);
+
 #define HF_SKIP		1u	/* without special tokens */
 #define HF_BYTES	2u	/* bytes that are no UTF-8 as they are */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/text/hf_parts.h"
+#include "appliance/text/hf_units.h"
 #include "appliance/text/hf_vocab.h"
 #include "appliance/text/utf8.h"
 
@@ -305,6 +305,16 @@ bool
 hf_added_special(const struct hf_added *d, struct view text)
 {
 	return hf_vocab_find(d->special, text) != HF_NONE;
+}
+
+bool
+hf_added_sought(const struct hf_added *d)
+{
+	for (uint32_t i = 0; i < d->end; i++)
+		if (d->token[i].there && hf_vocab_find(d->special,
+		    d->token[i].content) == HF_NONE)
+			return true;
+	return false;
 }
 
 int64_t

@@ -4,6 +4,7 @@
 #include "appliance/text/hf_nf.h"
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_pattern.h"
+#include "appliance/text/hf_units.h"
 #include "appliance/text/utf8.h"
 
 enum norm_kind { NORM_CLEAN, NORM_CHINESE, NORM_BERT_ACCENTS, NORM_LOWER,
@@ -208,6 +209,47 @@ hf_norm_open(struct hf_open *o, struct view json, struct err *e)
 	if (!json_is_null(json) && open_step(o, m, json, e) == -1)
 		return NULL;
 	return check_growth(m, e) == -1 ? NULL : m;
+}
+
+/* has_blank - is there white space in a text */
+static bool
+has_blank(struct view v)
+{
+	size_t n;
+
+	for (size_t i = 0; i < v.n; i += n)
+		if (hf_white(utf8_get(v.p + i, &n)))
+			return true;
+	return false;
+}
+
+unsigned
+hf_norm_acts(const struct hf_norm *m)
+{
+	unsigned acts = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct norm_step *s = &m->v[i];
+
+		if (s->kind == NORM_CLEAN)
+			acts |= HF_ACT_CLEAN;
+		else if (s->kind == NORM_CHINESE &&
+		    (acts & ~HF_ACT_CLEAN) == 0)
+			acts |= HF_ACT_CHINESE;
+		else if (s->kind == NORM_FORM || s->kind == NORM_LOWER ||
+		    s->kind == NORM_ACCENTS || s->kind == NORM_BERT_ACCENTS)
+			acts |= HF_ACT_FORMS;
+		else if (s->kind == NORM_CHARSMAP &&
+		    (acts & HF_ACT_CHARSMAP) == 0)
+			acts |= HF_ACT_CHARSMAP;
+		else if (s->kind == NORM_REPLACE &&
+		    s->pattern.literal.p != NULL &&
+		    !has_blank(s->pattern.literal) && !has_blank(s->content))
+			acts |= HF_ACT_LITERAL;
+		else
+			acts |= HF_ACT_OTHER;
+	}
+	return acts;
 }
 
 /* filter - without the characters that have a property, or a rule of its own */

@@ -3,6 +3,7 @@
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_pattern.h"
 #include "appliance/text/hf_script.h"
+#include "appliance/text/hf_units.h"
 #include "appliance/text/utf8.h"
 
 enum split_kind { SPLIT_BYTES, SPLIT_CHAR, SPLIT_METASPACE, SPLIT_WORDS,
@@ -211,6 +212,25 @@ hf_split_open(struct hf_open *o, struct view json, struct err *e)
 			return NULL;
 	}
 	return m;
+}
+
+unsigned
+hf_split_how(const struct hf_split *m)
+{
+	if (m->n == 0 || m->n > 2 || m->v[0].kind != SPLIT_WHITE)
+		return HF_CUT_OTHER;
+	if (m->n == 2 && m->v[1].kind == SPLIT_PUNCT &&
+	    m->v[1].behavior == ISOLATED)
+		return HF_CUT_BERT;
+	return m->n == 1 || (m->v[1].kind == SPLIT_METASPACE &&
+	    m->v[1].prepend != FIRST) ? HF_CUT_WORDS : HF_CUT_OTHER;
+}
+
+struct view
+hf_split_sign(const struct hf_split *m)
+{
+	return m->n == 2 && m->v[1].kind == SPLIT_METASPACE &&
+	    m->v[1].prepend == ALWAYS ? m->v[1].text : VIEW("");
 }
 
 void

@@ -179,6 +179,7 @@ tokenizer_find(int dir)
 
 struct tokenizer_scratch {
 	struct bpe_scratch *bpe;
+	struct hf_scratch *hf;
 };
 
 struct tokenizer_scratch *
@@ -187,6 +188,7 @@ tokenizer_scratch(const struct tokenizer *t, struct arena *a)
 	struct tokenizer_scratch *s = arena_alloc(a, sizeof(*s));
 
 	s->bpe = t->bpe == NULL ? NULL : bpe_scratch(a, t->bpe);
+	s->hf = t->hf == NULL ? NULL : hf_scratch(a, t->hf);
 	return s;
 }
 
@@ -220,7 +222,8 @@ tokenizer_encode_with(const struct tokenizer *t, struct tokenizer_scratch *s,
 		return bpe_encode(t->bpe, s == NULL ? NULL : s->bpe, a, text,
 		    ids);
 	/* what could fail was refused when it was opened */
-	if (tokenizer_encode_all(t, a, text, false, false, ids, &n, &e) == -1)
+	if (hf_ids(t->hf, s == NULL ? NULL : s->hf, a, text, ids, &n, &e) ==
+	    -1)
 		panic("%s", e.text);
 	return n;
 }

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ids by units (hf_units.h): what a thread has met before is found again, and
+ * many lookups are under way at once; what is new goes through all the parts by
+ * itself, and is kept.
+ */
+#include "appliance/base/base.h"
+#include "appliance/text/cells.h"
+#include "appliance/text/hf_quick.h"
+
+#define ROOM		128u	/* ids that can be written without asking */
+#define KEPT		((size_t)1 << 22)
+#define SPARE		16u	/* bytes that a key reads from its start */
+
+struct hf_quick {
+	struct hf_path path;
+	struct hf_units units;
+};
+
+struct hf_scratch {
+	const struct hf_quick *quick;
+	struct cells cells;
+	struct arena *work;		/* of one unit */
+	struct arena *scratch;		/* of one piece */
+	uint32_t *id;			/* of this text */
+	size_t n, cap;
+	const char *end;		/* of what can be read */
+};
+
+/* scratch_free - an arena's closer */
+static void
+scratch_free(void *arg)
+{
+	struct hf_scratch *s = arg;
+
+	arena_free(s->work);
+	arena_free(s->scratch);
+	cells_free(&s->cells);
+	mem_free(s->id);
+}
+
+struct hf_scratch *
+hf_quick_scratch(struct arena *a, const struct hf_quick *q, size_t pieces)
+{
+	struct hf_scratch *s = arena_alloc(a, sizeof(*s));
+
+	s->quick = q;
+	s->work = arena_new();
+	s->scratch = arena_new();
+	cells_init(&s->cells, pieces);
+	arena_defer(a, scratch_free, s);
+	return s;
+}
+
+const struct hf_quick *
+hf_quick_open(struct arena *a, const struct hf_path *path)
+{
+	struct hf_quick *q = arena_alloc(a, sizeof(*q));
+
+	q->path = *path;
+	if (hf_model_may_fail(path->model) != NULL ||
+	    hf_added_sought(path->added) || !hf_units_open(path->chars,
+	    path->norm, path->split, &q->units))
+		return NULL;
+	return q;
+}
+
+/* room - for n more ids and ROOM behind them */
+static void
+room(struct hf_scratch *s, size_t n)
+{
+	size_t want = s->n + n + ROOM;
+
+	if (want <= s->cap)
+		return;
+	want = want < s->cap * 2 ? s->cap * 2 : want;
+	s->id = mem_grow(s->id, want * sizeof(*s->id));
+	s->cap = want;
+}
+
+/* unit_pieces - a unit through all the parts */
+static int
+unit_pieces(struct hf_scratch *s, const char *p, size_t n,
+    struct hf_tokens *tokens, struct err *e)
+{
+	const struct hf_path *t = &s->quick->path;
+	struct hf_pieces pieces = { .arena = s->work };
+	struct hf_text x = hf_text_new(s->work, (struct view){ p, n });
+
+	hf_norm_run(t->norm, &x);
+	hf_pieces_put(&pieces, x, -1);
+	hf_split_run(t->split, &pieces);
+	for (size_t i = 0; i < pieces.n; i++) {
+		arena_reset(s->scratch);
+		if (hf_model_run(t->model, hf_text_get(&pieces.v[i].text),
+		    tokens, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* unit_plain - the ids of a unit, from nothing that is known */
+static int
+unit_plain(struct hf_scratch *s, const char *p, size_t n, struct err *e)
+{
+	struct hf_tokens tokens = { .arena = s->work, .scratch = s->scratch };
+	char piece[CELL_LONG + HF_SIGN];
+	size_t len = n > CELL_LONG ? 0 : hf_unit_ascii(&s->quick->units, p, n,
+	    piece);
+
+	arena_reset(s->work);
+	arena_reset(s->scratch);
+	if (len > 0 ? hf_model_run(s->quick->path.model, (struct view){ piece,
+	    len }, &tokens, e) == -1 : unit_pieces(s, p, n, &tokens, e) == -1)
+		return -1;
+	room(s, tokens.n);
+	for (size_t i = 0; i < tokens.n; i++)
+		s->id[s->n++] = tokens.v[i].id;
+	room(s, 0);
+	return 0;
+}
+
+/* unit_new - a unit that is in no short cell; its line is given if it might
+ * be */
+static int
+unit_new(struct hf_scratch *s, const char *p, size_t n, struct cell *line,
+    struct cell_key k, struct err *e)
+{
+	struct cell_long *c = NULL;
+	size_t had = s->n;
+	bool known = false;
+
+	if (n <= CELL_LONG)
+		c = cells_long(&s->cells, p, n, false, &known);
+	if (known) {
+		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
+		s->n += c->ids;
+		return 0;
+	}
+	if (unit_plain(s, p, n, e) == -1)
+		return -1;
+	if (line != NULL && s->n - had <= CELL_IDS)
+		cell_keep(line, k, s->id + had, s->n - had);
+	else if (c != NULL)
+		cells_long_keep(c, p, n, false, s->id + had, s->n - had);
+	return 0;
+}
+
+/* unit_one - a unit of any length, by itself */
+static int
+unit_one(struct hf_scratch *s, const char *p, size_t n, struct err *e)
+{
+	struct cell_key k = { { 0, 0 } };
+	struct cell *line = NULL;
+	size_t ids;
+
+	if (n <= CELL_SHORT) {
+		k = cell_key_near(p, n, s->end);
+		line = cell_line(&s->cells, k);
+		ids = cell_take(line, k, s->id + s->n);
+		if (ids > 0) {
+			s->n += ids - 1;
+			return 0;
+		}
+	}
+	return unit_new(s, p, n, line, k, e);
+}
+
+/* units_many - those of a block */
+static int
+units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
+    struct err *e)
+{
+	struct {
+		struct cell_key k;
+		struct cell *line;
+		unsigned char at, n;
+	} u[HF_BLOCK];
+	size_t count = 0, ids;
+	uint32_t *out;
+
+	for (; first != 0; first &= first - 1, ends &= ends - 1, count++) {
+		u[count].at = (unsigned char)__builtin_ctzll(first);
+		u[count].n = (unsigned char)((size_t)__builtin_ctzll(ends) -
+		    u[count].at + 1);
+		u[count].k = cell_key(p + u[count].at, u[count].n);
+		u[count].line = cell_line(&s->cells, u[count].k);
+		__builtin_prefetch(u[count].line);
+	}
+	out = s->id + s->n;
+	for (size_t i = 0; i < count; i++) {
+		ids = cell_take(u[i].line, u[i].k, out);
+		if (ids > 0) {
+			out += ids - 1;
+			if ((size_t)(out - s->id) + CELL_IDS <= s->cap)
+				continue;
+		}
+		s->n = (size_t)(out - s->id);
+		if (ids == 0 && unit_new(s, p + u[i].at, u[i].n, u[i].n <=
+		    CELL_SHORT ? u[i].line : NULL, u[i].k, e) == -1)
+			return -1;
+		room(s, 0);
+		out = s->id + s->n;
+	}
+	s->n = (size_t)(out - s->id);
+	return 0;
+}
+
+/* units_all - a text by its units */
+static int
+units_all(struct hf_scratch *s, struct view v, struct err *e)
+{
+	const struct hf_units *u = &s->quick->units;
+	const char *p = v.p, *end = v.p + v.n, *from, *to, *at;
+	char tail[HF_BLOCK + SPARE] = { 0 };
+	bool fast = hf_units_here();
+	uint64_t first, ends;
+	size_t left, n;
+
+	for (s->end = end; p < end; p = to) {
+		left = (size_t)(end - p);
+		at = p;
+		if (left < sizeof(tail)) {
+			memcpy(tail, p, left);
+			at = tail;
+		}
+		n = !fast ? 0 : hf_units_block(u, at, left < HF_BLOCK ? left :
+		    HF_BLOCK, left <= HF_BLOCK, &first, &ends);
+		to = p + n;
+		if (n > 0 ? units_many(s, at, first, ends, e) == -1 :
+		    ((to = hf_unit_next(u, p, end, &from)) > from &&
+		    unit_one(s, from, (size_t)(to - from), e) == -1))
+			return -1;
+	}
+	return 0;
+}
+
+int
+hf_quick_run(struct hf_scratch *s, struct arena *a, struct view text,
+    uint32_t **ids, size_t *n, struct err *e)
+{
+	int r;
+
+	s->n = 0;
+	room(s, 0);
+	r = units_all(s, text, e);
+	*n = s->n;
+	*ids = r == -1 ? NULL : arena_copy(a, s->id, s->n * sizeof(**ids));
+	if (s->cap > KEPT) {
+		mem_free(s->id);
+		s->id = NULL;
+		s->cap = 0;
+	}
+	return r;
+}
