@@ -171,7 +171,8 @@ static const struct {
 };
 
 static struct hf *
-pipe_open(struct arena *a, size_t i, const char *added, struct err *e)
+pipe_open(struct arena *a, size_t i, const char *model, const char *added,
+    struct err *e)
 {
 	return hf_open(a, view_of(arena_printf(a, "{\"version\":\"1.0\","
 	    "\"added_tokens\":[%s],\"normalizer\":%s,\"pre_tokenizer\":%s,"
@@ -179,7 +180,7 @@ pipe_open(struct arena *a, size_t i, const char *added, struct err *e)
 	    pipes[i].norm : arena_printf(a, "%.*s%s%s",
 	    (int)(strstr(pipes[i].norm, "%s") - pipes[i].norm), pipes[i].norm,
 	    charsmap(a), strstr(pipes[i].norm, "%s") + 2), pipes[i].split,
-	    pipes[i].model)), e);
+	    model)), e);
 }
 
 /* same - hf_ids with a scratch and without one, and hf_encode */
@@ -268,7 +269,7 @@ test_pipes(struct arena *a)
 	struct err e = { 0 };
 
 	for (size_t i = 0; i < BASE_COUNT(pipes); i++) {
-		struct hf *t = pipe_open(a, i, "", &e);
+		struct hf *t = pipe_open(a, i, pipes[i].model, "", &e);
 		struct hf_scratch *s;
 
 		if (t == NULL) {
@@ -289,17 +290,53 @@ static void
 test_added(struct arena *a)
 {
 	struct err e = { 0 };
-	struct hf *t = pipe_open(a, 0, "{\"id\":40,\"content\":\"ab\","
+	struct hf *t = pipe_open(a, 0, WORDPIECE, "{\"id\":40,\"content\":\"ab\","
 	    "\"special\":true,\"normalized\":false}", &e);
 
 	tap(t != NULL && hf_scratch(a, t) != NULL, "special tokens: by units");
 	if (t != NULL)
 		test_random(t, hf_scratch(a, t), "special tokens");
-	t = pipe_open(a, 0, "{\"id\":40,\"content\":\"b c\",\"special\":false,"
-	    "\"normalized\":true}", &e);
+	t = pipe_open(a, 0, WORDPIECE, "{\"id\":40,\"content\":\"b c\","
+	    "\"special\":false,\"normalized\":true}", &e);
 	tap(t != NULL && hf_scratch(a, t) == NULL, "others: not by units");
 	if (t != NULL)
 		test_random(t, NULL, "others");
+}
+
+/* test_tries - a token with a NUL, which no trie holds, changes nothing else */
+static void
+test_tries(struct arena *a)
+{
+	static const size_t which[] = { 0, 4 };
+	static const char *const more[] = { ",\"\\u0000z\":60}}",
+	    ",[\"\\u0000z\",-3]]}" };
+	struct arena *own = arena_new();
+	struct hf_encoding x, y;
+	char text[200];
+	size_t n, bad = 0;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *model = pipes[which[i]].model;
+		struct hf *t = pipe_open(a, which[i], model, "", &e), *u =
+		    pipe_open(a, which[i], arena_printf(a, "%.*s%s",
+		    (int)strlen(model) - 2, model, more[i]), "", &e);
+
+		for (int r = 0; r < 4 * ROUNDS && u != NULL; r++) {
+			arena_reset(own);
+			n = text_make(text, sizeof(text), r % 4);
+			hf_encode(t, own, (struct view){ text, n }, NULL, 0, &x,
+			    &e);
+			hf_encode(u, own, (struct view){ text, n }, NULL, 0, &y,
+			    &e);
+			bad += x.n != y.n;
+			for (size_t k = 0; k < x.n && k < y.n; k++)
+				bad += x.v[k].id != y.v[k].id;
+		}
+		tap(u != NULL && bad == 0, "%s: by tries and without",
+		    pipes[which[i]].name);
+	}
+	arena_free(own);
 }
 
 struct job {
@@ -336,7 +373,7 @@ test_threads(struct arena *a)
 	size_t n = (size_t)1 << 16;
 	char *text = arena_alloc(a, n);
 	struct err e = { 0 };
-	const struct hf *t = pipe_open(a, 4, "", &e);
+	const struct hf *t = pipe_open(a, 4, pipes[4].model, "", &e);
 	bool alike = t != NULL;
 
 	n = text_make(text, n, 1);
@@ -391,6 +428,7 @@ main(void)
 
 	test_pipes(a);
 	test_added(a);
+	test_tries(a);
 	test_threads(a);
 	test_files(a);
 	arena_free(a);

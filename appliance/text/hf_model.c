@@ -27,6 +27,27 @@ type_of(struct view json)
 	    json_get(json, "unk_token", &v) ? "WordLevel" : "Unigram");
 }
 
+int
+hf_model_trie(struct arena *a, const struct hf_vocab *v, struct view prefix,
+    struct trie *t, struct err *e)
+{
+	struct view *key = arena_array(a, v->count + 1, sizeof(*key));
+	uint32_t *id = arena_array(a, v->count + 1, sizeof(*id)), n = 0;
+
+	for (uint32_t i = 0; i < v->count; i++) {
+		struct view text = v->text[i];
+
+		if (memchr(text.p, '\0', text.n) != NULL)
+			return 0;
+		if (text.n <= prefix.n || memcmp(text.p, prefix.p, prefix.n) !=
+		    0)
+			continue;
+		key[n] = (struct view){ text.p + prefix.n, text.n - prefix.n };
+		id[n++] = v->id[i];
+	}
+	return trie_make(a, key, id, n, t, e);
+}
+
 /* open_words - WordPiece or WordLevel */
 static int
 open_words(struct hf_open *o, struct hf_model *m, struct view json,
@@ -52,7 +73,9 @@ open_words(struct hf_open *o, struct hf_model *m, struct view json,
 	    (!json_integer(v, &m->most) || m->most < 0))
 		return err_set(e, FATE_REJECT, "its max_input_chars_per_word "
 		    "is no number");
-	return 0;
+	return hf_model_trie(o->arena, m->vocab, VIEW(""), &m->tokens, e) ==
+	    -1 || hf_model_trie(o->arena, m->vocab, m->prefix, &m->after, e) ==
+	    -1 ? -1 : 0;
 }
 
 struct hf_model *
@@ -93,9 +116,10 @@ put_unk(const struct hf_model *m, struct view piece, struct hf_tokens *out,
 	return 0;
 }
 
-/* longest_at - the longest token at a place of a word; HF_NONE */
+/* longest_tried - the longest token at a place of a word, all lengths tried;
+ * HF_NONE */
 static uint32_t
-longest_at(const struct hf_model *m, struct view piece, size_t at, char *room,
+longest_tried(const struct hf_model *m, struct view piece, size_t at, char *room,
     struct hf_token *t)
 {
 	size_t head = at > 0 ? m->prefix.n : 0, end = piece.n;
@@ -123,6 +147,25 @@ longest_at(const struct hf_model *m, struct view piece, size_t at, char *room,
 		    ((unsigned char)piece.p[end] & 0xc0) == 0x80);
 	}
 	return HF_NONE;
+}
+
+/* longest_at - the same by the tries, where there are any */
+static uint32_t
+longest_at(const struct hf_model *m, struct view piece, size_t at, char *room,
+    struct hf_token *t)
+{
+	const struct trie *trie = at == 0 ? &m->tokens : &m->after;
+	uint32_t id = HF_NONE;
+	size_t n;
+
+	if (m->tokens.n == 0)
+		return longest_tried(m, piece, at, room, t);
+	n = trie_longest(trie, piece.p + at, piece.n - at, UINT32_MAX, &id);
+	if (n == 0)
+		return HF_NONE;
+	*t = (struct hf_token){ id, (uint32_t)at, (uint32_t)(at + n),
+	    { NULL, 0 } };
+	return id;
 }
 
 /* run_wordpiece - longest match first; one that fails fails the word */

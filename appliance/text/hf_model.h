@@ -4,6 +4,7 @@
 
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_vocab.h"
+#include "appliance/text/trie.h"
 
 /*
  * hf_model.h - the four models behind hf_model_run.
@@ -23,10 +24,18 @@ struct hf_model {
 	bool whole;			/* ignore_merges */
 	uint32_t byte[256];		/* <0xNN>, or HF_NONE */
 	int64_t most;			/* characters of a WordPiece word */
+	/* tokens by their bytes: Unigram's, or what begins a WordPiece word;
+	 * what goes on with one, prefix off.  Empty if one holds a NUL */
+	struct trie tokens, after;
 	uint32_t size;			/* of the vocabulary, as counted */
 	struct hf_merges *merges;
 	struct hf_scores *scores;
 };
+
+/* hf_model_trie - of the tokens with a prefix, which is taken off; no trie if
+ * one holds a NUL */
+int hf_model_trie(struct arena *, const struct hf_vocab *, struct view prefix,
+    struct trie *, struct err *);
 
 int hf_bpe_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);

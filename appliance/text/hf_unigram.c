@@ -123,6 +123,10 @@ open_pieces(struct hf_open *o, struct hf_model *m, struct view list,
 		if (m->vocab->token[i].n > 0 &&
 		    hf_vocab_find(m->vocab, m->vocab->token[i]) == i)
 			s->order[s->n++] = i;
+	if (hf_model_trie(o->arena, m->vocab, VIEW(""), &m->tokens, e) == -1)
+		return -1;
+	if (m->tokens.n > 0)
+		return 0;
 	qsort_r(s->order, s->n, sizeof(*s->order), order_cmp, m->vocab);
 	for (uint32_t i = 0, c = 0; c <= 256; c++) {
 		while (i < s->n && (unsigned char)m->vocab->token[
@@ -192,7 +196,26 @@ narrow(const struct hf_model *m, uint32_t lo, uint32_t hi, size_t depth,
 	return lo;
 }
 
-/* try_tokens - all that begin at a place; is one of them one character */
+/* try_trie - all that begin at a place; is one of them one character */
+static bool
+try_trie(const struct hf_model *m, struct view piece, uint32_t at,
+    size_t one, struct best *best)
+{
+	double here = best[at].score;
+	uint32_t place = 0, id;
+	bool single = false;
+
+	for (size_t i = at; i < piece.n && trie_step(&m->tokens, &place,
+	    (unsigned char)piece.p[i]); i++)
+		if (trie_value(&m->tokens, place, &id)) {
+			best_try(&best[i + 1], m->scores->score[id] + here, at,
+			    id);
+			single = single || i + 1 - at == one;
+		}
+	return single;
+}
+
+/* try_tokens - the same by order, where there is no trie */
 static bool
 try_tokens(const struct hf_model *m, struct view piece, uint32_t at,
     size_t one, struct best *best)
@@ -264,7 +287,8 @@ hf_unigram_run(const struct hf_model *m, struct view piece,
 		best[i].from = HF_NONE;
 	for (uint32_t at = 0; at < piece.n; at += (uint32_t)len) {
 		utf8_get(piece.p + at, &len);
-		if (try_tokens(m, piece, at, len, best))
+		if (m->tokens.n > 0 ? try_trie(m, piece, at, len, best) :
+		    try_tokens(m, piece, at, len, best))
 			continue;
 		if (m->unk_id == HF_NONE && (best[at + len].from == HF_NONE ||
 		    m->scores->unk + best[at].score > best[at + len].score))
@@ -285,8 +309,14 @@ hf_unigram_run(const struct hf_model *m, struct view piece,
 		cut[n++] = to;
 		to = from;
 	}
-	for (to = 0; n > 0; to = cut[n])
-		if (put_piece(m, piece, to, cut[--n], out, e) == -1)
+	for (to = 0; n > 0; to = cut[n]) {
+		struct hf_token t = { best[cut[--n]].id, to, cut[n],
+		    { piece.p + to, cut[n] - to } };
+
+		if (t.id != m->unk_id)
+			hf_tokens_put(out, t);
+		else if (put_piece(m, piece, to, cut[n], out, e) == -1)
 			return -1;
+	}
 	return 0;
 }
