@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define CHECKPOINT_VERSION	2
+#define CHECKPOINT_VERSION	3
 
 struct head {
 	char magic[8];

@@ -18,39 +18,54 @@
 
 /* what a step works on: the rows of all its micro-batches */
 struct work {
-	int32_t *id, *target, *from;
-	size_t counted;			/* tokens that are learnt */
+	struct micro all;
+	size_t counted;			/* tokens that are learnt, or groups */
 };
 
-/* work_get - a micro-batch's rows at a place of the work */
-static void
-work_get(struct train *t, int64_t micro, size_t at, struct work *w)
+/* group_get - the rows of a group, one behind another; what they count */
+static size_t
+group_get(const struct train *t, const struct rows *r, size_t group,
+    const struct micro *m)
 {
-	size_t T = t->decoder.T, B = t->decoder.B;
-	uint64_t n = t->rows.n, g, row;
+	size_t n = t->objective->group, tokens = 0;
+	struct micro at;
 
-	for (size_t b = 0; b < B; b++, at += T) {
+	for (size_t i = 0; i < n; i++) {
+		at = micro_at(m, i, r->T);
+		tokens += rows_get(r, group * n + i, &at);
+	}
+	return n > 1 ? 1 : tokens;
+}
+
+/* work_get - a micro-batch's rows, at its place of the work */
+static void
+work_get(struct train *t, int64_t micro, struct micro m, struct work *w)
+{
+	size_t each = t->objective->group, B = t->decoder.B / each;
+	uint64_t n = t->rows.n / each, g, group;
+
+	for (size_t b = 0; b < B; b++) {
 		g = (uint64_t)micro * B + b;
-		row = random_place((uint64_t)t->conf->seed, 1 + g / n, n,
+		group = random_place((uint64_t)t->conf->seed, 1 + g / n, n,
 		    g % n);
-		w->counted += rows_get(&t->rows, row, w->id + at, w->target +
-		    at, w->from + at);
+		w->counted += group_get(t, &t->rows, group, &m);
+		m = micro_at(&m, each, t->decoder.T);
 	}
 }
 
 /* step_micro - one micro-batch: the sum of its losses */
 static double
-step_micro(struct train *t, int64_t micro, size_t at, const struct work *w)
+step_micro(struct train *t, int64_t micro, const struct micro *m,
+    size_t counted)
 {
 	/* beside weights, adapters and the order of rows */
 	const uint64_t dropout_stream = (uint64_t)1 << 62;
 
 	if (t->rows.first != NULL)
-		decoder_texts(&t->decoder, w->from + at);
+		decoder_texts(&t->decoder, m->from);
 	t->decoder.work.key = random_key((uint64_t)t->conf->seed,
 	    dropout_stream + (uint64_t)micro);
-	return decoder_run(&t->decoder, w->id + at, w->target + at, 1 /
-	    (double)w->counted);
+	return t->objective->run(t, m, 1 / (double)counted);
 }
 
 /* rate_at - the learning rate of a step, counted from 0 */
@@ -92,40 +107,80 @@ step_update(struct train *t, double loss, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
-/* valid_loss - the mean over the text that is held back */
-static double
-valid_loss(struct train *t, struct work *w)
+/* numbers_mean - of an objective's own, and none for the next */
+static void
+numbers_mean(struct train *t, size_t counted, double *mean)
 {
-	size_t T = t->decoder.T, B = t->decoder.B, n = t->held.n;
-	size_t rows = n > 256 ? 256 : n, counted = 0;
+	for (size_t i = 0; i < NUMBERS; i++) {
+		mean[i] = counted == 0 ? 0 : t->number[i] / (double)counted;
+		t->number[i] = 0;
+	}
+}
+
+/* group_fill - a group that only fills the micro-batch */
+static void
+group_fill(const struct train *t, const struct micro *m)
+{
+	size_t n = t->objective->group, T = t->decoder.T;
+
+	for (size_t i = 0; i < n; i++)
+		m->row[i] = -1;
+	for (size_t i = 0; i < n * T; i++)
+		m->target[i] = -1;
+}
+
+/* valid_loss - the means over the texts that are held back */
+static void
+valid_loss(struct train *t, struct work *w, struct point *p)
+{
+	size_t each = t->objective->group, B = t->decoder.B / each;
+	size_t n = t->held.n / each, some = n > 256 ? 256 : n, counted = 0;
+	struct micro m = w->all, at;
 	double sum = 0;
 
-	for (size_t i = 0; i < rows; i += B) {
+	m.x = &t->valid;
+	m.held = true;
+	for (size_t i = 0; i < some; i += B) {
 		for (size_t b = 0; b < B; b++) {
 			/* spread over the text when it has more than enough */
-			size_t row = (i + b) % rows * n / rows, k;
+			size_t group = (i + b) % some * n / some, k;
 
-			k = rows_get(&t->held, row, w->id + b * T, w->target +
-			    b * T, w->from + b * T);
-			counted += i + b < rows ? k : 0;
-			for (k = 0; i + b >= rows && k < T; k++)
-				w->target[b * T + k] = -1;
+			at = micro_at(&m, b * each, t->decoder.T);
+			k = group_get(t, &t->held, group, &at);
+			if (i + b < some)
+				counted += k;
+			else
+				group_fill(t, &at);
 		}
 		if (t->held.first != NULL)
-			decoder_texts(&t->decoder, w->from);
-		sum += decoder_run(&t->decoder, w->id, w->target, 0);
+			decoder_texts(&t->decoder, m.from);
+		sum += t->objective->run(t, &m, 0);
 	}
-	return counted == 0 ? 0 : sum / (double)counted;
+	p->loss = counted == 0 ? 0 : sum / (double)counted;
+	numbers_mean(t, counted, p->number);
 }
 
 /* point_add - a full curve keeps every second point */
 static void
-point_add(struct point *p, size_t *n, int64_t step, double loss)
+point_add(struct point *p, size_t *n, const struct point *one)
 {
 	if (*n == POINTS)
 		for (*n = 0; *n < POINTS / 2; ++*n)
 			p[*n] = p[*n * 2 + 1];
-	p[(*n)++] = (struct point){ step, loss };
+	p[(*n)++] = *one;
+}
+
+/* numbers_text - an objective's own, for people */
+static const char *
+numbers_text(const struct train *t, const struct point *p)
+{
+	struct buf *b = buf_new(t->stage->arena, 1024);
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (t->objective->number[i] != NULL)
+			buf_printf(b, ", %s %.4g", t->objective->number[i],
+			    p->number[i]);
+	return buf_cstr(b);
 }
 
 /* loop_eval - after a step: 1 if it is time to stop early */
@@ -134,11 +189,14 @@ loop_eval(struct train *t, struct work *w, struct err *e)
 {
 	const struct train_conf *c = t->conf;
 	struct progress *at = &t->at;
+	struct point p = { .step = at->step };
 	double loss;
 
-	loss = valid_loss(t, w);
-	point_add(at->valid, &at->nvalid, at->step, loss);
-	msg_info("step %lld: validation loss %.4f", (long long)at->step, loss);
+	valid_loss(t, w, &p);
+	loss = p.loss;
+	point_add(at->valid, &at->nvalid, &p);
+	msg_info("step %lld: validation loss %.4f%s", (long long)at->step,
+	    loss, numbers_text(t, &p));
 	if (at->best != 0 && loss >= at->best) {
 		at->stale++;
 		return c->patience > 0 && at->stale >= c->patience;
@@ -151,25 +209,31 @@ loop_eval(struct train *t, struct work *w, struct err *e)
 
 /* loop_note - the curve and the progress line */
 static void
-loop_note(struct train *t, double loss, double seconds)
+loop_note(struct train *t, const struct point *p, double seconds)
 {
 	struct progress *at = &t->at;
+	struct point *sum = &at->sum;
 	int64_t every = t->steps / 200 + 1;
 	double tokens = (double)(t->decoder.R * (size_t)t->conf->accumulate);
 
-	if (isfinite(loss)) {
-		at->sum += loss;
+	if (isfinite(p->loss)) {
+		sum->loss += p->loss;
+		for (size_t i = 0; i < NUMBERS; i++)
+			sum->number[i] += p->number[i];
 		at->since++;
 	}
 	if (at->since >= every || (at->step == t->steps && at->since > 0)) {
-		point_add(at->curve, &at->ncurve, at->step, at->sum /
-		    (double)at->since);
-		at->sum = 0;
+		sum->step = at->step;
+		sum->loss /= (double)at->since;
+		for (size_t i = 0; i < NUMBERS; i++)
+			sum->number[i] /= (double)at->since;
+		point_add(at->curve, &at->ncurve, sum);
+		*sum = (struct point){ 0 };
 		at->since = 0;
 	}
 	stage_done(t->stage, at->step);
 	stage_note(t->stage, "step %lld of %lld, loss %.3f, %.0f tokens/s",
-	    (long long)at->step, (long long)t->steps, loss,
+	    (long long)at->step, (long long)t->steps, p->loss,
 	    tokens / seconds);
 }
 
@@ -202,17 +266,18 @@ loop_hours(const struct train *t, double seconds)
 static void
 loop_ahead(struct train *t, struct work *w)
 {
-	double began, seconds = 0;
+	double began, seconds = 0, number[NUMBERS];
 	int64_t left = (t->steps - t->at.step) * t->conf->accumulate;
 
 	if (left < AHEAD)
 		return;
 	w->counted = 0;
-	work_get(t, t->at.step * t->conf->accumulate, 0, w);
+	work_get(t, t->at.step * t->conf->accumulate, w->all, w);
 	for (int i = 0; w->counted > 0 && i < 2 && seconds < 1; i++) {
 		began = when_mono();
-		step_micro(t, 0, 0, w);
+		step_micro(t, 0, &w->all, w->counted);
 		optimise_clear(&t->optimise);
+		numbers_mean(t, w->counted, number);
 		seconds = when_mono() - began;
 	}
 	if (w->counted == 0)
@@ -222,25 +287,45 @@ loop_ahead(struct train *t, struct work *w)
 	    (long long)(t->steps - t->at.step));
 }
 
-/* loop_step - one step; its loss.  Its tokens are counted first: the mean is
- * over all of them, whatever the split into micro-batches */
+/* loop_step - one step; its loss and numbers.  What it learns is counted first:
+ * the mean is over all of that, whatever the split into micro-batches */
 static int
-loop_step(struct train *t, struct work *w, double *loss, struct err *e)
+loop_step(struct train *t, struct work *w, struct point *p, struct err *e)
 {
 	int64_t n = t->conf->accumulate, first = t->at.step * n;
-	size_t R = t->decoder.R;
+	size_t B = t->decoder.B, T = t->decoder.T;
+	struct micro m;
 	double sum = 0;
 
 	w->counted = 0;
 	for (int64_t i = 0; i < n; i++)
-		work_get(t, first + i, (size_t)i * R, w);
-	for (int64_t i = 0; w->counted > 0 && i < n; i++)
-		sum += step_micro(t, first + i, (size_t)i * R, w);
-	*loss = w->counted == 0 ? 0 : sum / (double)w->counted;
-	if (w->counted > 0 && step_update(t, *loss, e) == -1)
+		work_get(t, first + i, micro_at(&w->all, (size_t)i * B, T), w);
+	for (int64_t i = 0; w->counted > 0 && i < n; i++) {
+		m = micro_at(&w->all, (size_t)i * B, T);
+		sum += step_micro(t, first + i, &m, w->counted);
+	}
+	p->loss = w->counted == 0 ? 0 : sum / (double)w->counted;
+	numbers_mean(t, w->counted, p->number);
+	if (w->counted > 0 && step_update(t, p->loss, e) == -1)
 		return -1;
 	t->at.step++;
 	return 0;
+}
+
+/* work_open - room for a step */
+static void
+work_open(const struct train *t, struct work *w)
+{
+	size_t rows = t->decoder.B * (size_t)t->conf->accumulate;
+	size_t all = rows * t->decoder.T;
+	struct arena *a = t->stage->arena;
+
+	w->all = (struct micro){ .x = &t->train };
+	w->all.id = arena_array(a, all, sizeof(*w->all.id));
+	w->all.target = arena_array(a, all, sizeof(*w->all.target));
+	w->all.from = arena_array(a, all, sizeof(*w->all.from));
+	w->all.token = arena_array(a, all, sizeof(*w->all.token));
+	w->all.row = arena_array(a, rows, sizeof(*w->all.row));
 }
 
 /* loop_steps - until the end, an early stop, or TERM */
@@ -248,25 +333,23 @@ static int
 loop_steps(struct train *t, struct err *e)
 {
 	const struct train_conf *c = t->conf;
-	size_t all = t->decoder.R * (size_t)c->accumulate;
+	struct point p;
 	struct work w;
 	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
-	double began, kept = when_mono(), loss;
+	double began, kept = when_mono();
 	int64_t first = t->at.step;
 	int rc;
 
-	w.id = arena_array(t->stage->arena, all, sizeof(*w.id));
-	w.target = arena_array(t->stage->arena, all, sizeof(*w.target));
-	w.from = arena_array(t->stage->arena, all, sizeof(*w.from));
+	work_open(t, &w);
 	loop_ahead(t, &w);
 	while (t->at.step < t->steps) {
 		if (stage_stopping(t->stage))
 			return checkpoint_write(t, e) == -1 ? -1 :
 			    stage_stop(e);
 		began = when_mono();
-		if (loop_step(t, &w, &loss, e) == -1)
+		if (loop_step(t, &w, &p, e) == -1)
 			return -1;
-		loop_note(t, loss, when_mono() - began);
+		loop_note(t, &p, when_mono() - began);
 		if (t->at.step == first + MEASURED)
 			loop_hours(t, when_mono() - began);
 		rc = 0;

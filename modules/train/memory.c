@@ -25,7 +25,8 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	size_t T = (size_t)c->context;
 
 	slab_init(s, a, t->device);
-	decoder_want(d, a, w, s, &(struct decoder_conf){ .B = way->batch,
+	decoder_want(d, a, w, s, &(struct decoder_conf){
+	    .B = way->batch * t->objective->group,
 	    .T = T < w->shape.T ? T : w->shape.T, .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
 	    .held = way->base, .recompute = way->recompute });

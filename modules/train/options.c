@@ -4,6 +4,8 @@
 #include "modules/train/train.h"
 
 const struct opt train_opts[] = {
+	OPT_ENUM(struct train_conf, objective, "causal", "causal", 0,
+	    "what is learnt: causal, the next token"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
 	    "what is built when there is no base"),
 	OPT_REF(OPT_TOKENIZER, struct train_conf, tokenizer, NULL, 0,

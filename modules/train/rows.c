@@ -155,40 +155,55 @@ rows_make(struct arena *a, const struct tokens *x, size_t T, int packing,
 
 /* span_copy - a piece's inputs and targets at a place of the row */
 static size_t
-span_copy(const struct rows *r, struct span s, size_t at, int32_t *id,
-    int32_t *target, int32_t *from)
+span_copy(const struct rows *r, struct span s, size_t at,
+    const struct micro *m)
 {
 	size_t counted = 0;
 	uint32_t next;
 
 	for (size_t i = 0; i < s.n; i++) {
 		next = r->x->v[s.at + i + 1];
-		id[at + i] = (int32_t)(r->x->v[s.at + i] & TOKEN_ID);
-		target[at + i] = next & TOKEN_QUIET ? -1 :
+		m->id[at + i] = (int32_t)(r->x->v[s.at + i] & TOKEN_ID);
+		m->target[at + i] = next & TOKEN_QUIET ? -1 :
 		    (int32_t)(next & TOKEN_ID);
-		from[at + i] = r->first == NULL ? 0 : (int32_t)at;
-		counted += target[at + i] >= 0;
+		m->token[at + i] = next & TOKEN_QUIET ? -1 :
+		    (int64_t)(s.at + i + 1);
+		m->from[at + i] = r->first == NULL ? 0 : (int32_t)at;
+		counted += m->target[at + i] >= 0;
 	}
 	return counted;
 }
 
+struct micro
+micro_at(const struct micro *m, size_t rows, size_t T)
+{
+	struct micro at = *m;
+
+	at.id += rows * T;
+	at.target += rows * T;
+	at.from += rows * T;
+	at.token += rows * T;
+	at.row += rows;
+	return at;
+}
+
 size_t
-rows_get(const struct rows *r, size_t row, int32_t *id, int32_t *target,
-    int32_t *from)
+rows_get(const struct rows *r, size_t row, const struct micro *m)
 {
 	size_t at = 0, counted = 0;
 
+	m->row[0] = (int64_t)row;
 	if (r->first == NULL)
-		return span_copy(r, (struct span){ row * r->T, r->T }, 0, id,
-		    target, from);
+		return span_copy(r, (struct span){ row * r->T, r->T }, 0, m);
 	for (size_t i = r->first[row]; i < r->first[row + 1]; i++) {
-		counted += span_copy(r, r->v[i], at, id, target, from);
+		counted += span_copy(r, r->v[i], at, m);
 		at += r->v[i].n;
 	}
 	for (; at < r->T; at++) {
-		id[at] = 0;
-		target[at] = -1;
-		from[at] = (int32_t)at;
+		m->id[at] = 0;
+		m->target[at] = -1;
+		m->token[at] = -1;
+		m->from[at] = (int32_t)at;
 	}
 	return counted;
 }

@@ -2,7 +2,7 @@
 #ifndef TRAIN_ROWS_H
 #define TRAIN_ROWS_H
 
-#include "appliance/base/arena.h"
+#include "appliance/base/buf.h"
 
 /*
  * rows.h - tokens as the sequences that a step is made of.
@@ -21,6 +21,12 @@ enum { PACKING_AUTO, PACKING_WRAPPED, PACKING_BFD_SPLIT, PACKING_BFD,
 struct tokens {
 	uint32_t *v;			/* an id and its marks */
 	size_t n;
+	char *side;			/* what the objective keeps beside */
+	size_t nside;
+};
+
+struct texts {				/* as records come in */
+	struct buf *ids, *side;
 };
 
 struct span {				/* so many predictions from `at` on */
@@ -38,9 +44,22 @@ struct rows {
 void rows_make(struct arena *, const struct tokens *, size_t T, int packing,
     struct rows *);
 
-/* rows_get - a row's T inputs, targets (-1: not learnt) and the place where the
- * text of each begins; how many are learnt */
-size_t rows_get(const struct rows *, size_t row, int32_t *id, int32_t *target,
-    int32_t *from);
+/* a micro-batch: rows of T places each */
+struct micro {
+	int32_t *id, *target;		/* target -1: not learnt */
+	int32_t *from;			/* where the text of each begins */
+	int64_t *token;			/* of each target, its place among the
+					 * tokens; -1: not learnt */
+	int64_t *row;			/* of each sequence; -1: it only fills
+					 * the micro-batch */
+	const struct tokens *x;		/* whose they are */
+	bool held;			/* of what is held back */
+};
+
+/* micro_at - the micro-batch that begins `rows` rows further on */
+struct micro micro_at(const struct micro *, size_t rows, size_t T);
+
+/* rows_get - a row as the first of a micro-batch; how many are learnt */
+size_t rows_get(const struct rows *, size_t row, const struct micro *);
 
 #endif

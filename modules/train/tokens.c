@@ -52,9 +52,9 @@ text_add(const struct model *m, const uint32_t *ids, size_t n, size_t quiet,
 	memcpy(out->p + was, &x, 4);
 }
 
-bool
-tokens_add(const struct train *t, struct arena *a, struct rec *rec,
-    struct buf *out)
+const char *
+tokens_add(struct train *t, struct arena *a, struct rec *rec,
+    struct texts *out)
 {
 	const struct train_conf *c = t->conf;
 	const struct model *m = &t->model;
@@ -65,10 +65,11 @@ tokens_add(const struct train *t, struct arena *a, struct rec *rec,
 
 	if (!rec_str(a, rec, c->completion, &text)) {
 		if (!rec_str(a, rec, c->text, &text))
-			return false;
+			return arena_printf(a, "no text in '%s' and none in "
+			    "'%s'", c->text, c->completion);
 		n = tokenizer_encode(m->tokenizer, a, text, &ids);
-		text_add(m, ids, n, 0, out);
-		return true;
+		text_add(m, ids, n, 0, out->ids);
+		return NULL;
 	}
 	/* encoded as one, since tokens may reach across, as evaluate does */
 	if (rec_str(a, rec, c->prompt, &prompt) && prompt.n > 0)
@@ -80,8 +81,8 @@ tokens_add(const struct train *t, struct arena *a, struct rec *rec,
 	n = tokenizer_encode(m->tokenizer, a, (struct view){ whole, prompt.n +
 	    text.n }, &ids);
 	quiet = quiet < n ? quiet : n;
-	text_add(m, ids, n, c->completion_only ? quiet : 0, out);
-	return true;
+	text_add(m, ids, n, c->completion_only ? quiet : 0, out->ids);
+	return NULL;
 }
 
 struct shard {				/* as tokenize writes it */
@@ -171,7 +172,7 @@ tokens_shard(struct train *t, struct err *e)
 		}
 		text_add(&t->model, (void *)doc->p, doc->n / 4, 0, b);
 	}
-	t->train = (struct tokens){ (void *)b->p, b->n / 4 };
+	t->train = (struct tokens){ .v = (void *)b->p, .n = b->n / 4 };
 	return 0;
 }
 
@@ -179,7 +180,8 @@ int
 tokens_valid(struct train *t, struct err *e)
 {
 	struct arena *a = arena_new();
-	struct buf *b = buf_new(t->stage->arena, (size_t)1 << 32);
+	struct texts x = { buf_new(t->stage->arena, (size_t)1 << 32),
+	    buf_new(t->stage->arena, (size_t)1 << 36) };
 	struct stage_records *r;
 	struct rec rec;
 	int rc;
@@ -187,10 +189,11 @@ tokens_valid(struct train *t, struct err *e)
 	r = stage_records(t->stage, t->conf->valid, e);
 	rc = r == NULL ? -1 : 1;
 	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
-		(void)tokens_add(t, a, &rec, b);
+		(void)t->objective->add(t, a, &rec, &x);
 		arena_reset(a);
 	}
 	arena_free(a);
-	t->valid = (struct tokens){ (void *)b->p, b->n / 4 };
+	t->valid = (struct tokens){ (void *)x.ids->p, x.ids->n / 4, x.side->p,
+	    x.side->n };
 	return rc;
 }

@@ -12,6 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* goal_plan - does the rest fit what it is trained for */
+static int
+goal_plan(const struct train_conf *c, struct err *e)
+{
+	const struct objective *o = objective_of(c);
+
+	if (c->shard != NULL && o != &objective_causal)
+		return err_set(e, FATE_REJECT, "a shard has tokens alone: "
+		    "objective=%s needs records", o->name);
+	if (o->apart && c->packing != PACKING_AUTO &&
+	    c->packing != PACKING_NONE)
+		return err_set(e, FATE_REJECT, "objective=%s has each text in "
+		    "a sequence by itself: packing=none", o->name);
+	return o->plan == NULL ? 0 : o->plan(c, e);
+}
+
 static int
 train_plan(const void *arg, struct needs *needs, struct err *e)
 {
@@ -37,6 +53,8 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 		    "weights are held: without an adapter none are");
 	if (c->adapter == ADAPTER_NONE && c->merge)
 		return err_set(e, FATE_REJECT, "merge=yes without an adapter");
+	if (goal_plan(c, e) == -1)
+		return -1;
 	needs->source = c->shard != NULL;
 	needs->makes = c->out == NULL ? KIND_MODEL : KIND_NONE;
 	needs->sink = c->out != NULL;
@@ -110,27 +128,39 @@ open_model(struct train *t, struct err *e)
 	return 0;
 }
 
-/* open_tokens - the file that tokens are collected in, cut to the mark */
+/* open_one - a file that is collected in, cut to the mark */
+static int
+open_one(struct train *t, const char *name, int64_t bytes, struct err *e)
+{
+	int dir = stage_dir(t->stage), fd;
+
+	fd = dir == -1 ? memfd_create(name, MFD_CLOEXEC) : openat(dir, name,
+	    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd == -1 || ftruncate(fd, bytes) == -1 ||
+	    lseek(fd, 0, SEEK_END) == -1) {
+		if (fd != -1)
+			close(fd);
+		return err_errno(e, "cannot keep %s", name);
+	}
+	stage_sync(t->stage, fd);
+	return fd;
+}
+
+/* open_tokens - the files that texts are collected in */
 static int
 open_tokens(struct train *t, struct err *e)
 {
 	struct view past = stage_journal(t->stage);
-	int dir = stage_dir(t->stage);
 
-	t->out = buf_new(t->stage->arena, (size_t)1 << 30);
+	t->out.ids = buf_new(t->stage->arena, (size_t)1 << 30);
+	t->out.side = buf_new(t->stage->arena, (size_t)1 << 34);
 	if (past.n >= sizeof(t->stored))
 		memcpy(&t->stored, past.p + past.n - sizeof(t->stored),
 		    sizeof(t->stored));
-	if (dir == -1)
-		t->fd = memfd_create("tokens", MFD_CLOEXEC);
-	else
-		t->fd = openat(dir, "tokens", O_RDWR | O_CREAT | O_CLOEXEC |
-		    O_NOFOLLOW, 0640);
-	if (t->fd == -1 || ftruncate(t->fd, t->stored * 4) == -1 ||
-	    lseek(t->fd, 0, SEEK_END) == -1)
-		return err_errno(e, "cannot keep tokens");
-	stage_sync(t->stage, t->fd);
-	return 0;
+	t->fd = open_one(t, "tokens", t->stored.tokens * 4, e);
+	if (t->fd != -1)
+		t->side = open_one(t, "side", t->stored.side, e);
+	return t->fd == -1 || t->side == -1 ? -1 : 0;
 }
 
 static int
@@ -141,49 +171,67 @@ train_open(struct stage *s, struct err *e)
 	s->state = t;
 	t->stage = s;
 	t->conf = s->conf;
-	t->fd = -1;
+	t->objective = objective_of(t->conf);
+	t->fd = t->side = -1;
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
-	return open_model(t, e) == -1 ? -1 : open_tokens(t, e);
+	if (open_model(t, e) == -1 || open_tokens(t, e) == -1)
+		return -1;
+	return t->objective->open == NULL ? 0 : t->objective->open(t, e);
 }
 
 static int
 train_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
 	struct train *t = s->state;
+	struct texts *x = &t->out;
+	const char *why;
 
 	(void)scratch;
 	if (t->conf->shard != NULL)
 		return 1;		/* all of it is read at the end */
-	t->out->n = 0;
+	x->ids->n = x->side->n = 0;
 	for (size_t i = 0; i < b->n; i++) {
-		if (!tokens_add(t, b->arena, &b->rec[i], t->out))
-			rec_fail(b->arena, &b->rec[i], "no text in '%s' and "
-			    "none in '%s'", t->conf->text,
-			    t->conf->completion);
+		why = t->objective->add(t, b->arena, &b->rec[i], x);
+		if (why != NULL)
+			rec_fail(b->arena, &b->rec[i], "%s", why);
 	}
-	if (t->out->full)
+	if (x->ids->full || x->side->full)
 		return err_set(e, FATE_REJECT, "a batch of more than 1 GiB of "
 		    "tokens");
-	if (file_put(t->fd, t->out->p, t->out->n) == -1)
+	if (file_put(t->fd, x->ids->p, x->ids->n) == -1 ||
+	    file_put(t->side, x->side->p, x->side->n) == -1)
 		return err_errno(e, "cannot keep tokens");
-	t->stored += (int64_t)(t->out->n / 4);
+	t->stored.tokens += (int64_t)(x->ids->n / 4);
+	t->stored.side += (int64_t)x->side->n;
 	stage_append(s, &t->stored, sizeof(t->stored));
 	return 0;
+}
+
+/* read_back - a file that was collected in; freed with the arena */
+static void *
+read_back(struct train *t, int fd, size_t bytes, struct err *e)
+{
+	void *p = mem_alloc(bytes + 4);
+
+	arena_defer(t->stage->arena, mem_free, p);
+	if (lseek(fd, 0, SEEK_SET) != -1 && file_get(fd, p, bytes) ==
+	    (ssize_t)bytes)
+		return p;
+	err_errno(e, "cannot read the tokens back");
+	return NULL;
 }
 
 /* tokens_collected - what the batches have left */
 static int
 tokens_collected(struct train *t, struct err *e)
 {
-	t->train.n = (size_t)t->stored;
-	t->train.v = mem_alloc(t->train.n * 4 + 4);
-	arena_defer(t->stage->arena, mem_free, t->train.v);
-	if (lseek(t->fd, 0, SEEK_SET) == -1 || file_get(t->fd, t->train.v,
-	    t->train.n * 4) != (ssize_t)(t->train.n * 4))
-		return err_errno(e, "cannot read the tokens back");
-	return 0;
+	t->train.n = (size_t)t->stored.tokens;
+	t->train.nside = (size_t)t->stored.side;
+	t->train.v = read_back(t, t->fd, t->train.n * 4, e);
+	t->train.side = read_back(t, t->side, t->train.nside, e);
+	return t->train.v == NULL || t->train.side == NULL ? -1 : 0;
 }
 
 /* train_rows - sequences of what was collected, and of what is held back */
@@ -199,7 +247,9 @@ train_rows(struct train *t, struct err *e)
 		quiet |= (t->train.v[i] & TOKEN_QUIET) != 0;
 		learnt += (t->train.v[i] & TOKEN_QUIET) == 0;
 	}
-	if (packing == PACKING_AUTO)
+	if (t->objective->apart)
+		packing = PACKING_NONE;
+	else if (packing == PACKING_AUTO)
 		packing = quiet ? PACKING_BFD_SPLIT : PACKING_WRAPPED;
 	rows_make(a, &t->train, T, packing, &t->rows);
 	if (t->rows.n == 0)
@@ -241,47 +291,14 @@ train_prepare(struct train *t, struct err *e)
 	if (train_rows(t, e) == -1)
 		return -1;
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
-	    (double)t->rows.n / (double)each + 0.999);
+	    (double)(t->rows.n / t->objective->group) / (double)each + 0.999);
 	if (t->conf->adapter == ADAPTER_LORA)
 		adapter_tell(t);
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
 	    "sequences of %zu", family_name(t->model.w.shape.family),
 	    t->model.w.all, t->train.n,
 	    (long long)t->steps, (long long)each, t->decoder.T);
-	return 0;
-}
-
-static void
-curve_json(const struct point *p, size_t n, struct buf *b)
-{
-	buf_char(b, '[');
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s[%lld,%.6g]", i > 0 ? "," : "",
-		    (long long)p[i].step, p[i].loss);
-	buf_char(b, ']');
-}
-
-/* train_tell - what it was, for result.json and for train.json in the model */
-static void
-train_tell(struct train *t, struct buf *b)
-{
-	const struct progress *at = &t->at;
-
-	buf_printf(b, "{\"parameters\":%zu,\"trained\":%zu,\"tokens\":%zu,"
-	    "\"steps\":%lld,", t->model.w.all, t->optimise.all, t->train.n,
-	    (long long)at->step);
-	if (at->skipped > 0)
-		buf_printf(b, "\"skipped\":%lld,", (long long)at->skipped);
-	buf_str(b, "\"loss\":");
-	buf_json_num(b, at->ncurve > 0 ? at->curve[at->ncurve - 1].loss : NAN);
-	if (at->best != 0)
-		buf_printf(b, ",\"best_valid_loss\":%.6g,\"best_step\":%lld",
-		    at->best, (long long)at->best_step);
-	buf_str(b, ",\"train_loss\":");
-	curve_json(at->curve, at->ncurve, b);
-	buf_str(b, ",\"valid_loss\":");
-	curve_json(at->valid, at->nvalid, b);
-	buf_char(b, '}');
+	return t->objective->ready == NULL ? 0 : t->objective->ready(t, e);
 }
 
 /* train_keep - the model's files, for the save that follows or to out= */
@@ -325,6 +342,8 @@ train_close(struct stage *s)
 
 	if (t != NULL && t->fd != -1)
 		close(t->fd);
+	if (t != NULL && t->side != -1)
+		close(t->side);
 }
 
 MODULE = {

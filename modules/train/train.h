@@ -6,18 +6,21 @@
 #include "appliance/model/optimise.h"
 #include "appliance/model/peft.h"
 #include "appliance/module.h"
+#include "modules/train/objective.h"
+#include "modules/train/progress.h"
 #include "modules/train/rows.h"
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
- * tokens.c makes them, adapt.c sets adapters up, memory.c plans, loop.c takes
- * the steps, guard.c watches them, checkpoint.c keeps what a step depends on.
+ * tokens.c makes them, objective.h says what for, adapt.c sets adapters up,
+ * memory.c plans, loop.c takes the steps, guard.c watches them, checkpoint.c
+ * keeps what a step depends on, tell.c tells what it was.
  */
 
 struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
 	const char *target_regex, *prompt, *completion;
-	int packing, arch, schedule, optimizer, guard, adapter, bias;
+	int objective, packing, arch, schedule, optimizer, guard, adapter, bias;
 	int init_lora_weights, base_form;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
@@ -37,30 +40,12 @@ enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
 enum { GUARD_STOP, GUARD_SKIP };
 enum { ADAPTER_NONE, ADAPTER_LORA };
 
-struct point {				/* of a curve */
-	int64_t step;
-	double loss;
-};
-
-#define POINTS	256
-#define RECENT	128		/* steps that an outlier is held against */
-/* what the next step depends on beside the parameters */
-struct progress {
-	int64_t step;			/* steps taken */
-	double best;			/* lowest validation loss; 0: none */
-	int64_t best_step, stale;	/* stale: looks without a better */
-	double sum;			/* of losses since the last point */
-	int64_t since;
-	int64_t skipped, in_a_row;	/* steps left out */
-	int64_t nrecent;		/* steps taken into `recent` */
-	double recent[RECENT][2];	/* loss and gradient's length */
-	size_t ncurve, nvalid;
-	struct point curve[POINTS], valid[POINTS];
-};
-
 struct train {
 	struct stage *stage;
 	const struct train_conf *conf;
+	const struct objective *objective;
+	void *goal;			/* the objective's own */
+	double number[NUMBERS];		/* sums, of the step under way */
 	struct device *device;
 	struct slab slab;
 	struct model model;
@@ -73,16 +58,18 @@ struct train {
 	struct tokens train, valid;
 	struct rows rows, held;		/* of train, of valid */
 	struct progress at;
-	/* tokens as they come in */
-	int fd;
-	int64_t stored;
-	struct buf *out;
+	/* texts as they come in: in files, and how much is in them */
+	int fd, side;
+	struct stored {
+		int64_t tokens, side;
+	} stored;
+	struct texts out;
 };
 
-/* tokens_add - a record's tokens, and those that begin and end it; false: it
- * has neither text nor completion */
-bool tokens_add(const struct train *, struct arena *, struct rec *,
-    struct buf *out);
+/* tokens_add - a record's tokens, and those that begin and end it; NULL, or why
+ * there are none */
+const char *tokens_add(struct train *, struct arena *, struct rec *,
+    struct texts *);
 
 /* tokens_shard - a file of 'tokenize shard'; tokens_valid - the dataset that is
  * held back */
@@ -96,6 +83,9 @@ void adapter_tell(const struct train *);
 
 /* train_memory - the plan, shown first; then everything is in its place */
 int train_memory(struct train *, struct err *);
+
+/* train_tell - what it was, for result.json and for train.json in the model */
+void train_tell(const struct train *, struct buf *);
 
 /* train_result - the host has what was trained: the model's run, or the
  * adapter's (merge: the run with it) */

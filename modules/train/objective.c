@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "modules/train/train.h"
+
+/* in the order of the option's words */
+static const struct objective *const objectives[] = { &objective_causal };
+
+const struct objective *
+objective_of(const struct train_conf *c)
+{
+	return objectives[c->objective];
+}
+
+/* causal_run - the next token of each place that has a target */
+static double
+causal_run(struct train *t, const struct micro *m, double scale)
+{
+	return decoder_run(&t->decoder, m->id, m->target, scale);
+}
+
+const struct objective objective_causal = {
+	.name = "causal", .group = 1,
+	.add = tokens_add, .run = causal_run,
+};
