@@ -27,6 +27,7 @@ open_tokenizer(struct arena *a, const struct source *s, struct model *m,
 	m->tokenizer_name = s->tokenizer_name;
 	m->tokenizer_file = s->tokenizer_file;
 	m->tokenizer_config = s->tokenizer_config;
+	m->chat_template = s->chat_template;
 	m->tokenizer = tokenizer_open(a, m->tokenizer_file, e);
 	if (m->tokenizer == NULL)
 		return err_prefix(e, "%s: ", m->tokenizer_name);
@@ -107,7 +108,9 @@ model_write(struct arena *a, const struct model *m, int dir, struct err *e)
 	    m->tokenizer_file, 0640, true, e) == -1 ||
 	    (m->tokenizer_config.n > 0 && file_replace(dir,
 	    "tokenizer_config.json", m->tokenizer_config, 0640, true,
-	    e) == -1) || weights_write(a, &m->w, m->run, dir, e) == -1)
+	    e) == -1) || (m->chat_template.n > 0 && file_replace(dir,
+	    "chat_template.jinja", m->chat_template, 0640, true, e) == -1) ||
+	    weights_write(a, &m->w, m->run, dir, e) == -1)
 		return -1;
 	file_sync(dir, "the model's directory");
 	return 0;

@@ -7,8 +7,9 @@
 
 /*
  * model.h - a model as it arrives (source.h: a directory, a GGUF file) and as
- * it leaves: config.json, model.safetensors, the tokenizer's file (tokenizer.h)
- * and tokenizer_config.json.  Read to the host's memory as one run.
+ * it leaves: config.json, model.safetensors, the tokenizer's file
+ * (tokenizer.h), tokenizer_config.json and chat_template.jinja.  Read to the
+ * host's memory as one run.
  */
 
 struct model {
@@ -19,6 +20,7 @@ struct model {
 	const char *tokenizer_name;	/* of its file */
 	struct view tokenizer_file;
 	struct view tokenizer_config;	/* or empty */
+	struct view chat_template;	/* the .jinja, or empty */
 };
 
 /* model_open - at: a directory or a file; every damaged, missing or unknown

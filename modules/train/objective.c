@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "modules/train/train.h"
+#include "modules/train/tokens.h"
 
 /* in the order of the option's words */
 static const struct objective *const objectives[] = { &objective_causal };

@@ -6,6 +6,8 @@
 const struct opt train_opts[] = {
 	OPT_ENUM(struct train_conf, objective, "causal", "causal", 0,
 	    "what is learnt: causal, the next token"),
+	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
+	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
 	    "what is built when there is no base"),
 	OPT_REF(OPT_TOKENIZER, struct train_conf, tokenizer, NULL, 0,
@@ -34,6 +36,16 @@ const struct opt train_opts[] = {
 	    "field that is learnt from after the prompt, where it is there"),
 	OPT_TEXT(struct train_conf, prompt, "prompt", 0,
 	    "field that goes before a completion"),
+	OPT_TEXT(struct train_conf, messages, "messages", 0,
+	    "field with a chat, which goes before the others"),
+	OPT_TEXT(struct train_conf, template, NULL, 0,
+	    "messages: the chat template, a name or a path with a slash; "
+	    "unset: the base's, or the one beside the vocabulary"),
+	OPT_TEXT(struct train_conf, date, NULL, 0,
+	    "messages: the date that a template shows, as 2026-11-25"),
+	OPT_LIST(struct train_conf, turn, NULL, 0,
+	    "messages: two markers, what stands before an answer and what "
+	    "ends it, where the template does not show it"),
 	OPT_BOOL(struct train_conf, completion_only, "yes", 0,
 	    "the prompt's own tokens are not learnt"),
 	OPT_ENUM(struct train_conf, packing, "auto",
@@ -144,6 +156,9 @@ const struct opt train_opts[] = {
 	    "time between two checkpoints"),
 	OPT_TEXT(struct train_conf, gpus, "0", OPT_NOKEY,
 	    "GPUs that it waits for, or auto"),
+	OPT_PATH_OUT(struct train_conf, example, NULL, OPT_NOKEY,
+	    "file for the first example, with what of it is learnt; unset: a "
+	    "job has PIPELINE.example.txt, a shell none"),
 	OPT_PATH_OUT(struct train_conf, out, NULL, OPT_NOKEY,
 	    "directory that the model is written to, instead of a save"),
 	OPT_DONE

@@ -1,88 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokens to learn from: of records, of a shard, of what is held back. */
 #include "appliance/base/base.h"
-#include "modules/train/train.h"
+#include "modules/train/tokens.h"
 
 #include <fcntl.h>
 
-#define NO_TOKEN	(-1)
 #define TOKENS_MAX	((size_t)1 << 40)
 
-/* text_begins, text_ends - around a text's tokens; NO_TOKEN: nothing */
-static int32_t
-text_begins(const struct model *m)
+size_t
+tokens_put(const struct lesson *l, struct buf *out)
 {
-	const struct tokenizer *k = m->tokenizer;
+	for (size_t i = 0; i < l->n; i++) {
+		uint32_t x = l->id[i] | (l->mine[i] ? 0 : TOKEN_QUIET) |
+		    (i == 0 ? TOKEN_FIRST : 0);
 
-	/* a vocabulary whose texts begin with a token of their own, as infer
-	 * has it */
-	return k->begins || (k->bos >= 0 && k->bos != k->end) ? k->bos :
-	    NO_TOKEN;
-}
-
-static int32_t
-text_ends(const struct model *m)
-{
-	return m->tokenizer->end >= 0 ? m->tokenizer->end : NO_TOKEN;
-}
-
-/* text_add - its tokens, the first marked, `quiet` of them not learnt */
-static void
-text_add(const struct model *m, const uint32_t *ids, size_t n, size_t quiet,
-    struct buf *out)
-{
-	int32_t begin = text_begins(m), end = text_ends(m);
-	size_t was = out->n;
-	uint32_t x;
-
-	if (begin != NO_TOKEN) {
-		x = (uint32_t)begin | (quiet > 0 ? TOKEN_QUIET : 0);
 		buf_add(out, &x, 4);
 	}
-	for (size_t i = 0; i < n; i++) {
-		x = ids[i] | (i < quiet ? TOKEN_QUIET : 0);
-		buf_add(out, &x, 4);
-	}
-	if (end != NO_TOKEN)
-		buf_add(out, &end, 4);
-	if (out->n == was || out->full)
-		return;
-	memcpy(&x, out->p + was, 4);
-	x |= TOKEN_FIRST;
-	memcpy(out->p + was, &x, 4);
+	return l->n;
 }
 
 const char *
 tokens_add(struct train *t, struct arena *a, struct rec *rec,
     struct texts *out)
 {
-	const struct train_conf *c = t->conf;
-	const struct model *m = &t->model;
-	struct view text, prompt = { NULL, 0 };
-	size_t n, quiet = 0;
-	uint32_t *ids;
-	char *whole;
+	struct lesson l;
+	const char *why = lesson_of(&t->lesson, a, rec, &l);
 
-	if (!rec_str(a, rec, c->completion, &text)) {
-		if (!rec_str(a, rec, c->text, &text))
-			return arena_printf(a, "no text in '%s' and none in "
-			    "'%s'", c->text, c->completion);
-		n = tokenizer_encode(m->tokenizer, a, text, &ids);
-		text_add(m, ids, n, 0, out->ids);
-		return NULL;
-	}
-	/* encoded as one, since tokens may reach across, as evaluate does */
-	if (rec_str(a, rec, c->prompt, &prompt) && prompt.n > 0)
-		quiet = tokenizer_encode(m->tokenizer, a, prompt, &ids);
-	whole = arena_alloc(a, prompt.n + text.n + 1);
-	if (prompt.n > 0)
-		memcpy(whole, prompt.p, prompt.n);
-	memcpy(whole + prompt.n, text.p, text.n);
-	n = tokenizer_encode(m->tokenizer, a, (struct view){ whole, prompt.n +
-	    text.n }, &ids);
-	quiet = quiet < n ? quiet : n;
-	text_add(m, ids, n, c->completion_only ? quiet : 0, out->ids);
-	return NULL;
+	if (why == NULL)
+		tokens_put(&l, out->ids);
+	return why;
 }
 
 struct shard {				/* as tokenize writes it */
@@ -155,6 +101,8 @@ tokens_shard(struct train *t, struct err *e)
 	struct arena *a = t->stage->arena;
 	struct buf *b = buf_new(a, TOKENS_MAX), *doc = buf_new(a, TOKENS_MAX);
 	struct shard s = { .docs = 0 };
+	struct arena *own;
+	struct lesson l;
 	uint64_t from, to;
 	int32_t id;
 
@@ -170,7 +118,10 @@ tokens_shard(struct train *t, struct err *e)
 				return -1;
 			buf_add(doc, &id, 4);
 		}
-		text_add(&t->model, (void *)doc->p, doc->n / 4, 0, b);
+		own = arena_new();
+		lesson_ids(&t->lesson, own, (void *)doc->p, doc->n / 4, 0, &l);
+		tokens_put(&l, b);
+		arena_free(own);
 	}
 	t->train = (struct tokens){ .v = (void *)b->p, .n = b->n / 4 };
 	return 0;

@@ -2,7 +2,7 @@
 /* train - a language model from records or from a shard of tokens */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
-#include "modules/train/train.h"
+#include "modules/train/tokens.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,9 @@ goal_plan(const struct train_conf *c, struct err *e)
 	    c->packing != PACKING_NONE)
 		return err_set(e, FATE_REJECT, "objective=%s has each text in "
 		    "a sequence by itself: packing=none", o->name);
+	if (c->turn.n != 0 && c->turn.n != 2)
+		return err_set(e, FATE_REJECT, "'turn' is two markers: what "
+		    "stands before an answer and what ends it");
 	return o->plan == NULL ? 0 : o->plan(c, e);
 }
 
@@ -176,7 +179,8 @@ train_open(struct stage *s, struct err *e)
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
-	if (open_model(t, e) == -1 || open_tokens(t, e) == -1)
+	if (open_model(t, e) == -1 || train_chat(t, e) == -1 ||
+	    open_tokens(t, e) == -1)
 		return -1;
 	return t->objective->open == NULL ? 0 : t->objective->open(t, e);
 }
@@ -194,8 +198,11 @@ train_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	x->ids->n = x->side->n = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		why = t->objective->add(t, b->arena, &b->rec[i], x);
-		if (why != NULL)
+		if (why != NULL) {
 			rec_fail(b->arena, &b->rec[i], "%s", why);
+			if (t->why == NULL)
+				t->why = arena_str(s->arena, why);
+		}
 	}
 	if (x->ids->full || x->side->full)
 		return err_set(e, FATE_REJECT, "a batch of more than 1 GiB of "
@@ -252,19 +259,19 @@ train_rows(struct train *t, struct err *e)
 	else if (packing == PACKING_AUTO)
 		packing = quiet ? PACKING_BFD_SPLIT : PACKING_WRAPPED;
 	rows_make(a, &t->train, T, packing, &t->rows);
+	if (t->train.n == 0 && t->why != NULL)
+		return err_set(e, FATE_REJECT, "nothing is left to learn "
+		    "from; of the first record: %s", t->why);
 	if (t->rows.n == 0)
 		return err_set(e, FATE_REJECT, "there are %zu tokens, one "
 		    "sequence has %zu: more text, or a smaller context",
 		    t->train.n, T);
 	if (learnt == 0)
 		return err_set(e, FATE_REJECT, "no token is learnt: every "
-		    "completion is empty");
+		    "completion is empty, or no turn is the assistant's");
 	msg_info("%zu tokens, %zu of them learnt, in %zu sequences that are "
 	    "%.0f %% full", t->train.n, learnt, t->rows.n, 100 *
 	    fmin((double)t->train.n / (double)(t->rows.n * T), 1));
-	if (t->model.tokenizer->end < 0)
-		stage_warn(t->stage, "the vocabulary has no token that ends a "
-		    "text: the model does not learn to stop");
 	rows_make(a, &t->valid, T, packing, &t->held);
 	if (t->conf->valid != NULL && t->held.n == 0)
 		stage_warn(t->stage, "'%s' has fewer tokens than one "
@@ -298,6 +305,8 @@ train_prepare(struct train *t, struct err *e)
 	    "sequences of %zu", family_name(t->model.w.shape.family),
 	    t->model.w.all, t->train.n,
 	    (long long)t->steps, (long long)each, t->decoder.T);
+	if (train_example(t, e) == -1)
+		return -1;
 	return t->objective->ready == NULL ? 0 : t->objective->ready(t, e);
 }
 
@@ -347,7 +356,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 4,
+	.abi = MODULE_ABI, .revision = 5,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,

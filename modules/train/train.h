@@ -6,22 +6,24 @@
 #include "appliance/model/optimise.h"
 #include "appliance/model/peft.h"
 #include "appliance/module.h"
+#include "appliance/text/lesson.h"
 #include "modules/train/objective.h"
 #include "modules/train/progress.h"
 #include "modules/train/rows.h"
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
- * tokens.c makes them, objective.h says what for, adapt.c sets adapters up,
+ * tokens.h makes them, objective.h says what for, adapt.c sets adapters up,
  * memory.c plans, loop.c takes the steps, guard.c watches them, checkpoint.c
  * keeps what a step depends on, tell.c tells what it was.
  */
 
 struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
-	const char *target_regex, *prompt, *completion;
-	int objective, packing, arch, schedule, optimizer, guard, adapter, bias;
-	int init_lora_weights, base_form;
+	const char *target_regex, *prompt, *completion, *messages;
+	const char *template, *date, *example;
+	int objective, loss, packing, arch, schedule, optimizer, guard;
+	int adapter, bias, init_lora_weights, base_form;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
@@ -30,11 +32,12 @@ struct train_conf {
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
 	    completion_only, double_quant;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
-	struct opt_list rank_pattern, alpha_pattern, modules_to_save;
+	struct opt_list turn, rank_pattern, alpha_pattern, modules_to_save;
 };
 
 extern const struct opt train_opts[];
 
+enum { LOSS_ASSISTANT, LOSS_ALL };
 enum { ARCH_GPT2, ARCH_LLAMA };
 enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
 enum { GUARD_STOP, GUARD_SKIP };
@@ -64,17 +67,9 @@ struct train {
 		int64_t tokens, side;
 	} stored;
 	struct texts out;
+	struct lesson_conf lesson;	/* what a record becomes */
+	const char *why;		/* the first had none; NULL: it had */
 };
-
-/* tokens_add - a record's tokens, and those that begin and end it; NULL, or why
- * there are none */
-const char *tokens_add(struct train *, struct arena *, struct rec *,
-    struct texts *);
-
-/* tokens_shard - a file of 'tokenize shard'; tokens_valid - the dataset that is
- * held back */
-int tokens_shard(struct train *, struct err *);
-int tokens_valid(struct train *, struct err *);
 
 /* train_adapter - as the options say; what of the base is frozen, and how it is
  * held; adapter_tell - how much that is */

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# chats.sh - chats are trained by the model's template: the assistant's turns and
+# what ends them, nothing of what others say, and that is shown beforehand.
+. "${srcdir:-.}/tests/lib.sh"
+conf 'jobs = 1'
+once
+awk 'BEGIN { srand(6)
+    n = split("miller corn wheel water stone bread dawn", w, " ")
+    for (i = 0; i < 200; i++) {
+	a = w[int(rand() * n) + 1]
+	b = w[int(rand() * n) + 1]
+	printf "{\"id\":\"q%d\",\"messages\":[{\"role\":\"user\",\"content\":\"say %s %s\"},{\"role\":\"assistant\",\"content\":\"%s %s\"},", i, a, b, b, a
+	printf "{\"role\":\"user\",\"content\":\"again <|im_end|>\"},{\"role\":\"assistant\",\"content\":\"%s %s\"}]}\n", b, a
+    } }' >"$dir/chats.jsonl"
+cd "$dir" || exit 1
+sed 's/.*"content":"\(say [a-z ]*\)".*/{"text":"\1 user assistant again\\n"}/' chats.jsonl >texts.jsonl
+quern tokenize -q learn ./bpe.json vocab=320 'special=<|endoftext|>,<|im_start|>,<|im_end|>' <texts.jsonl
+tune() { quern train -j 2 tokenizer=./bpe.json layers=1 channels=32 heads=4 context=96 "$@"; }
+
+tune out=./m template=chatml steps=20 example=./example.txt <chats.jsonl 2>told
+first=$(sed -n 's/.*"content":"say \([a-z]*\) \([a-z]*\)".*/\2 \1/p; q' chats.jsonl)
+ok 'an answer and the token that ends it' grep -qxF "[[$first<|im_end|>]]" example.txt
+ok 'twice, and nothing else' is "$(grep -c '^\[\[' example.txt)" 2
+ok 'what a user writes is no special token' sh -c "grep -qx 'again <|im_end|><|im_end|>' example.txt && grep -c '^ *2  ' example.txt | grep -qx 4"
+ok 'token by token' sh -c "grep -q '^ *2  yes     \"<|im_end|>\"$' example.txt && grep -q '^ *1          \"<|im_start|>\"$' example.txt"
+masks() { quern tokenize -q encode text=messages with=./bpe.json template=chatml mask=yes <chats.jsonl | sed 's/.*"mask":\[\([01,]*\).*/\1/' | tr -dc "$1" | wc -c; }
+ok 'as many are learnt as the mask has' grep -q " $(masks 1) of them learnt" told
+ok 'and read' grep -q "^quern: $(masks 01) tokens" told
+ok 'what ends answers is told' grep -q 'ends with "<|im_end|>", 400 times of 400' told
+ok 'and then ends texts' grep -q '"eos_token_id": \[0, 2\]' m/config.json
+ok 'the template stays with the model' grep -q im_start m/chat_template.jinja
+tune out=./all template=chatml steps=1 loss=all <chats.jsonl 2>told
+ok 'all of it is learnt if asked for' grep -q " $(masks 01) of them learnt" told
+
+# the same in other words: the template beside the model, prompts as lists
+sed 's/"messages":\(\[{[^}]*},{[^}]*},{[^}]*}\),\(.*\)]}$/"prompt":\1],"completion":[\2]}/' chats.jsonl >asked.jsonl
+for in in chats asked; do
+	quern train -q -j 2 out=./on-$in base=./m context=96 batch=4 steps=6 example=./$in.txt <$in.jsonl
+done
+ok 'a base brings its template' cmp example.txt chats.txt
+ok 'answers to a list of messages: only they are learnt' sh -c "grep -c '^\[\[' asked.txt | grep -qx 1 && cut -c1-8,18- asked.txt | sed -n '/ id /,\$p' >a; cut -c1-8,18- chats.txt | sed -n '/ id /,\$p' | cmp - a"
+sed 's/"prompt":\[.*/"prompt":"say corn","completion":[{"role":"assistant","content":"corn"}]}/' asked.jsonl >mixed.jsonl
+quern train -q out=./on-mixed base=./m context=96 steps=1 example=./mixed.txt <mixed.jsonl
+ok 'a text before a list is what a user says' sh -c "sed -n 4p mixed.txt | grep -qx 'say corn<|im_end|>'"
+
+# adapters stop where their base does
+quern train -j 2 out=./fresh tokenizer=./bpe.json layers=1 channels=32 heads=4 context=96 steps=1 <texts.jsonl 2>/dev/null
+quern train -j 2 out=./lora base=./fresh adapter=lora template=chatml steps=1 <chats.jsonl 2>told
+ok 'a base that stops elsewhere is told of' grep -q 'the base does not stop at "<|im_end|>": what uses the adapter must' told
+
+# what cannot be
+ok 'no template: refused, naming those there are' sh -c "quern train out=./x base=./fresh <chats.jsonl 2>&1 | grep -q 'nothing is left to learn from; of the first record: there is no chat template: give template=, a file or one of chatml'"
+printf '{%% for m in messages %%}{{ m.role }}: {{ m.content }}\n{%% endfor %%}' >open.jinja
+ok 'a template that ends no turn: refused' sh -c "quern train out=./x base=./fresh template=./open.jinja <chats.jsonl 2>&1 | grep -q 'of the first record: no special token ends the answer'"
+ok 'one marker of two: refused' sh -c "quern train out=./x base=./m turn=a <chats.jsonl 2>&1 | grep -q \"'turn' is two markers\""
+ok 'a word the option lacks: those it has' sh -c "quern train out=./x base=./m loss=mine <chats.jsonl 2>&1 | grep -q 'assistant|all'"
+
+# in a job: the example lies in its results, and no log has it
+job=$(job 'pipeline tune
+  ingest @DIR@/chats.jsonl
+  train  tokenizer=@DIR@/bpe.json template=chatml layers=1 channels=32 context=96 steps=3
+  save   talker' | quern submit)
+once
+ok 'a job is done' status 0 quern wait "$job"
+ok 'its example is among its results' cmp example.txt "$spool/done/$job/result/tune.example.txt"
+ok 'with the rights of what holds texts' is "$(stat -c %a "$spool/done/$job/result/tune.example.txt")" 640
+ok 'no log has it' sh -c "! grep -rl 'say ' $spool/done/$job/log*"
+done_testing
