@@ -213,4 +213,8 @@ void sink_close(struct stage *);
 /* stage_is_shell - is this a command between | */
 bool stage_is_shell(const struct stage *);
 
+/* stage_ranks - is it one of several processes that a launcher has started, and
+ * does quern.conf let them speak with one another */
+bool stage_ranks(const struct stage *);
+
 #endif

@@ -157,3 +157,15 @@ conf_threads(const struct conf *c)
 		return CPU_COUNT(&set);
 	return 1;
 }
+
+bool
+conf_launched(void)
+{
+	static const char *const set[] = { "OMPI_COMM_WORLD_RANK",
+	    "PMIX_RANK", "PMI_RANK", "SLURM_PROCID" };
+
+	for (size_t i = 0; i < BASE_COUNT(set); i++)
+		if (secure_getenv(set[i]) != NULL)
+			return true;
+	return false;
+}

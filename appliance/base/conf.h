@@ -37,4 +37,7 @@ void conf_print(const struct conf *, struct buf *);
 /* conf_threads - cores to share out: `threads`, or those of the machine */
 int conf_threads(const struct conf *);
 
+/* conf_launched - has mpirun or srun started this process as one of several */
+bool conf_launched(void);
+
 #endif

@@ -45,6 +45,7 @@ struct run {
 	struct stage *stage;
 	size_t nstages;
 	bool shell, unmarked;
+	bool ranks;			/* may speak to other ranks */
 	int dir, work, result;		/* -1 in a shell */
 	const char *job, *path;		/* id; the job's directory */
 	struct store *store;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/conf.h"
 #include "appliance/job/run.h"
 #include "appliance/job/sandbox.h"
 #include "appliance/job/shell.h"
@@ -231,6 +232,22 @@ shell_threads(void)
 	    CPU_COUNT(&set) : 1;
 }
 
+/* shell_ranks - may this process speak to others that a launcher has started
+ * with it: quern.conf says so */
+static int
+shell_ranks(struct arena *a, bool *ranks, struct err *e)
+{
+	struct conf conf;
+
+	*ranks = false;
+	if (!conf_launched())
+		return 0;
+	if (conf_load(&conf, a, NULL, e) == -1)
+		return -1;
+	*ranks = conf.ranks;
+	return 0;
+}
+
 int
 shell_main(int argc, char **argv, struct err *e)
 {
@@ -245,7 +262,8 @@ shell_main(int argc, char **argv, struct err *e)
 	signal(SIGPIPE, SIG_DFL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	if (sandbox_first(false, e) == -1 ||
+	if (shell_ranks(s.arena, &r->ranks, e) == -1 ||
+	    sandbox_first(r->ranks, e) == -1 ||
 	    shell_plan(&s, argc, argv, e) == -1)
 		return -1;
 	if (s.quiet)

@@ -172,6 +172,12 @@ stage_is_shell(const struct stage *s)
 	return s->run->shell;
 }
 
+bool
+stage_ranks(const struct stage *s)
+{
+	return s->run->ranks;
+}
+
 int
 stage_mark(struct stage *s, struct err *e)
 {

@@ -14,11 +14,13 @@
 #include <math.h>
 
 #define MEASURED	5		/* the step whose time is told */
+#define VALID		256		/* rows held back, of a look */
 #define AHEAD		50		/* micro-batches worth a look */
 
 /* what a step works on: the rows of all its micro-batches */
 struct work {
 	struct micro all;
+	double *loss;			/* of each micro-batch */
 	size_t counted;			/* tokens that are learnt, or groups */
 };
 
@@ -97,8 +99,10 @@ step_update(struct train *t, double loss, struct err *e)
 {
 	const struct train_conf *c = t->conf;
 	double norm = optimise_norm(&t->optimise);
-	int rc = guard_step(t, loss, norm, e);
+	int rc = join_same(t, norm, e);
 
+	if (rc == 0)
+		rc = guard_step(t, loss, norm, e);
 	if (rc == 1)
 		optimise_step(&t->optimise, rate_at(t, t->at.step),
 		    c->clip > 0 && norm > c->clip ? c->clip / norm : 1,
@@ -107,14 +111,17 @@ step_update(struct train *t, double loss, struct err *e)
 	return rc == -1 ? -1 : 0;
 }
 
-/* numbers_mean - of an objective's own, and none for the next */
-static void
-numbers_mean(struct train *t, size_t counted, double *mean)
+/* numbers_mean - of an objective's own over all ranks, and none for the next */
+static int
+numbers_mean(struct train *t, size_t counted, double *mean, struct err *e)
 {
+	if (join_sums(t, t->number, NUMBERS, e) == -1)
+		return -1;
 	for (size_t i = 0; i < NUMBERS; i++) {
 		mean[i] = counted == 0 ? 0 : t->number[i] / (double)counted;
 		t->number[i] = 0;
 	}
+	return 0;
 }
 
 /* group_fill - a group that only fills the micro-batch */
@@ -129,14 +136,16 @@ group_fill(const struct train *t, const struct micro *m)
 		m->target[i] = -1;
 }
 
-/* valid_loss - the means over the texts that are held back */
-static void
-valid_loss(struct train *t, struct work *w, struct point *p)
+/* valid_loss - the means over the texts that are held back; each rank computes
+ * some of them */
+static int
+valid_loss(struct train *t, struct work *w, struct point *p, struct err *e)
 {
 	size_t each = t->objective->group, B = t->decoder.B / each;
-	size_t n = t->held.n / each, some = n > 256 ? 256 : n, counted = 0;
+	size_t n = t->held.n / each, some = n > VALID ? VALID : n;
+	size_t counted = 0;
 	struct micro m = w->all, at;
-	double sum = 0;
+	double sum[VALID] = { 0 };
 
 	m.x = &t->valid;
 	m.held = true;
@@ -152,12 +161,18 @@ valid_loss(struct train *t, struct work *w, struct point *p)
 			else
 				group_fill(t, &at);
 		}
+		if (!join_mine(t, (int64_t)(i / B)))
+			continue;
 		if (t->held.first != NULL)
 			decoder_texts(&t->decoder, m.from);
-		sum += t->objective->run(t, &m, 0);
+		sum[i / B] = t->objective->run(t, &m, 0);
 	}
-	p->loss = counted == 0 ? 0 : sum / (double)counted;
-	numbers_mean(t, counted, p->number);
+	if (join_sums(t, sum, VALID, e) == -1)
+		return -1;
+	for (size_t i = 0; i < VALID; i++)
+		p->loss += sum[i];
+	p->loss = counted == 0 ? 0 : p->loss / (double)counted;
+	return numbers_mean(t, counted, p->number, e);
 }
 
 /* point_add - a full curve keeps every second point */
@@ -192,7 +207,8 @@ loop_eval(struct train *t, struct work *w, struct err *e)
 	struct point p = { .step = at->step };
 	double loss;
 
-	valid_loss(t, w, &p);
+	if (valid_loss(t, w, &p, e) == -1)
+		return -1;
 	loss = p.loss;
 	point_add(at->valid, &at->nvalid, &p);
 	msg_info("step %lld: validation loss %.4f%s", (long long)at->step,
@@ -266,7 +282,7 @@ loop_hours(const struct train *t, double seconds)
 static void
 loop_ahead(struct train *t, struct work *w)
 {
-	double began, seconds = 0, number[NUMBERS];
+	double began, seconds = 0;
 	int64_t left = (t->steps - t->at.step) * t->conf->accumulate;
 
 	if (left < AHEAD)
@@ -277,7 +293,7 @@ loop_ahead(struct train *t, struct work *w)
 		began = when_mono();
 		step_micro(t, 0, &w->all, w->counted);
 		optimise_clear(&t->optimise);
-		numbers_mean(t, w->counted, number);
+		memset(t->number, 0, sizeof(t->number));
 		seconds = when_mono() - began;
 	}
 	if (w->counted == 0)
@@ -300,12 +316,21 @@ loop_step(struct train *t, struct work *w, struct point *p, struct err *e)
 	w->counted = 0;
 	for (int64_t i = 0; i < n; i++)
 		work_get(t, first + i, micro_at(&w->all, (size_t)i * B, T), w);
+	memset(w->loss, 0, (size_t)n * sizeof(*w->loss));
 	for (int64_t i = 0; w->counted > 0 && i < n; i++) {
 		m = micro_at(&w->all, (size_t)i * B, T);
-		sum += step_micro(t, first + i, &m, w->counted);
+		if (join_mine(t, i))
+			w->loss[i] = step_micro(t, first + i, &m, w->counted);
+		if (join_micro(t, i, e) == -1)
+			return -1;
 	}
+	if (w->counted > 0 && join_step(t, w->loss, (size_t)n, e) == -1)
+		return -1;
+	for (int64_t i = 0; i < n; i++)
+		sum += w->loss[i];
 	p->loss = w->counted == 0 ? 0 : sum / (double)w->counted;
-	numbers_mean(t, w->counted, p->number);
+	if (numbers_mean(t, w->counted, p->number, e) == -1)
+		return -1;
 	if (w->counted > 0 && step_update(t, p->loss, e) == -1)
 		return -1;
 	t->at.step++;
@@ -326,6 +351,8 @@ work_open(const struct train *t, struct work *w)
 	w->all.from = arena_array(a, all, sizeof(*w->all.from));
 	w->all.token = arena_array(a, all, sizeof(*w->all.token));
 	w->all.row = arena_array(a, rows, sizeof(*w->all.row));
+	w->loss = arena_array(a, (size_t)t->conf->accumulate,
+	    sizeof(*w->loss));
 }
 
 /* loop_steps - until the end, an early stop, or TERM */

@@ -34,6 +34,7 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	    .weight_decay = c->weight_decay, .beta1 = c->beta1,
 	    .beta2 = c->beta2, .eps = c->eps, .momentum = c->momentum };
 	optimise_want(o, a, d, s);
+	join_want(t, s, d);
 	if (t->frozen != NULL)
 		slab_want(s, "reading the base", weights_room(a, w), NULL);
 	else
@@ -142,6 +143,11 @@ tell(struct train *t, const struct way *way, struct err *e)
 	left = slab_left(&t->slab, &where);
 	if (left == SIZE_MAX)
 		return 0;
+	if (t->ranks.at.here > 1) {
+		left /= (size_t)t->ranks.at.here;
+		where = arena_printf(t->stage->arena, "%s for each of %d ranks",
+		    where, t->ranks.at.here);
+	}
 	most = largest_batch(t, *way, left);
 	msg_info("%zu MiB are left %s: batch=%zu is the largest that fits",
 	    left >> 20, where, most);

@@ -106,6 +106,12 @@ const struct opt train_opts[] = {
 	OPT_BOOL(struct train_conf, recompute, "no", 0,
 	    "keep one layer's results at a time and compute them anew on the "
 	    "way back: less memory, a third more work, the same bytes"),
+	OPT_BOOL(struct train_conf, exact, "no", 0,
+	    "the gradients of micro-batches are added one by one in their "
+	    "order: the same bytes from any number of ranks"),
+	OPT_ENUM(struct train_conf, ranks, "none", "none|mpi", OPT_NOKEY,
+	    "this process is one of several that mpirun or srun has started; "
+	    "they share a step's micro-batches"),
 	OPT_ENUM(struct train_conf, adapter, "none", "none|lora", 0,
 	    "train low-rank adapters beside the base's frozen weights"),
 	OPT_ENUM(struct train_conf, base_form, "file",

@@ -179,8 +179,8 @@ train_open(struct stage *s, struct err *e)
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
-	if (open_model(t, e) == -1 || train_chat(t, e) == -1 ||
-	    open_tokens(t, e) == -1)
+	if (join_open(t, e) == -1 || open_model(t, e) == -1 ||
+	    train_chat(t, e) == -1 || open_tokens(t, e) == -1)
 		return -1;
 	return t->objective->open == NULL ? 0 : t->objective->open(t, e);
 }
@@ -287,7 +287,7 @@ train_prepare(struct train *t, struct err *e)
 	int64_t each = c->batch * c->accumulate;
 
 	if ((c->shard != NULL ? tokens_shard(t, e) :
-	    tokens_collected(t, e)) == -1)
+	    tokens_collected(t, e)) == -1 || join_tokens(t, e) == -1)
 		return -1;
 	if (c->valid != NULL && tokens_valid(t, e) == -1)
 		return -1;
@@ -334,10 +334,16 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 {
 	struct train *t = s->state;
 	struct buf *b = buf_new(s->arena, (size_t)1 << 20);
+	bool first;
 
 	(void)out;
-	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1 ||
-	    train_result(t, e) == -1)
+	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1)
+		return -1;
+	first = t->ranks.at.rank == 0;
+	ranks_close(&t->ranks);
+	if (!first)
+		return 1;		/* the first one keeps the result */
+	if (train_result(t, e) == -1)
 		return -1;
 	train_tell(t, b);
 	stage_result(s, "train", buf_get(b));

@@ -7,6 +7,8 @@
 #include "appliance/model/peft.h"
 #include "appliance/module.h"
 #include "appliance/text/lesson.h"
+#include "modules/train/conf.h"
+#include "modules/train/join.h"
 #include "modules/train/objective.h"
 #include "modules/train/progress.h"
 #include "modules/train/rows.h"
@@ -18,30 +20,6 @@
  * keeps what a step depends on, tell.c tells what it was.
  */
 
-struct train_conf {
-	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
-	const char *target_regex, *prompt, *completion, *messages;
-	const char *template, *date, *example;
-	int objective, loss, packing, arch, schedule, optimizer, guard;
-	int adapter, bias, init_lora_weights, base_form;
-	int64_t layers, channels, heads, kv_heads, hidden, context;
-	int64_t batch, accumulate, steps, epochs, warmup;
-	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
-	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
-	int64_t seed, eval_every, patience, checkpoint, rank;
-	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
-	    completion_only, double_quant;
-	struct opt_list target_modules, exclude_modules, layers_to_transform;
-	struct opt_list turn, rank_pattern, alpha_pattern, modules_to_save;
-};
-
-extern const struct opt train_opts[];
-
-enum { LOSS_ASSISTANT, LOSS_ALL };
-enum { ARCH_GPT2, ARCH_LLAMA };
-enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
-enum { GUARD_STOP, GUARD_SKIP };
-enum { ADAPTER_NONE, ADAPTER_LORA };
 
 struct train {
 	struct stage *stage;
@@ -56,6 +34,8 @@ struct train {
 	struct optimise optimise;
 	struct adapter adapter;
 	struct held base;		/* frozen beside adapters */
+	struct ranks ranks;
+	struct join join;
 	bool *frozen;			/* of each parameter; NULL: none is */
 	int64_t steps, kept;		/* kept: at the last checkpoint */
 	struct tokens train, valid;
