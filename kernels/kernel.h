@@ -73,6 +73,8 @@ struct kernel_held {
 	const float *step, *map;	/* map[256] */
 	float mean;
 };
+/* forms of quantised weights (block32.h) */
+enum kernel_quant { KERNEL_Q8, KERNEL_Q4 };
 
 /*
  * What gemm, gemm_part, attend and attend_grad make of the numbers that they
@@ -233,6 +235,22 @@ struct kernels {
 	 * or rows row[R] of it */
 	void (*widen)(void *, real *y, const struct kernel_held *,
 	    const int32_t *row, size_t first, size_t R, size_t K);
+	/*
+	 * Inference with quantised weights; a device may lack it.  quant_pack
+	 * lays out the blocks (block32.h) of a [N,K] matrix, of which each row
+	 * has whole ones; row n, a multiple of 16, begins quant_size(n, K)
+	 * bytes on.  quant_product: as product, x quantised as block32_row
+	 * does; the sum within a block is exact.  quant_embed: y[R,K] are the
+	 * rows id[R] of the matrix.
+	 */
+	size_t (*quant_size)(void *, enum kernel_quant, size_t N, size_t K);
+	void (*quant_pack)(void *, enum kernel_quant, void *packed,
+	    const void *blocks, size_t N, size_t K);
+	void (*quant_product)(void *, enum kernel_quant, real *y,
+	    const real *x, const void *packed, size_t R, size_t N, size_t K);
+	void (*quant_embed)(void *, enum kernel_quant, real *y,
+	    const void *packed, const int32_t *id, size_t R, size_t N,
+	    size_t K);
 };
 
 /* KERNELS - the exported symbol */

@@ -6,6 +6,7 @@
  * well, without a GPU (cuda_emu.cuh).
  */
 #include "appliance/base/base.h"
+#include "kernels/block32.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/pair.h"
 
@@ -56,6 +57,79 @@ test_product(const struct both *b)
 		}
 		tap(apart == 0, "%s product, shape %zu: a row alone has the "
 		    "same bytes", b->isa, s);
+	}
+}
+
+/* blocks_of - random weights; a scale of 0, the ends of what a number can be */
+static unsigned char *
+blocks_of(enum kernel_quant form, size_t N, size_t K)
+{
+	size_t n = N * block32_count(K), bytes = block32_bytes(form);
+	unsigned char *all = arena_alloc(arena, n * bytes), *b = all;
+
+	for (size_t i = 0; i < n; i++, b += bytes) {
+		for (size_t k = 0; k < bytes; k++)
+			b[k] = (unsigned char)(random_unit(12, i, k) * 256);
+		b[1] = (unsigned char)(i % 7 == 3 ? 0 : 0x1c | (b[1] & 0x83));
+		b[0] = i % 7 == 3 ? 0 : b[0];
+		if (i % 5 == 2)
+			memset(b + 2, form == KERNEL_Q8 ? 0x7f + (int)i % 2 :
+			    (int)i % 2 * 0xff, bytes - 2);
+	}
+	return all;
+}
+
+/* test_quant_shape - quantised products: near ref's, and a row alone the same */
+static void
+test_quant_shape(const struct both *b, enum kernel_quant form, size_t s)
+{
+	size_t M = sizes[s][0], N = sizes[s][1], K = sizes[s][2], apart = 0;
+	unsigned char *blocks = blocks_of(form, N, K);
+	struct pair x = some(1, M * K), y = none(M * N), t = none(N * K);
+	int32_t *id = arena_array(arena, N, sizeof(*id));
+	double off = 0;
+	void *packed;
+
+	for (size_t i = 0; i < N; i++)
+		id[i] = (int32_t)(i * 5 % N);
+	for (size_t i = 0; i < K; i++)		/* a row of one number */
+		x.v[0][i] = x.v[1][i] = i == 0 && M > 1 ? 3e30f : 0;
+	for (int i = 0; i < 2; i++) {
+		packed = arena_alloc(arena, b->k[i]->quant_size(b->dev[i],
+		    form, N, K));
+		b->k[i]->quant_pack(b->dev[i], form, packed, blocks, N, K);
+		b->k[i]->quant_product(b->dev[i], form, y.v[i], x.v[i],
+		    packed, M, N, K);
+		b->k[i]->quant_embed(b->dev[i], form, t.v[i], packed, id, N, N,
+		    K);
+	}
+	tap(memcmp(t.v[0], t.v[1], N * K * sizeof(real)) == 0,
+	    "%s quant_embed %d, shape %zu: what the blocks hold", b->isa,
+	    form == KERNEL_Q8 ? 8 : 4, s);
+	for (size_t r = 0; r < M; r++) {
+		double of = worst((struct pair){ { y.v[0] + r * N,
+		    y.v[1] + r * N }, N });
+
+		off = of > off ? of : off;
+	}
+	tap(off < b->near, "%s quant_product %d, shape %zu: %.1e", b->isa,
+	    form == KERNEL_Q8 ? 8 : 4, s, off);
+	for (size_t r = 0; r < M; r++) {
+		b->k[1]->quant_product(b->dev[1], form, y.v[0], x.v[1] + r * K,
+		    packed, 1, N, K);
+		apart += memcmp(y.v[0], y.v[1] + r * N, N * sizeof(real)) != 0;
+	}
+	tap(apart == 0, "%s quant_product %d, shape %zu: a row alone has the "
+	    "same bytes", b->isa, form == KERNEL_Q8 ? 8 : 4, s);
+}
+
+static void
+test_quant(const struct both *b)
+{
+	for (size_t s = 0; b->k[1]->quant_size != NULL &&
+	    s < BASE_COUNT(sizes); s++) {
+		test_quant_shape(b, KERNEL_Q8, s);
+		test_quant_shape(b, KERNEL_Q4, s);
 	}
 }
 
@@ -386,6 +460,7 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	if (k->gemm != NULL)		/* cuBLAS has no emulation */
 		test_gemm(&b);
 	test_product(&b);
+	test_quant(&b);
 	test_norms(&b);
 	test_acts(&b);
 	test_tables(&b, 37, 29);
@@ -428,7 +503,11 @@ main(void)
 	test_device(&cpu_table_base, "base, 1 thread", 1);
 	test_device(&cpu_table_base, "base, 3 threads", 3);
 #ifdef CPU_AVX2
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+	if (cpu_has_avx512()) {
+		test_device(&cpu_table_avx512, "avx512, 1 thread", 1);
+		test_device(&cpu_table_avx512, "avx512, 3 threads", 3);
+	}
+	if (cpu_has_avx2()) {
 		test_device(&cpu_table_avx2, "avx2, 1 thread", 1);
 		test_device(&cpu_table_avx2, "avx2, 3 threads", 3);
 	}

@@ -29,7 +29,8 @@ struct device *device_open(struct arena *, const char *name, int number,
 struct device *device_for(struct arena *, const char *gpus, int threads,
     struct err *);
 
-/* device_missing - the name of an operation that the table lacks, or NULL */
+/* device_missing - an operation that the table lacks, or NULL; what kernel.h
+ * lets a device lack does not count */
 const char *device_missing(const struct kernels *);
 
 #endif

@@ -17,9 +17,19 @@
 struct cpu {
 	struct pool *pool;
 	enum kernel_precision precision;
+	void *quant;			/* a call's quantised activations */
+	size_t quant_bytes;
 };
 
-extern const struct kernels cpu_table_base, cpu_table_avx2;
+extern const struct kernels cpu_table_base, cpu_table_avx2, cpu_table_avx512;
+
+/* cpu_has_avx2, cpu_has_avx512 - can this machine run what was compiled so;
+ * whatever has AVX2 has F16C, which clang 14 has no name for */
+#define cpu_has(set)	(__builtin_cpu_supports(set) != 0)
+#define cpu_has_avx2()	(cpu_has("avx2") && cpu_has("fma"))
+#define cpu_has_avx512() (cpu_has_avx2() && cpu_has("avx512f") &&	\
+	cpu_has("avx512bw") && cpu_has("avx512dq") &&			\
+	cpu_has("avx512vl") && cpu_has("avx512vnni"))
 
 #ifdef ISA
 #include "kernels/cpu/vec.h"

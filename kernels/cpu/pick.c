@@ -6,7 +6,9 @@
 KERNELS
 {
 #ifdef CPU_AVX2
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+	if (cpu_has_avx512())
+		return &cpu_table_avx512;
+	if (cpu_has_avx2())
 		return &cpu_table_avx2;
 #endif
 	return &cpu_table_base;

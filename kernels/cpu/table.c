@@ -2,7 +2,7 @@
 /* The CPU's table for one instruction set, and its plain loops */
 #include "appliance/base/base.h"
 #include "appliance/base/arena.h"
-#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/quant.h"
 
 #include <math.h>
 
@@ -27,6 +27,7 @@ cpu_close(void *dev)
 	struct cpu *c = dev;
 
 	pool_close(c->pool);
+	mem_free(c->quant);
 	mem_free(c);
 }
 
@@ -290,4 +291,6 @@ const struct kernels OP(table) = {
 	.dora_norm = OP(dora_norm), .dora_turn = OP(dora_turn),
 	.dora_turn_grad = OP(dora_turn_grad),
 	.softcap = OP(softcap), .widen = OP(widen),
+	.quant_size = OP(quant_size), .quant_pack = OP(quant_pack),
+	.quant_product = OP(quant_product), .quant_embed = OP(quant_embed),
 };

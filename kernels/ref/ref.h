@@ -65,4 +65,12 @@ void ref_dora_turn_grad(void *, real *dm, const real *dy, size_t ldy,
 void ref_widen(void *, real *y, const struct kernel_held *,
     const int32_t *row, size_t first, size_t R, size_t K);
 
+size_t ref_quant_size(void *, enum kernel_quant, size_t N, size_t K);
+void ref_quant_pack(void *, enum kernel_quant, void *packed,
+    const void *blocks, size_t N, size_t K);
+void ref_quant_product(void *, enum kernel_quant, real *y, const real *x,
+    const void *packed, size_t R, size_t N, size_t K);
+void ref_quant_embed(void *, enum kernel_quant, real *y, const void *packed,
+    const int32_t *id, size_t R, size_t N, size_t K);
+
 #endif
