@@ -8,6 +8,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/base/msg.h"
+#include "appliance/engine/quant.h"
 #include "appliance/model/decoder.h"
 #include "appliance/model/predict.h"
 #include "tests/tap.h"
@@ -298,6 +299,167 @@ test_predict(const struct scene *s, struct device *d)
 	arena_free(a);
 }
 
+/* predict_of - quantised, of the run or of what weights_write made of it */
+static struct predict *
+predict_of(struct arena *a, const struct scene *s, struct device *d,
+    enum packed_form form, const struct tensors *t, int images)
+{
+	struct predict_how how = { .form = form, .w = &s->w, .run = t == NULL ?
+	    s->run : NULL, .tensors = t, .config = s->w.shape.source,
+	    .images = images, .slots = B, .places = T, .rows = B * T,
+	    .wanted = B * T };
+	struct err e;
+	struct predict *p = predict_packed(a, d, &how, &e);
+
+	if (p == NULL)
+		panic("%s", e.text);
+	return p;
+}
+
+/* test_image - from a file of tensors the same as from the run, whether packed
+ * in memory, into an image, or from that image; another file is another image;
+ * a damaged head is no image */
+static void
+test_image(const struct scene *s, struct device *d, const real *want)
+{
+	struct arena *a = arena_new();
+	size_t bytes = B * T * s->w.shape.V * sizeof(real);
+	char dir[] = "/tmp/familyXXXXXX", **name;
+	struct predict *p[4];
+	struct tensors t;
+	struct err e = { .text = "" };
+	size_t n, images[3] = { 0 };
+	int at = mkdtemp(dir) == NULL ? -1 : file_dir(AT_FDCWD, dir, &e), fd;
+	bool same = at != -1;
+
+	for (size_t i = 0; same && i < 4; i++) {
+		if (i != 2 && i != 3 && (weights_write(a, &s->w, s->run, at,
+		    &e) == -1 || tensors_open(a, at, "model.safetensors", &t,
+		    &e) == -1))
+			break;
+		p[i] = predict_of(a, s, d, PACKED_Q8, &t, i == 0 ? -1 : at);
+		same &= memcmp(predict_cut(a, s, p[i], T), want, bytes) == 0;
+		same &= p[i]->check == p[0]->check;
+		if (i > 0 && file_list(a, at, ".", &name, &n, &e) == 0)
+			images[i - 1] = n - 1;
+		if (i != 2)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			if (strstr(name[k], ".quernpak") != NULL &&
+			    (fd = openat(at, name[k], O_WRONLY)) != -1)
+				same &= pwrite(fd, "x", 1, 0) == 1 &&
+				    close(fd) == 0;
+	}
+	tap(same && images[0] == 1 && images[1] == 1 && images[2] == 1,
+	    "%s: from a file and its image the same; %zu, %zu, %zu images %s",
+	    s->name, images[0], images[1], images[2], e.text);
+	arena_free(a);
+	if (at != -1)
+		close(at);
+	file_remove(AT_FDCWD, dir, &e);
+}
+
+/* is_float - what is not rounded with the other matrices */
+static bool
+is_float(const struct weights *w, const struct weight *v)
+{
+	for (size_t i = 0; i < w->shape.L; i++) {
+		if (v->at == w->layer[i].shared_gate)
+			return false;
+		if (v->at == w->layer[i].router)
+			return true;
+	}
+	return v->rows == 1 || v->at == w->place;
+}
+
+/* rounded - the run with its matrices as a form has them */
+static real *
+rounded(struct arena *a, const struct scene *s, enum packed_form form)
+{
+	real *run = arena_copy(a, s->run, s->w.all * sizeof(*run));
+	const struct quant *q8 = quant_named("q8_0"), *q;
+	unsigned char raw[34];
+	float x[32], y[32];
+
+	for (size_t i = 0; i < s->w.n; i++) {
+		const struct weight *v = &s->w.v[i];
+
+		q = form == PACKED_Q8 || v->at == s->w.token ||
+		    v->at == s->w.head ? q8 : quant_named("q4_0");
+		if (is_float(&s->w, v))
+			continue;
+		for (size_t k = 0; k < v->rows * v->cols; k += 32) {
+			size_t left = v->cols - k % v->cols;
+			size_t n = left < 32 ? left : 32;
+
+			memset(x, 0, sizeof(x));
+			memcpy(x, run + v->at + k, n * sizeof(*x));
+			q->encode(x, raw, 1);
+			q->decode(raw, y, 1);
+			memcpy(run + v->at + k, y, n * sizeof(*y));
+			k -= 32 - n;
+		}
+	}
+	return run;
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* middle - the median of how far rows of logits are from another's, by norms:
+ * a few rows may have chosen another expert */
+static double
+middle(const struct scene *s, const real *x, const real *y)
+{
+	double far[B * T];
+
+	for (size_t r = 0; r < B * T; r++) {
+		double off = 0, all = 0;
+
+		for (size_t i = 0; i < s->w.shape.V; i++, x++, y++) {
+			off += pow((double)*x - (double)*y, 2);
+			all += pow((double)*y, 2);
+		}
+		far[r] = sqrt(off / all);
+	}
+	qsort(far, B * T, sizeof(*far), by_size);
+	return far[B * T / 2];
+}
+
+/* test_quantised - near what floats give with weights rounded in the same way:
+ * only activations are rounded besides; and the same however texts are cut */
+static void
+test_quantised(struct scene *s, struct device *d)
+{
+	size_t bytes = B * T * s->w.shape.V * sizeof(real);
+
+	for (enum packed_form f = PACKED_Q8; f <= PACKED_Q4; f++) {
+		struct arena *a = arena_new();
+		struct predict *p = predict_of(a, s, d, f, NULL, -1);
+		real *whole = predict_cut(a, s, p, T), *run = s->run;
+		double off;
+
+		s->run = rounded(a, s, f);
+		off = middle(s, whole, predict_cut(a, s, predict_of(a, s, d,
+		    PACKED_F32, NULL, -1), T));
+		s->run = run;
+		tap(off < 0.06, "%s on %s: in %s %.1e", s->name, d->k->name,
+		    packed_names[f], off);
+		tap(memcmp(whole, predict_cut(a, s, p, 5), bytes) == 0 &&
+		    memcmp(whole, predict_cut(a, s, p, 1), bytes) == 0,
+		    "%s on %s: in %s however the texts are cut", s->name,
+		    d->k->name, packed_names[f]);
+		if (f == PACKED_Q8)
+			test_image(s, d, whole);
+		arena_free(a);
+	}
+}
+
 static void
 test_case(const char *name, int dir, struct device *const device[2])
 {
@@ -309,6 +471,7 @@ test_case(const char *name, int dir, struct device *const device[2])
 		test_train(&s, device[i]);
 		test_predict(&s, device[i]);
 	}
+	test_quantised(&s, device[1]);
 }
 
 static int

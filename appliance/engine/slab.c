@@ -135,3 +135,14 @@ slab_take(struct slab *s, struct err *e)
 	}
 	return 0;
 }
+
+void
+slab_place(struct slab *s, void *block)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		*s->part[i].where = (char *)block + at;
+		at += s->part[i].bytes;
+	}
+}

@@ -51,6 +51,10 @@ void slab_text(const struct slab *, struct buf *);
 /* slab_take - the block, zeroed; refused if the machine has less left */
 int slab_take(struct slab *, struct err *);
 
+/* slab_place - set every pointer into slab_size bytes that are there
+ * already, aligned to 64 */
+void slab_place(struct slab *, void *block);
+
 /* slab_drop - give the block back before the arena does */
 void slab_drop(void *slab);
 

@@ -59,6 +59,7 @@ model_look(struct arena *a, int at, struct model *m, struct err *e)
 		return err_set(e, FATE_REJECT, "tensor '%s' has no place in a "
 		    "model of this config.json", first);
 	m->tensors = s.tensors;
+	m->config = s.config;
 	return open_tokenizer(a, &s, m, e);
 }
 

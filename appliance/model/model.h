@@ -15,6 +15,7 @@
 struct model {
 	struct weights w;
 	struct tensors tensors;		/* of the file that it came in */
+	struct view config;		/* its config.json */
 	real *run;			/* goes with the arena, or model_drop */
 	struct tokenizer *tokenizer;
 	const char *tokenizer_name;	/* of its file */

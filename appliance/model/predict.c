@@ -1,57 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/predict_experts.h"
+#include "appliance/model/predict_weights.h"
 
-/* vector_want - a small parameter, if the shape has it */
-static void
-vector_want(struct predict *p, size_t at, size_t n, real **where)
-{
-	*where = NULL;
-	if (at != NO_WEIGHT)
-		slab_reals(&p->slab, "weights", n, where);
-}
-
-void
-predict_matrix_want(struct predict *p, size_t rows, size_t cols, void **where)
-{
-	const struct device *d = p->device;
-
-	slab_want(&p->slab, "weights", d->k->packed_size(d->dev, rows, cols),
-	    where);
-}
-
-static void
-layer_want(struct predict *p, size_t i)
-{
-	const struct layer *w = &p->w->layer[i];
-	const struct shape *m = &p->w->shape;
-	struct predict_layer *l = &p->layer[i];
-
-	vector_want(p, w->norm1, m->C, &l->norm1);
-	vector_want(p, w->norm1_b, m->C, &l->norm1_b);
-	vector_want(p, w->qkv_b, p->w->qkv_rows, &l->qkv_b);
-	vector_want(p, w->out_b, m->C, &l->out_b);
-	vector_want(p, w->norm2, m->C, &l->norm2);
-	vector_want(p, w->norm2_b, m->C, &l->norm2_b);
-	vector_want(p, w->up_b, p->w->up_rows, &l->up_b);
-	vector_want(p, w->down_b, m->C, &l->down_b);
-	vector_want(p, w->q_norm, m->D, &l->q_norm);
-	vector_want(p, w->k_norm, m->D, &l->k_norm);
-	vector_want(p, w->post1, m->C, &l->post1);
-	vector_want(p, w->post2, m->C, &l->post2);
-	predict_matrix_want(p, p->w->qkv_rows, m->C, &l->qkv);
-	predict_matrix_want(p, m->C, m->H * m->D, &l->out);
-	if (m->sparse[i])
-		predict_experts_want(p, p->slab.arena, i);
-	else {
-		predict_matrix_want(p, p->w->up_rows, m->C, &l->up);
-		predict_matrix_want(p, m->C, m->F, &l->down);
-	}
-	slab_reals(&p->slab, "cache", p->slots * p->places * 2 * m->G *
-	    m->D, &l->cache);
-}
-
-/* predict_want - everything, then one block */
+/* predict_want - what is not weights */
 static int
 predict_want(struct predict *p, struct err *e)
 {
@@ -59,12 +11,8 @@ predict_want(struct predict *p, struct err *e)
 	size_t n = p->rows;
 
 	for (size_t i = 0; i < m->L; i++)
-		layer_want(p, i);
-	vector_want(p, p->w->token, m->V * m->C, &p->token);
-	vector_want(p, p->w->place, (m->place_skip + m->T) * m->C, &p->place);
-	vector_want(p, p->w->norm, m->C, &p->norm);
-	vector_want(p, p->w->norm_b, m->C, &p->norm_b);
-	predict_matrix_want(p, m->V, m->C, &p->head);
+		slab_reals(&p->slab, "cache", p->slots * p->places * 2 *
+		    m->G * m->D, &p->layer[i].cache);
 	if (m->E > 0)
 		predict_experts_share(p, p->slab.arena);
 	slab_reals(&p->slab, "rows", p->places * m->turned, &p->rope);
@@ -91,60 +39,41 @@ predict_want(struct predict *p, struct err *e)
 	return slab_take(&p->slab, e);
 }
 
-static void
-vector_put(struct predict *p, real *to, const real *run, size_t at, size_t n)
+struct predict *
+predict_packed(struct arena *a, struct device *d,
+    const struct predict_how *how, struct err *e)
 {
-	if (to != NULL)
-		p->device->k->put(p->device->dev, to, run + at,
-		    n * sizeof(*to));
-}
+	struct predict *p = arena_alloc(a, sizeof(*p));
+	const struct shape *m = &how->w->shape;
+	size_t bytes;
+	real *table;
 
-/* pack reads the device's memory: the matrix goes there first */
-int
-predict_matrix_put(struct predict *p, void *to, const real *from, size_t rows,
-    size_t cols, struct err *e)
-{
-	const struct device *d = p->device;
-	size_t bytes = rows * cols * sizeof(*from);
-	void *flat = d->k->alloc(d->dev, bytes);
-
-	if (flat == NULL)
-		return err_set(e, FATE_RETRY, "the device has no %zu MiB to "
-		    "pack weights in", bytes >> 20);
-	d->k->put(d->dev, flat, from, bytes);
-	d->k->pack(d->dev, to, flat, rows, cols);
-	d->k->release(d->dev, flat);
-	return 0;
-}
-
-static int
-layer_put(struct predict *p, size_t i, const real *run, struct err *e)
-{
-	const struct layer *w = &p->w->layer[i];
-	const struct shape *m = &p->w->shape;
-	struct predict_layer *l = &p->layer[i];
-
-	vector_put(p, l->norm1, run, w->norm1, m->C);
-	vector_put(p, l->norm1_b, run, w->norm1_b, m->C);
-	vector_put(p, l->qkv_b, run, w->qkv_b, p->w->qkv_rows);
-	vector_put(p, l->out_b, run, w->out_b, m->C);
-	vector_put(p, l->norm2, run, w->norm2, m->C);
-	vector_put(p, l->norm2_b, run, w->norm2_b, m->C);
-	vector_put(p, l->up_b, run, w->up_b, p->w->up_rows);
-	vector_put(p, l->down_b, run, w->down_b, m->C);
-	vector_put(p, l->q_norm, run, w->q_norm, m->D);
-	vector_put(p, l->k_norm, run, w->k_norm, m->D);
-	vector_put(p, l->post1, run, w->post1, m->C);
-	vector_put(p, l->post2, run, w->post2, m->C);
-	if (predict_matrix_put(p, l->qkv, run + w->qkv, p->w->qkv_rows, m->C,
-	    e) == -1 || predict_matrix_put(p, l->out, run + w->out, m->C,
-	    m->H * m->D, e) == -1)
-		return -1;
-	if (m->sparse[i])
-		return predict_experts_put(p, i, run, e);
-	return predict_matrix_put(p, l->up, run + w->up, p->w->up_rows, m->C,
-	    e) == -1 || predict_matrix_put(p, l->down, run + w->down, m->C,
-	    m->F, e) == -1 ? -1 : 0;
+	if (packed_check(d, how->form, e) == -1)
+		return NULL;
+	p->device = d;
+	p->w = how->w;
+	p->form = how->form;
+	p->words = how->form == PACKED_F32 ? PACKED_F32 : PACKED_Q8;
+	p->slots = how->slots;
+	p->places = how->places < m->T ? how->places : m->T;
+	p->rows = how->rows;
+	p->wanted = how->wanted;
+	p->layer = arena_array(a, m->L, sizeof(*p->layer));
+	slab_init(&p->weights, a, d);
+	slab_init(&p->slab, a, d);
+	predict_weights_want(p);
+	if (predict_want(p, e) == -1 ||
+	    predict_weights_open(p, a, how, e) == -1)
+		return NULL;
+	table = arena_array(a, p->places * m->turned + 1, sizeof(*table));
+	bytes = p->places * m->turned * sizeof(*table);
+	rope_table(&m->rope, m->turned, p->places, table);
+	d->k->put(d->dev, p->rope, table, bytes);
+	if (m->two_ropes) {
+		rope_table(&m->local_rope, m->turned, p->places, table);
+		d->k->put(d->dev, p->local_rope, table, bytes);
+	}
+	return p;
 }
 
 struct predict *
@@ -152,37 +81,11 @@ predict_open(struct arena *a, struct device *d, const struct weights *w,
     const real *run, size_t slots, size_t places, size_t rows,
     size_t wanted, struct err *e)
 {
-	struct predict *p = arena_alloc(a, sizeof(*p));
-	const struct shape *m = &w->shape;
-	real *table;
+	struct predict_how how = { .w = w, .run = run, .images = -1,
+	    .slots = slots, .places = places, .rows = rows,
+	    .wanted = wanted };
 
-	p->device = d;
-	p->w = w;
-	p->slots = slots;
-	p->places = places < m->T ? places : m->T;
-	p->rows = rows;
-	p->wanted = wanted;
-	p->layer = arena_array(a, m->L, sizeof(*p->layer));
-	slab_init(&p->slab, a, d);
-	if (predict_want(p, e) == -1)
-		return NULL;
-	for (size_t i = 0; i < m->L; i++)
-		if (layer_put(p, i, run, e) == -1)
-			return NULL;
-	vector_put(p, p->token, run, w->token, m->V * m->C);
-	vector_put(p, p->place, run, w->place, (m->place_skip + m->T) * m->C);
-	vector_put(p, p->norm, run, w->norm, m->C);
-	vector_put(p, p->norm_b, run, w->norm_b, m->C);
-	if (predict_matrix_put(p, p->head, run + w->head, m->V, m->C, e) == -1)
-		return NULL;
-	table = arena_array(a, p->places * m->turned + 1, sizeof(*table));
-	rope_table(&m->rope, m->turned, p->places, table);
-	vector_put(p, p->rope, table, 0, p->places * m->turned);
-	if (m->two_ropes) {
-		rope_table(&m->local_rope, m->turned, p->places, table);
-		vector_put(p, p->local_rope, table, 0, p->places * m->turned);
-	}
-	return p;
+	return predict_packed(a, d, &how, e);
 }
 
 static void
@@ -204,7 +107,7 @@ static void
 linear(struct predict *p, real *y, const real *x, const void *w,
     const real *b, size_t R, size_t N, size_t K)
 {
-	p->device->k->product(p->device->dev, y, x, w, R, N, K);
+	packed_product(p->device, p->form, y, x, w, R, N, K);
 	if (b != NULL)
 		p->device->k->bias(p->device->dev, y, b, R, N);
 }
@@ -285,6 +188,27 @@ layer_run(struct predict *p, size_t i, size_t n)
 	k->add(p->device->dev, p->x, p->n, n * m->C);
 }
 
+/* embed_run - the rows' tokens, and their places if there are such */
+static void
+embed_run(struct predict *p, size_t n)
+{
+	const struct kernels *k = p->device->k;
+	const struct shape *m = &p->w->shape;
+	const real *place = p->place == NULL ? NULL :
+	    p->place + m->place_skip * m->C;
+	void *dev = p->device->dev;
+
+	if (p->words == PACKED_F32) {
+		k->embed(dev, p->x, p->token, place, p->id, p->pos, n, m->C);
+		return;
+	}
+	packed_rows(p->device, p->words, p->x, p->token, p->id, n, m->V, m->C);
+	if (place == NULL)
+		return;
+	k->embed(dev, p->n, place, NULL, p->pos, NULL, n, m->C);
+	k->add(dev, p->x, p->n, n * m->C);
+}
+
 /* predict_body - all layers, then the logits of the wanted rows */
 static void
 predict_body(struct predict *p, const struct predict_rows *r)
@@ -296,8 +220,7 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	k->put(dev, p->id, r->id, r->n * sizeof(*p->id));
 	k->put(dev, p->slot, r->slot, r->n * sizeof(*p->slot));
 	k->put(dev, p->pos, r->pos, r->n * sizeof(*p->pos));
-	k->embed(dev, p->x, p->token, p->place == NULL ? NULL : p->place +
-	    m->place_skip * m->C, p->id, p->pos, r->n, m->C);
+	embed_run(p, r->n);
 	if (m->embed_scale != 0)
 		k->mix(dev, p->x, m->embed_scale, p->x, 0, r->n * m->C);
 	for (size_t i = 0; i < m->L; i++)
@@ -308,7 +231,8 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	k->put(dev, p->want, r->want, r->nwant * sizeof(*p->want));
 	k->embed(dev, p->picked, p->x, NULL, p->want, NULL, r->nwant, m->C);
 	norm(p, p->n, p->picked, p->norm, p->norm_b, r->nwant);
-	k->product(dev, p->logits, p->n, p->head, r->nwant, m->V, m->C);
+	packed_product(p->device, p->words, p->logits, p->n, p->head, r->nwant,
+	    m->V, m->C);
 }
 
 void

@@ -3,12 +3,17 @@
 #define MODEL_PREDICT_H
 
 #include "appliance/engine/slab.h"
+#include "appliance/model/packed.h"
 #include "appliance/model/route.h"
 #include "appliance/model/weights.h"
 
 /*
  * predict.h - a decoder that only looks forward: weights packed once, keys and
  * values of `slots` sequences of up to `places` tokens kept.
+ *
+ * Packed weights are floats or quantised (packed.h).  With PACKED_Q4 the table
+ * of words and the head are PACKED_Q8, since their errors meet every word; the
+ * routers of experts, norms, biases and the table of places are floats.
  *
  * A row's result depends on its own sequence alone: not on the rows beside it,
  * nor on how a prompt was cut into calls, nor on threads (kernel.h).
@@ -33,11 +38,13 @@ struct predict {
 	struct device *device;
 	const struct weights *w;
 	size_t slots, places, rows;	/* rows: most in one call */
-	struct slab slab;
+	enum packed_form form, words;	/* of matrices; of token and head */
+	uint64_t check;			/* XXH3 of quantised weights */
+	struct slab weights, slab;
 	struct predict_layer *layer;
 	struct predict_experts *experts;	/* or NULL */
-	real *token, *place, *norm, *norm_b, *rope, *local_rope;
-	void *head;
+	real *place, *norm, *norm_b, *rope, *local_rope;
+	void *token, *head;		/* token: reals, or packed */
 	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;
 	real *spare;
 	int32_t *id, *slot, *pos, *want, *target;
@@ -48,6 +55,22 @@ struct predict {
 struct predict *predict_open(struct arena *, struct device *,
     const struct weights *, const real *run, size_t slots, size_t places,
     size_t rows, size_t wanted, struct err *);
+
+/* what weights are made of, and how many sequences are kept */
+struct predict_how {
+	enum packed_form form;
+	const struct weights *w;
+	const real *run;		/* NULL: they are read from tensors, */
+	const struct tensors *tensors;	/* matrix by matrix, */
+	struct view config;		/* of the model with this config.json */
+	int images;			/* where those are (image.h), or -1 */
+	size_t slots, places, rows, wanted;
+};
+
+/* predict_packed - with weights of a form.  Quantised ones of tensors come from
+ * their image, which is made if need be */
+struct predict *predict_packed(struct arena *, struct device *,
+    const struct predict_how *, struct err *);
 
 struct predict_rows {
 	size_t n;			/* at most `rows` */

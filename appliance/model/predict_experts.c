@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/predict_experts.h"
+#include "appliance/model/predict_weights.h"
 
 #include <math.h>
 
@@ -31,43 +32,44 @@ predict_experts_want(struct predict *p, struct arena *a, size_t layer)
 	const struct shape *m = &p->w->shape;
 	struct predict_layer *l = &p->layer[layer];
 
-	predict_matrix_want(p, m->E, m->C, &l->router);
+	/* which experts are chosen hangs on little: floats */
+	predict_matrix_want(p, PACKED_F32, m->E, m->C, &l->router);
 	l->ups = arena_array(a, m->E, sizeof(*l->ups));
 	l->downs = arena_array(a, m->E, sizeof(*l->downs));
 	for (size_t e = 0; e < m->E; e++) {
-		predict_matrix_want(p, 2 * m->EF, m->C, &l->ups[e]);
-		predict_matrix_want(p, m->C, m->EF, &l->downs[e]);
+		predict_matrix_want(p, p->form, 2 * m->EF, m->C, &l->ups[e]);
+		predict_matrix_want(p, p->form, m->C, m->EF, &l->downs[e]);
 	}
 	if (m->SF == 0)
 		return;
-	predict_matrix_want(p, 1, m->C, &l->shared_gate);
-	predict_matrix_want(p, 2 * m->SF, m->C, &l->shared_up);
-	predict_matrix_want(p, m->C, m->SF, &l->shared_down);
+	predict_matrix_want(p, p->form, 1, m->C, &l->shared_gate);
+	predict_matrix_want(p, p->form, 2 * m->SF, m->C, &l->shared_up);
+	predict_matrix_want(p, p->form, m->C, m->SF, &l->shared_down);
 }
 
 int
-predict_experts_put(struct predict *p, size_t layer, const real *run,
-    struct err *e)
+predict_experts_put(struct predict_fill *f, size_t layer, struct err *e)
 {
-	const struct shape *m = &p->w->shape;
-	const struct layer *w = &p->w->layer[layer];
-	struct predict_layer *l = &p->layer[layer];
+	const struct shape *m = &f->p->w->shape;
+	const struct layer *w = &f->p->w->layer[layer];
+	struct predict_layer *l = &f->p->layer[layer];
 	size_t C = m->C, up = 2 * m->EF, F = m->EF;
+	enum packed_form form = f->p->form;
 
-	if (predict_matrix_put(p, l->router, run + w->router, m->E, C,
+	if (predict_matrix_put(f, PACKED_F32, l->router, w->router, m->E, C,
 	    e) == -1)
 		return -1;
 	for (size_t i = 0; i < m->E; i++)
-		if (predict_matrix_put(p, l->ups[i], run + w->ups + i * up *
-		    C, up, C, e) == -1 || predict_matrix_put(p, l->downs[i],
-		    run + w->downs + i * C * F, C, F, e) == -1)
+		if (predict_matrix_put(f, form, l->ups[i], w->ups + i * up * C,
+		    up, C, e) == -1 || predict_matrix_put(f, form,
+		    l->downs[i], w->downs + i * C * F, C, F, e) == -1)
 			return -1;
 	if (m->SF == 0)
 		return 0;
-	return predict_matrix_put(p, l->shared_gate, run + w->shared_gate, 1,
-	    C, e) == -1 || predict_matrix_put(p, l->shared_up, run +
-	    w->shared_up, 2 * m->SF, C, e) == -1 || predict_matrix_put(p,
-	    l->shared_down, run + w->shared_down, C, m->SF, e) == -1 ? -1 : 0;
+	return predict_matrix_put(f, form, l->shared_gate, w->shared_gate, 1,
+	    C, e) == -1 || predict_matrix_put(f, form, l->shared_up,
+	    w->shared_up, 2 * m->SF, C, e) == -1 || predict_matrix_put(f,
+	    form, l->shared_down, w->shared_down, C, m->SF, e) == -1 ? -1 : 0;
 }
 
 /* each - of an expert's rows, if it has any */
@@ -81,7 +83,7 @@ each(struct predict *p, void *const *w, real *y, const real *x, size_t N,
 		size_t at = t->first[e], n = t->first[e + 1] - at;
 
 		if (n > 0)
-			p->device->k->product(p->device->dev, y + at * N, x +
+			packed_product(p->device, p->form, y + at * N, x +
 			    at * K, w[e], n, N, K);
 	}
 }
@@ -95,14 +97,17 @@ shared_run(struct predict *p, const struct predict_layer *l, size_t n)
 	const struct shape *m = &p->w->shape;
 	struct predict_experts *x = p->experts;
 
-	k->product(dev, x->weight, p->n, l->shared_gate, n, 1, m->C);
+	packed_product(p->device, p->form, x->weight, p->n, l->shared_gate, n,
+	    1, m->C);
 	k->get(dev, x->host, x->weight, n * sizeof(real));
 	for (size_t r = 0; r < n; r++)
 		x->host[r] = (real)(1 / (1 + exp(-(double)x->host[r])));
 	k->put(dev, x->weight, x->host, n * sizeof(real));
-	k->product(dev, x->shared_up, p->n, l->shared_up, n, 2 * m->SF, m->C);
+	packed_product(p->device, p->form, x->shared_up, p->n, l->shared_up, n,
+	    2 * m->SF, m->C);
 	k->glu(dev, x->shared_act, x->shared_up, n, m->SF, m->act);
-	k->product(dev, x->in, x->shared_act, l->shared_down, n, m->C, m->SF);
+	packed_product(p->device, p->form, x->in, x->shared_act,
+	    l->shared_down, n, m->C, m->SF);
 	k->weigh(dev, x->in, x->in, x->weight, n, m->C);
 	k->add(dev, x->sum, x->in, n * m->C);
 }

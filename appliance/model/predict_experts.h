@@ -2,7 +2,7 @@
 #ifndef MODEL_PREDICT_EXPERTS_H
 #define MODEL_PREDICT_EXPERTS_H
 
-#include "appliance/model/predict.h"
+#include "appliance/model/predict_weights.h"
 
 /*
  * predict_experts.h - experts (experts.h) for predict.c, looking forward only.
@@ -11,16 +11,10 @@
 
 void predict_experts_share(struct predict *, struct arena *);
 void predict_experts_want(struct predict *, struct arena *, size_t layer);
-int predict_experts_put(struct predict *, size_t layer, const real *run,
-    struct err *);
+int predict_experts_put(struct predict_fill *, size_t layer, struct err *);
 
 /* predict_experts_run - n rows: what the MLP adds, from n to n */
 void predict_experts_run(struct predict *, const struct predict_layer *,
     size_t n);
-
-/* of predict.c: a packed matrix, and its numbers to the device */
-void predict_matrix_want(struct predict *, size_t rows, size_t cols, void **);
-int predict_matrix_put(struct predict *, void *to, const real *from,
-    size_t rows, size_t cols, struct err *);
 
 #endif

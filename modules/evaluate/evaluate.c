@@ -34,6 +34,9 @@ static const struct opt evaluate_opts[] = {
 	    "several with commas"),
 	OPT_INT(struct evaluate_conf, context, "0", 0, 1 << 20, 0,
 	    "tokens of a window; 0: the model's, at most 4096"),
+	OPT_ENUM(struct evaluate_conf, weights, "f32", "f32|q8|q4", 0,
+	    "measure the model with its matrices rounded to 8 or 4 bits, as "
+	    "infer does; against= stays as it is"),
 	OPT_INT(struct evaluate_conf, resamples, "1000", 0, 100000, 0,
 	    "of the intervals that are bootstrapped"),
 	OPT_INT(struct evaluate_conf, seed, "1", 0, 1e15, 0,
@@ -98,6 +101,8 @@ evaluate_plan(const void *arg, struct needs *needs, struct err *e)
 		needs->gates = judged(c);
 	if (c->adapter != NULL && c->model == NULL)
 		rc = err_set(e, FATE_REJECT, "adapter= needs a model");
+	if (c->weights != PACKED_F32 && c->model == NULL)
+		rc = err_set(e, FATE_REJECT, "weights= needs a model");
 	if (c->against != NULL && c->model == NULL)
 		rc = err_set(e, FATE_REJECT, "against= needs a model");
 	if (c->rival != NULL && c->model != NULL)
@@ -121,7 +126,7 @@ open_against(struct stage *s, struct evaluate *t, struct err *e)
 	if (ref == NULL)
 		return 0;
 	t->against = scorer_open(&t->other, s, ref, NULL,
-	    t->conf->context, e) == 0;
+	    t->conf->context, PACKED_F32, e) == 0;
 	if (t->against)
 		return 0;
 	if (e->fate != FATE_NOINPUT || !stage_named(ref) ||
@@ -143,7 +148,7 @@ evaluate_open(struct stage *s, struct err *e)
 	if (t->conf->model == NULL)
 		return 0;
 	if (scorer_open(&t->model, s, t->conf->model, t->conf->adapter,
-	    t->conf->context, e) == -1)
+	    t->conf->context, (enum packed_form)t->conf->weights, e) == -1)
 		return -1;
 	return open_against(s, t, e);
 }

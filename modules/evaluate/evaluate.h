@@ -18,6 +18,7 @@ struct evaluate_conf {
 	const char *prediction, *rival, *gpus;
 	struct opt_list gate;
 	int64_t context, resamples, seed;
+	int weights;			/* enum packed_form */
 };
 
 /* one record's likelihood under a model, and under the other one */
@@ -76,7 +77,7 @@ struct scorer {
 
 /* scorer_open - adapter: merged into the model, or NULL */
 int scorer_open(struct scorer *, struct stage *, const char *ref,
-    const char *adapter, int64_t context, struct err *);
+    const char *adapter, int64_t context, enum packed_form, struct err *);
 
 /* scorer_texts - nll and tokens of n texts, each after its prompt */
 int scorer_texts(struct scorer *, struct stage *, struct arena *,

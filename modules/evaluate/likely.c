@@ -40,33 +40,51 @@ scorer_adapt(struct scorer *x, struct stage *s, const char *ref, struct err *e)
 	return rc == -1 ? err_prefix(e, "'%s': ", ref) : 0;
 }
 
+/* scorer_predict - the model on its device */
+static int
+scorer_predict(struct scorer *x, struct stage *s, int64_t context,
+    enum packed_form form, struct err *e)
+{
+	struct model *m = &x->model;
+	struct predict_how how = { .form = form, .w = &m->w, .run = m->run,
+	    .tensors = &m->tensors, .config = m->config, .images = -1,
+	    .slots = SLOTS, .places = m->w.shape.T, .rows = ROWS };
+	struct device *d;
+
+	if (context > 0 || how.places > CONTEXT)
+		how.places = context > 0 ? (size_t)context : CONTEXT;
+	how.wanted = LOGITS / (m->w.shape.V * sizeof(real));
+	how.wanted = how.wanted < 16 ? 16 : how.wanted > ROWS ? ROWS :
+	    how.wanted;
+	if (m->run == NULL)
+		how.images = stage_compiled(s);
+	d = device_for(s->arena, stage_gpus(s), stage_threads(s), e);
+	x->predict = d == NULL ? NULL : predict_packed(s->arena, d, &how, e);
+	if (how.images != -1)
+		close(how.images);
+	return x->predict == NULL ? -1 : 0;
+}
+
 int
 scorer_open(struct scorer *x, struct stage *s, const char *ref,
-    const char *adapter, int64_t context, struct err *e)
+    const char *adapter, int64_t context, enum packed_form form,
+    struct err *e)
 {
-	struct device *d;
-	size_t places, V, wanted;
 	int dir = stage_files(s, ref, KIND_MODEL, e), rc;
 
 	if (dir == -1)
 		return -1;
-	rc = model_open(s->arena, dir, &x->model, e);
+	/* quantised, it needs no more memory than that */
+	rc = form != PACKED_F32 && adapter == NULL ?
+	    model_look(s->arena, dir, &x->model, e) :
+	    model_open(s->arena, dir, &x->model, e);
 	close(dir);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", ref);
 	if (adapter != NULL && scorer_adapt(x, s, adapter, e) == -1)
 		return -1;
-	places = x->model.w.shape.T;
-	if (context > 0 || places > CONTEXT)
-		places = context > 0 ? (size_t)context : CONTEXT;
-	V = x->model.w.shape.V;
-	wanted = LOGITS / (V * sizeof(real));
-	wanted = wanted < 16 ? 16 : wanted > ROWS ? ROWS : wanted;
-	d = device_for(s->arena, stage_gpus(s), stage_threads(s), e);
-	x->predict = d == NULL ? NULL : predict_open(s->arena, d,
-	    &x->model.w, x->model.run, SLOTS, places, ROWS, wanted, e);
-	if (x->predict == NULL)
-		return -1;
+	if (scorer_predict(x, s, context, form, e) == -1)
+		return err_prefix(e, "'%s': ", ref);
 	model_drop(&x->model);
 	return 0;
 }

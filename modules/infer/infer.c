@@ -50,6 +50,9 @@ static const struct opt infer_opts[] = {
 	    "its beginning"),
 	OPT_INT(struct infer_conf, context, "0", 0, 1 << 20, 0,
 	    "most tokens of prompt and answer; 0: the model's, at most 4096"),
+	OPT_ENUM(struct infer_conf, weights, "f32", "f32|q8|q4", 0,
+	    "numbers that the matrices are rounded to: 32, 8 or 4 bits; see "
+	    "Quantised weights"),
 	OPT_INT(struct infer_conf, slots, "16", 1, 64, OPT_NOKEY,
 	    "records answered side by side"),
 	OPT_TEXT(struct infer_conf, gpus, "0", OPT_NOKEY,
@@ -91,7 +94,8 @@ static uint64_t
 infer_base(const struct infer *t)
 {
 	const struct model *m = &t->model;
-	uint64_t h = XXH3_64bits(m->run, m->w.all * sizeof(real));
+	uint64_t h = t->conf->weights != PACKED_F32 ? t->predict->check :
+	    XXH3_64bits(m->run, m->w.all * sizeof(real));
 
 	return XXH3_64bits_withSeed(m->tokenizer_file.p, m->tokenizer_file.n,
 	    h);
@@ -128,34 +132,53 @@ infer_adapt(struct infer *t, struct err *e)
 	return rc == -1 ? err_prefix(e, "'%s': ", ref) : 0;
 }
 
+/* infer_predict - the model on its device */
+static int
+infer_predict(struct infer *t, struct err *e)
+{
+	const struct infer_conf *c = t->conf;
+	struct model *m = &t->model;
+	struct predict_how how = { .form = (enum packed_form)c->weights,
+	    .w = &m->w, .run = m->run, .tensors = &m->tensors,
+	    .config = m->config, .images = -1, .slots = (size_t)c->slots,
+	    .places = m->w.shape.T, .rows = ROWS, .wanted = (size_t)c->slots };
+	struct arena *a = t->stage->arena;
+	struct device *d;
+
+	if (c->context > 0 || how.places > CONTEXT)
+		how.places = c->context > 0 ? (size_t)c->context : CONTEXT;
+	if (m->run == NULL)
+		how.images = stage_compiled(t->stage);
+	d = device_for(a, stage_gpus(t->stage), stage_threads(t->stage), e);
+	t->predict = d == NULL ? NULL : predict_packed(a, d, &how, e);
+	if (how.images != -1)
+		close(how.images);
+	return t->predict == NULL ? -1 : 0;
+}
+
 static int
 infer_model(struct infer *t, struct err *e)
 {
 	const struct infer_conf *c = t->conf;
 	struct arena *a = t->stage->arena;
-	struct device *d;
-	size_t places;
 	int dir, rc;
 
 	dir = stage_files(t->stage, c->model, KIND_MODEL, e);
 	if (dir == -1)
 		return -1;
-	rc = model_open(a, dir, &t->model, e);
+	/* quantised, it needs no more memory than that */
+	rc = c->weights != PACKED_F32 && c->adapter == NULL ?
+	    model_look(a, dir, &t->model, e) :
+	    model_open(a, dir, &t->model, e);
 	close(dir);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", c->model);
 	if (infer_adapt(t, e) == -1)
 		return -1;
-	places = t->model.w.shape.T;
-	if (c->context > 0 || places > CONTEXT)
-		places = c->context > 0 ? (size_t)c->context : CONTEXT;
+	if (infer_predict(t, e) == -1)
+		return err_prefix(e, "'%s': ", c->model);
 	t->base = infer_base(t);
 	t->begin = infer_begin(t);
-	d = device_for(a, stage_gpus(t->stage), stage_threads(t->stage), e);
-	t->predict = d == NULL ? NULL : predict_open(a, d, &t->model.w,
-	    t->model.run, (size_t)c->slots, places, ROWS, (size_t)c->slots, e);
-	if (t->predict == NULL)
-		return -1;
 	model_drop(&t->model);
 	return 0;
 }

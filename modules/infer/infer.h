@@ -16,7 +16,7 @@ struct infer_conf {
 	int64_t max_tokens, top_k, seed, slots, context;
 	double temperature, top_p;
 	struct opt_list stop;
-	int begin, overlong;
+	int begin, overlong, weights;	/* weights: enum packed_form */
 };
 
 enum { BEGIN_AUTO, BEGIN_YES, BEGIN_NO };
