@@ -7,6 +7,7 @@
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_scan.h"
 #include "appliance/text/bpe_scratch.h"
+#include "appliance/text/cells_take.h"
 
 /* scratch_free - an arena's closer */
 static void

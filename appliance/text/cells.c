@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/text/cells.h"
+#include "appliance/text/cells_take.h"
 
 #include <sys/mman.h>
 
@@ -56,6 +56,16 @@ cell_key_near(const char *p, size_t n, const char *end)
 	memcpy(&k, p, n);
 	k.k[1] |= (uint64_t)n << 56;
 	return k;
+}
+
+void
+cell_keep(struct cell *c, struct cell_key k, const uint32_t *id, size_t ids)
+{
+	c[1] = c[0];
+	c->id[0] = 0;
+	memcpy(c->key, &k, sizeof(c->key));
+	memcpy(c->id, id, ids * sizeof(*c->id));
+	c->id[0] |= (uint32_t)(ids + 1) << 24;
 }
 
 struct cell_long *

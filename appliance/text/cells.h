@@ -58,63 +58,10 @@ struct cell_long *cells_long(const struct cells *, const char *, size_t n,
 bool cells_long_keep(struct cell_long *, const char *, size_t n, bool mark,
     const uint32_t *id, size_t ids);
 
-/* bytes that count of 16, by how many there are */
-extern const uint64_t cell_mask[CELL_SHORT + 1][2];
-
-/* cell_key - of n bytes, n at most CELL_SHORT (of up to 127, no piece's key);
- * 16 can be read */
-static inline struct cell_key
-cell_key(const char *p, size_t n)
-{
-	struct cell_key k;
-
-	memcpy(&k, p, sizeof(k));
-	k.k[0] &= cell_mask[n & CELL_SHORT][0];
-	k.k[1] &= cell_mask[n & CELL_SHORT][1];
-	k.k[1] |= (uint64_t)n << 56;
-	return k;
-}
-
 /* cell_key_near - the same, where reading may have to end */
 struct cell_key cell_key_near(const char *, size_t n, const char *end);
 
-/* cell_line - the line of a key */
-static inline struct cell *
-cell_line(const struct cells *s, struct cell_key k)
-{
-	uint64_t h = k.k[0] * 0x9e3779b97f4a7c15u +
-	    k.k[1] * 0xd6e8feb86659fd93u;
-
-	h ^= h >> 32;
-	h *= 0xff51afd7ed558ccdu;
-	return &s->cell[2 * (h >> s->shift)];
-}
-
-/* cell_take - the ids of a known piece; how many and one, 0: it is not known.
- * CELL_IDS are written whatever there are */
-static inline size_t
-cell_take(const struct cell *c, struct cell_key k, uint32_t *out)
-{
-	uint32_t first;
-
-	c += !((c->key[0] == k.k[0]) & (c->key[1] == k.k[1]));
-	if ((c->key[0] != k.k[0]) | (c->key[1] != k.k[1]))
-		return 0;
-	first = c->id[0];
-	memcpy(out, c->id, sizeof(c->id));
-	out[0] = first & 0xffffff;
-	return first >> 24;
-}
-
 /* cell_keep - a piece's ids in its line, at most CELL_IDS */
-static inline void
-cell_keep(struct cell *c, struct cell_key k, const uint32_t *id, size_t ids)
-{
-	c[1] = c[0];
-	c->id[0] = 0;
-	memcpy(c->key, &k, sizeof(c->key));
-	memcpy(c->id, id, ids * sizeof(*c->id));
-	c->id[0] |= (uint32_t)(ids + 1) << 24;
-}
+void cell_keep(struct cell *, struct cell_key, const uint32_t *id, size_t ids);
 
 #endif

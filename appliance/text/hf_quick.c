@@ -5,7 +5,7 @@
  * itself, and is kept.
  */
 #include "appliance/base/base.h"
-#include "appliance/text/cells.h"
+#include "appliance/text/cells_take.h"
 #include "appliance/text/hf_quick.h"
 
 #define ROOM		128u	/* ids that can be written without asking */
@@ -171,23 +171,10 @@ static int
 units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
     struct err *e)
 {
-	struct {
-		struct cell_key k;
-		struct cell *line;
-		unsigned char at, n;
-	} u[HF_BLOCK];
-	size_t count = 0, ids;
-	uint32_t *out;
+	struct cell_unit u[CELL_UNITS];
+	size_t count = cell_units(&s->cells, p, first, ends, u), ids;
+	uint32_t *out = s->id + s->n;
 
-	for (; first != 0; first &= first - 1, ends &= ends - 1, count++) {
-		u[count].at = (unsigned char)__builtin_ctzll(first);
-		u[count].n = (unsigned char)((size_t)__builtin_ctzll(ends) -
-		    u[count].at + 1);
-		u[count].k = cell_key(p + u[count].at, u[count].n);
-		u[count].line = cell_line(&s->cells, u[count].k);
-		__builtin_prefetch(u[count].line);
-	}
-	out = s->id + s->n;
 	for (size_t i = 0; i < count; i++) {
 		ids = cell_take(u[i].line, u[i].k, out);
 		if (ids > 0) {

@@ -7,44 +7,52 @@
  * text, are worked through as they are.
  */
 #include "appliance/base/base.h"
+#include "appliance/text/cells_take.h"
 #include "appliance/text/spm_room.h"
 
 #include <math.h>
 
-#define TOGETHER	16u	/* units that are looked up at once */
+#define ROOM	(CELL_UNITS * CELL_IDS + CELL_LONG_IDS)
 
 void
 spm_put(const struct spm *s, struct spm_room *r, uint32_t id, struct view text)
 {
 	static const char sign[] = SPM_SIGN;
 
-	if (id != s->unk) {
+	if (id != s->unk || !s->byte_fallback) {
+		r->unknown |= id == s->unk;
 		r->id[r->n++] = id;
-		r->unknown = false;
 		return;
 	}
-	if (s->byte_fallback) {
-		for (size_t i = 0; i < text.n; i++)
-			if (s->fold && text.p[i] == ' ')
-				for (unsigned k = 0; k < 3; k++)
-					r->id[r->n++] = s->byte[
-					    (unsigned char)sign[k]];
-			else
-				r->id[r->n++] = s->byte[
-				    (unsigned char)text.p[i]];
-	} else if (!r->unknown)
-		r->id[r->n++] = id;
-	r->unknown = true;
+	for (size_t i = 0; i < text.n; i++)
+		if (s->fold && text.p[i] == ' ')
+			for (unsigned k = 0; k < 3; k++)
+				r->id[r->n++] = s->byte[(unsigned char)
+				    sign[k]];
+		else
+			r->id[r->n++] = s->byte[(unsigned char)text.p[i]];
 }
 
-/* unit_reserve - room for the ids of n bytes: each is one, or three of a
- * sign */
+/* unknown_join - neighbours that are unknown are one */
+static void
+unknown_join(const struct spm *s, struct spm_room *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (i == 0 || r->id[i] != s->unk || r->id[i - 1] != s->unk)
+			r->id[n++] = r->id[i];
+	r->n = n;
+}
+
+/* unit_reserve - room for the ids of n bytes, each of which is one, or three
+ * of a sign, and for those of a block that are known */
 static void
 unit_reserve(struct spm_room *r, size_t n)
 {
-	if (r->cap - r->n >= 3 * n + SPM_IDS)
+	if (r->cap - r->n >= 3 * n + ROOM)
 		return;
-	r->cap = 2 * r->cap + 3 * n + 64;
+	r->cap = 2 * r->cap + 3 * n + ROOM;
 	r->id = mem_grow(r->id, r->cap * sizeof(*r->id));
 }
 
@@ -58,198 +66,156 @@ unit_direct(const struct spm *s, struct spm_room *r, struct view v)
 		spm_unigram(s, r, v);
 }
 
-/* unit_key - the bytes of a unit and zeros; text has SPM_KEY bytes to spare */
-static uint64_t
-unit_key(struct view v, uint64_t key[SPM_KEY / 8])
+/*
+ * unit_known - what was found in a cell, at the end of the ids; false: it does
+ * not count.  Of Unigram the last one is the limit, and up to that the sums are
+ * those that the library would have made
+ */
+static inline bool
+unit_known(const struct spm *s, struct spm_room *r, size_t n)
 {
-	uint64_t h = v.n * 0x9e3779b97f4a7c15u;
+	const uint32_t *id = r->id + r->n;
+	float limit, sum = r->sum;
 
-	memset(key, 0, SPM_KEY);
-	for (size_t i = 0, k = 0; i < v.n; i += 8, k++) {
-		memcpy(&key[k], v.p + i, 8);
-		if (v.n - i < 8)
-			key[k] &= ((uint64_t)1 << 8 * (v.n - i)) - 1;
-		h = (h ^ key[k]) * 0xff51afd7ed558ccdu;
-		h ^= h >> 32;
-	}
-	return h;
-}
-
-static bool
-entry_is(const struct spm_entry *x, const uint64_t key[SPM_KEY / 8], size_t n)
-{
-	return x->len == n && ((x->key[0] ^ key[0]) | (x->key[1] ^ key[1]) |
-	    (x->key[2] ^ key[2]) | (x->key[3] ^ key[3])) == 0;
-}
-
-/* entry_put - a remembered unit's ids; false: its limit forbids */
-static bool
-entry_put(const struct spm *s, struct spm_room *r, const struct spm_entry *x)
-{
-	static const struct view none = { "", 0 };
-
-	if (s->kind == SPM_UNIGRAM) {
-		float sum = r->sum;
-
-		if (!(fabsf(sum) <= x->limit))
-			return false;
-		/* the sums that the library would have made */
-		for (unsigned i = 0; i < x->n; i++)
-			sum += s->weight[x->id[i]];
-		r->sum = sum;
-	}
-	if (x->unknown) {
-		for (unsigned i = 0; i < x->n; i++)
-			spm_put(s, r, x->id[i], none);
+	if (s->kind == SPM_BPE) {
+		r->n += n;
 		return true;
 	}
-	memcpy(r->id + r->n, x->id, sizeof(x->id));
-	r->n += x->n;
-	r->unknown = false;
+	memcpy(&limit, &id[n - 1], sizeof(limit));
+	if (!(fabsf(sum) <= limit))
+		return false;
+	for (size_t i = 0; i + 1 < n; i++)
+		sum += s->weight[id[i]];
+	r->sum = sum;
+	r->n += n - 1;
 	return true;
 }
 
-/* entry_make - work a unit through, on its own; false: it is not one to be
- * remembered.  What is unknown is then one id, or for Unigram one for each
- * character; entry_put makes one of neighbours */
-static bool
-entry_make(const struct spm *s, struct spm_room *r, struct view v,
-    struct spm_entry *x)
+/* unit_make - work a unit through, on its own, at the end of the ids; how many
+ * words that are for a cell, 0: it is not one to be remembered */
+static size_t
+unit_make(const struct spm *s, struct spm_room *r, struct view v)
 {
 	size_t was = r->n, n;
-	bool unknown = r->unknown;
+	float limit;
 
-	if (s->kind == SPM_UNIGRAM)
-		n = spm_unigram_free(s, r, v, x->id, SPM_IDS, &x->limit);
-	else {
-		r->unknown = false;
+	if (s->kind == SPM_BPE) {
 		unit_direct(s, r, v);
 		n = r->n - was;
 		r->n = was;
-		r->unknown = unknown;
-		if (n <= SPM_IDS)
-			memcpy(x->id, r->id + was, n * sizeof(*x->id));
+		return n;
 	}
-	if (n == 0 || n > SPM_IDS)
-		return false;
-	x->n = (uint8_t)n;
-	x->unknown = false;
+	unit_reserve(r, v.n);
+	n = spm_unigram_free(s, r, v, r->id + was, CELL_LONG_IDS - 1, &limit);
 	for (size_t i = 0; i < n; i++)
-		x->unknown |= x->id[i] == s->unk;
-	return !x->unknown || !s->byte_fallback;
+		if (r->id[was + i] == s->unk && s->byte_fallback)
+			return 0;
+	memcpy(&r->id[was + n], &limit, n == 0 ? 0 : sizeof(limit));
+	for (size_t i = 0; i < n; i++)
+		r->unknown |= r->id[was + i] == s->unk;
+	return n == 0 ? 0 : n + 1;
 }
 
-/* a unit with what it is looked up by */
-struct unit {
-	struct view v;
-	uint64_t key[SPM_KEY / 8], hash;
-};
-
-/* unit_known - a unit of at most SPM_KEY bytes: from memory, or as it is */
+/* unit_new - a unit that is in no short cell; line: of a short one */
 static void
-unit_known(const struct spm *s, struct spm_room *r, const struct unit *u)
+unit_new(const struct spm *s, struct spm_room *r, struct view v,
+    struct cell *line, struct cell_key k)
 {
-	struct spm_entry *set = &r->cache[2 * (u->hash >> r->shift)], *x, made;
+	struct cell_long *c;
+	bool known;
+	size_t n;
 
-	unit_reserve(r, u->v.n);
-	x = entry_is(set, u->key, u->v.n) ? set : set + 1;
-	if (x == set || entry_is(x, u->key, u->v.n)) {
-		if (!entry_put(s, r, x))
-			unit_direct(s, r, u->v);
+	unit_reserve(r, v.n);
+	c = cells_long(&r->cells, v.p, v.n, false, &known);
+	if (known) {
+		memcpy(r->id + r->n, c->id, sizeof(c->id));
+		if (!unit_known(s, r, c->ids))
+			unit_direct(s, r, v);
 		return;
 	}
-	memcpy(made.key, u->key, sizeof(made.key));
-	made.len = (uint8_t)u->v.n;
-	if (!entry_make(s, r, u->v, &made)) {
-		unit_direct(s, r, u->v);
-		return;
-	}
-	if (!entry_put(s, r, &made))
-		unit_direct(s, r, u->v);
-	spm_room_put(r, set, &made);
+	n = unit_make(s, r, v);
+	if (n > 0 && n <= CELL_IDS && line != NULL)
+		cell_keep(line, k, r->id + r->n, n);
+	else if (n > 0)
+		cells_long_keep(c, v.p, v.n, false, r->id + r->n, n);
+	if (n == 0 || !unit_known(s, r, n))
+		unit_direct(s, r, v);
 }
 
+/* unit_one - a unit of any length */
 static void
-unit_put(const struct spm *s, struct spm_room *r, struct view v)
+unit_one(const struct spm *s, struct spm_room *r, struct view v)
 {
-	struct unit u = { .v = v };
+	struct cell_key k = { { 0, 0 } };
+	struct cell *line = NULL;
+	size_t n = 0;
 
-	if (v.n > SPM_KEY) {
+	unit_reserve(r, v.n);
+	if (v.n > CELL_LONG) {
 		unit_direct(s, r, v);
 		return;
 	}
-	u.hash = unit_key(v, u.key);
-	unit_known(s, r, &u);
-}
-
-/* unit_cut - a long unit at the cuts that its characters allow */
-static void
-unit_cut(const struct spm *s, struct spm_room *r, struct view v)
-{
-	size_t from = 0, at = 0, len, next;
-
-	while (at < v.n) {
-		len = spm_step(v.p + at, v.n - at);
-		at += len;
-		if (at < v.n) {
-			next = spm_step(v.p + at, v.n - at);
-			if (spm_pair(s, spm_char(v.p + at - len, len),
-			    spm_char(v.p + at, next)))
-				continue;
-		}
-		unit_put(s, r, (struct view){ v.p + from, at - from });
-		from = at;
+	if (v.n <= CELL_SHORT) {
+		k = cell_key(v.p, v.n);
+		line = cell_line(&r->cells, k);
+		n = cell_take(line, k, r->id + r->n);
 	}
+	if (n == 0)
+		unit_new(s, r, v, line, k);
+	else if (!unit_known(s, r, n - 1))
+		unit_direct(s, r, v);
 }
 
-/* linked - may a piece have byte b right after byte a: one bit for two of
- * ASCII, all others count as one */
-static inline bool
-linked(const struct spm *s, unsigned char a, unsigned char b)
-{
-	unsigned from = a < SPM_BEYOND ? a : SPM_BEYOND;
-	unsigned to = b < SPM_BEYOND ? b : SPM_BEYOND;
-
-	return s->link[from][to >> 6] >> (to & 63) & 1;
-}
-
-/* unit_next - the unit that begins a text: where bytes follow one another that
- * do so in no piece, it ends. A short one's place in memory is asked for
- * early */
+/* units_many - those of a block */
 static void
-unit_next(const struct spm *s, const struct spm_room *r, struct view v,
-    struct unit *u)
+units_many(const struct spm *s, struct spm_room *r, const char *p,
+    uint64_t first, uint64_t ends)
 {
-	size_t n = 1;
+	struct cell_unit u[CELL_UNITS];
+	size_t count = cell_units(&r->cells, p, first, ends, u), n;
+	bool bpe = s->kind == SPM_BPE;
+	uint32_t *out;
 
-	while (n < v.n && linked(s, (unsigned char)v.p[n - 1],
-	    (unsigned char)v.p[n]))
-		n++;
-	u->v = (struct view){ v.p, n };
-	if (n > SPM_KEY)
-		return;
-	u->hash = unit_key(u->v, u->key);
-	__builtin_prefetch(&r->cache[2 * (u->hash >> r->shift)]);
+	unit_reserve(r, 0);
+	out = r->id + r->n;
+	for (size_t i = 0; i < count; i++) {
+		struct view v = { p + u[i].at, u[i].n };
+
+		n = cell_take(u[i].line, u[i].k, out);
+		if (n > 0 && bpe) {
+			out += n - 1;
+			continue;
+		}
+		r->n = (size_t)(out - r->id);
+		if (n == 0)
+			unit_new(s, r, v, v.n <= CELL_SHORT ? u[i].line : NULL,
+			    u[i].k);
+		else if (!unit_known(s, r, n - 1))
+			unit_direct(s, r, v);
+		unit_reserve(r, 0);
+		out = r->id + r->n;
+	}
+	r->n = (size_t)(out - r->id);
 }
 
-/* text_units - some at a time, so that memory is read while others are cut */
+/* text_units - normalized text, with bytes to spare behind it */
 static void
 text_units(const struct spm *s, struct spm_room *r, struct view v)
 {
-	struct unit u[TOGETHER];
-	size_t n;
+	const char *p = v.p, *end = v.p + v.n, *to;
+	bool fast = links_here();
+	uint64_t first, ends;
+	size_t left, n;
 
-	while (v.n > 0) {
-		for (n = 0; n < TOGETHER && v.n > 0; n++) {
-			unit_next(s, r, v, &u[n]);
-			v.p += u[n].v.n;
-			v.n -= u[n].v.n;
-		}
-		for (size_t i = 0; i < n; i++)
-			if (u[i].v.n <= SPM_KEY)
-				unit_known(s, r, &u[i]);
-			else
-				unit_cut(s, r, u[i].v);
+	for (; p < end; p = to) {
+		left = (size_t)(end - p);
+		n = !fast ? 0 : links_block(&s->links, p, left < LINKS_BLOCK ?
+		    left : LINKS_BLOCK, left <= LINKS_BLOCK, &first, &ends);
+		to = n > 0 ? p + n : links_next(&s->links, p, end);
+		if (n > 0)
+			units_many(s, r, p, first, ends);
+		else
+			unit_one(s, r, (struct view){ p, (size_t)(to - p) });
 	}
 }
 
@@ -271,7 +237,7 @@ text_words(const struct spm *s, struct spm_room *r, struct view v)
 
 	unit_reserve(r, v.n);
 	while (at < v.n) {
-		at += spm_step(v.p + at, v.n - at);
+		at += links_bytes(v.p + at, v.n - at);
 		if (at < v.n && (v.n - at < sign.n ||
 		    memcmp(v.p + at, sign.p, sign.n) != 0))
 			continue;
@@ -293,7 +259,7 @@ text_chars(const struct spm *s, struct spm_room *r, struct view v)
 
 		len = trie_longest(&s->own, c.p, v.n - at, 64, &value);
 		if (len == 0)
-			len = spm_step(c.p, v.n - at);
+			len = links_bytes(c.p, v.n - at);
 		c.n = len;
 		spm_put(s, r, piece_id(s, c), c);
 	}
@@ -302,12 +268,11 @@ text_chars(const struct spm *s, struct spm_room *r, struct view v)
 size_t
 spm_encode(struct spm *s, struct arena *a, struct view text, uint32_t **ids)
 {
-	struct spm_room *r = spm_room_take(s);
+	struct spm_room *r = spm_room_take(s, text.n);
 	struct view v;
 	size_t n;
 
 	r->text.n = r->n = 0;
-	r->unknown = false;
 	r->sum = 0;
 	spm_norm_run(&s->norm, text, &r->text);
 	v = buf_get(&r->text);
@@ -321,6 +286,8 @@ spm_encode(struct spm *s, struct arena *a, struct view text, uint32_t **ids)
 		unit_direct(s, r, v);
 	else
 		text_units(s, r, v);
+	if (r->unknown)
+		unknown_join(s, r);
 	n = r->n;
 	*ids = arena_copy(a, r->id, n * sizeof(**ids));
 	spm_room_give(s, r);

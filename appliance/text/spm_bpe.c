@@ -39,7 +39,7 @@ static uint32_t
 merge_id(const struct merge *m, const struct symbol *l, const struct symbol *r)
 {
 	if (l->frozen || r->frozen || l->len + r->len > m->s->longest ||
-	    !spm_pair(m->s, l->last, r->first))
+	    !links_pair(&m->s->links, l->last, r->first))
 		return SPM_NONE;
 	return spm_find(&m->s->names, m->s->text, (struct view){
 	    m->text.p + l->at, l->len + r->len });
@@ -176,7 +176,7 @@ symbols_of(struct merge *m)
 
 	for (size_t at = 0; at < m->text.n; at += len, n++) {
 		const char *p = m->text.p + at;
-		size_t left = m->text.n - at, first = spm_step(p, left);
+		size_t left = m->text.n - at, first = links_bytes(p, left);
 		struct symbol *x = &m->v[n];
 
 		len = trie_longest(&m->s->own, p, left, OWN_KEYS, &value);
@@ -185,7 +185,7 @@ symbols_of(struct merge *m)
 		if (len == 0)
 			len = first;
 		x->len = (uint32_t)len;
-		x->first = x->last = spm_char(p, first);
+		x->first = x->last = links_char(p, first);
 	}
 	m->v[0].before = SPM_NONE;
 	m->v[n - 1].next = SPM_NONE;

@@ -209,39 +209,18 @@ make_tries(struct arena *a, struct spm *s, const struct spm_rules *rules,
 	    err_prefix(e, "pieces: ") : 0;
 }
 
-/* make_pairs - which characters follow one another in a piece */
+/* make_links - which characters follow one another in a piece */
 static void
-make_pairs(struct spm *s)
+make_links(struct spm *s)
 {
-	/* within a character beyond ASCII */
-	s->link[SPM_BEYOND][SPM_BEYOND >> 6] |= 1;
 	for (uint32_t i = 0; i < s->n; i++) {
-		struct view v = s->text[i];
-		size_t len, next;
-		uint32_t bit;
-
 		if (is_reserved(s, i))
 			continue;
-		for (size_t at = 0; at < v.n; at += len) {
-			len = spm_step(v.p + at, v.n - at);
-			if (at + len == v.n)
-				break;
-			next = spm_step(v.p + at + len, v.n - at - len);
-			bit = spm_pair_bit(spm_char(v.p + at, len),
-			    spm_char(v.p + at + len, next));
-			s->pair[bit >> 3] |= (uint8_t)(1u << (bit & 7));
-		}
-		for (size_t at = 1; at < v.n; at++) {
-			unsigned from = (unsigned char)v.p[at - 1];
-			unsigned to = (unsigned char)v.p[at];
-
-			from = from < SPM_BEYOND ? from : SPM_BEYOND;
-			to = to < SPM_BEYOND ? to : SPM_BEYOND;
-			s->link[from][to >> 6] |= (uint64_t)1 << (to & 63);
-		}
+		links_add(&s->links, s->text[i]);
 		if (s->type[i] == SPM_UNUSED && s->kind == SPM_BPE)
 			s->unused = true;
 	}
+	links_end(&s->links);
 }
 
 static int
@@ -315,7 +294,7 @@ spm_make(struct arena *a, const struct spm_spec *spec, struct err *e)
 	    make_back(a, &spec->back, s, e) == -1)
 		return NULL;
 	make_weights(a, s);
-	make_pairs(s);
+	make_links(s);
 	s->bos = find_control(s, spec->bos);
 	s->eos = find_control(s, spec->eos);
 	arena_defer(a, spm_drop, s);

@@ -9,10 +9,14 @@
 #include "appliance/base/msg.h"
 #include "appliance/text/spm_table.h"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #define MAP_KEYS	32u	/* keys that the library looks at, by length */
 #define OWN_KEYS	64u
 #define TO_MAX		255u	/* bytes that one key may become */
-#define SPARE		32u
+#define SPARE		96u	/* behind the text: a block and a key */
 
 /* map_check - does every value lie in the strings, and is each short enough */
 static int
@@ -99,8 +103,12 @@ spm_norm_make(struct arena *a, const struct spm_rules *rules,
 		return -1;
 	if (trie_make(a, own, value, n, &m->own, e) == -1)
 		return err_prefix(e, "user-defined pieces: ");
-	for (unsigned c = 0; c < 128; c++)
+	m->graphic = m->ascii = true;
+	for (unsigned c = 0; c < 128; c++) {
 		m->plain[c] = is_plain(m, (unsigned char)c);
+		m->ascii &= m->plain[c];
+		m->graphic &= m->plain[c] || c <= ' ' || c == 0x7f;
+	}
 	m->blank = m->plain[' '] && (m->fold || !m->escape);
 	m->plain[' '] = false;
 	m->high = m->map.n > 0 || m->own.n > 0;
@@ -112,7 +120,7 @@ static size_t
 valid_len(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	size_t len = spm_step(s, n);
+	size_t len = links_bytes(s, n);
 	uint32_t c;
 
 	if (p[0] < 0x80)
@@ -185,17 +193,79 @@ quick_char(const struct spm_norm *m, const char *p, size_t n, char *to)
 	return len;
 }
 
+/* norm_block - 32 bytes that are only copied, or as many of them; *blank as
+ * below.  One byte behind them is looked at */
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static size_t
+norm_block(const struct spm_norm *m, const char *p, bool *blank, char *to)
+{
+	__m256i v = _mm256_loadu_si256((const void *)p), bad;
+	uint32_t high, is, stop;
+	size_t n;
+
+	/* as signed bytes, what is beyond ASCII is below all others */
+	bad = m->ascii ? _mm256_setzero_si256() : _mm256_or_si256(
+	    _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), v),
+	    _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f)));
+	high = (uint32_t)_mm256_movemask_epi8(v);
+	is = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v,
+	    _mm256_set1_epi8(' ')));
+	stop = (uint32_t)_mm256_movemask_epi8(bad) | high;
+	if (m->squeeze)
+		stop |= is & (is << 1 | *blank);
+	/* what a table could join with the character behind it */
+	if (m->high)
+		stop |= high >> 1 | (uint32_t)((unsigned char)p[32] >> 7) <<
+		    31;
+	n = stop == 0 ? 32 : (size_t)__builtin_ctz(stop);
+	_mm256_storeu_si256((void *)to, v);
+	if (n > 0)
+		*blank = m->squeeze && (is >> (n - 1) & 1);
+	return n;
+}
+
+static bool
+norm_block_here(const struct spm_norm *m)
+{
+	return m->blank && (m->ascii || m->graphic) &&
+	    __builtin_cpu_supports("avx2");
+}
+#else
+static size_t
+norm_block(const struct spm_norm *m, const char *p, bool *blank, char *to)
+{
+	(void)m, (void)p, (void)blank, (void)to;
+	return 0;
+}
+
+static bool
+norm_block_here(const struct spm_norm *m)
+{
+	(void)m;
+	return false;
+}
+#endif
+
 /* norm_quick - as far as nothing but copying is to be done; the next place */
 static size_t
 norm_quick(const struct spm_norm *m, struct view v, size_t i, bool *blank,
     struct buf *out)
 {
 	char *to = out->p + out->n;
-	bool was = *blank;
+	bool was = *blank, blocks = norm_block_here(m);
 	size_t len;
 
 	while (i < v.n) {
 		unsigned char c = (unsigned char)v.p[i];
+
+		if (blocks && c < 0x80 && v.n - i > 32) {
+			len = norm_block(m, v.p + i, &was, to);
+			to += len;
+			i += len;
+			if (len == 32)
+				continue;
+			c = (unsigned char)v.p[i];
+		}
 
 		if (c >= 0x80) {
 			len = quick_char(m, v.p + i, v.n - i, to);

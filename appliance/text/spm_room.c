@@ -3,37 +3,26 @@
 #include "appliance/text/spm_room.h"
 
 #define KEEP_MAX	((size_t)16 << 20)	/* bytes, without the cache */
-#define BITS_FIRST	8u	/* of sets */
-#define BITS_MAX	15u	/* 4 MiB */
+#define PIECE_BYTES	16u	/* of a text for each new piece in it */
+#define PIECES_MAX	((size_t)1 << 16)
 
-/* cache_new - an empty one, of 2^bits sets */
+/* cells_grow - cells for what has been seen; they begin empty */
 static void
-cache_new(struct spm_room *r, unsigned bits)
+cells_grow(struct spm_room *r, size_t n)
 {
-	size_t size = sizeof(*r->cache) << (bits + 1);
-
-	mem_free(r->cache);
-	r->cache = mem_alloc(size);
-	memset(r->cache, 0, size);
-	r->shift = 64 - bits;
-	r->made = 0;
+	r->seen += n;
+	if (r->pieces > 0 && (r->pieces >= PIECES_MAX ||
+	    r->seen / PIECE_BYTES <= r->pieces))
+		return;
+	if (r->pieces > 0)
+		cells_free(&r->cells);
+	r->pieces = 1 + r->seen / (PIECE_BYTES / 4);
+	cells_init(&r->cells, r->pieces);
 }
 
-void
-spm_room_put(struct spm_room *r, struct spm_entry *set,
-    const struct spm_entry *x)
-{
-	unsigned bits = 64 - r->shift;
-
-	set[1] = set[0];
-	set[0] = *x;
-	/* short runs need not clear all of it, which long ones fill */
-	if (++r->made >> bits > 0 && bits < BITS_MAX)
-		cache_new(r, bits + 1);
-}
-
-struct spm_room *
-spm_room_take(struct spm *s)
+/* room_new - from those that lie ready, or a new one */
+static struct spm_room *
+room_new(struct spm *s)
 {
 	struct spm_room *r;
 
@@ -45,7 +34,15 @@ spm_room_take(struct spm *s)
 	r = mem_alloc(sizeof(*r));
 	memset(r, 0, sizeof(*r));
 	buf_init(&r->text, UINT32_MAX - 1);
-	cache_new(r, BITS_FIRST);
+	return r;
+}
+
+struct spm_room *
+spm_room_take(struct spm *s, size_t n)
+{
+	struct spm_room *r = room_new(s);
+
+	cells_grow(r, n);
 	return r;
 }
 
@@ -56,7 +53,7 @@ spm_room_free(struct spm_room *r)
 		return;
 	buf_free(&r->text);
 	mem_free(r->id);
-	mem_free(r->cache);
+	cells_free(&r->cells);
 	mem_free(r->work);
 	mem_free(r);
 }

@@ -2,6 +2,7 @@
 #ifndef TEXT_SPM_ROOM_H
 #define TEXT_SPM_ROOM_H
 
+#include "appliance/text/cells.h"
 #include "appliance/text/spm_table.h"
 
 /*
@@ -10,38 +11,25 @@
  * remembered.
  */
 
-#define SPM_KEY		32u	/* bytes of a unit that is remembered */
-#define SPM_IDS		6u
-
-struct spm_entry {			/* one line of a CPU's cache */
-	uint64_t key[SPM_KEY / 8];
-	float limit;			/* spm_unigram_free's */
-	uint8_t len, n;			/* bytes; ids */
-	bool unknown;			/* one of them is */
-	uint32_t id[SPM_IDS];
-};
-
 struct spm_room {
 	struct buf text;		/* normalized */
 	uint32_t *id;
 	size_t n, cap;
-	bool unknown;			/* the last one was */
+	bool unknown;			/* there have been such: neighbours
+					 * count as one */
 	float sum;			/* Unigram: of the best path to here */
-	struct spm_entry *cache;	/* sets of two, by the top of a hash */
-	unsigned shift;			/* 64 less the bits of that */
-	uint32_t made;			/* entries since it has grown */
+	struct cells cells;		/* units; of Unigram with their limit
+					 * behind the ids, as a float */
+	size_t seen, pieces;		/* bytes of text; what cells are for */
 	void *work;			/* of one unit */
 	size_t work_size;
 };
 
-struct spm_room *spm_room_take(struct spm *);
+/* spm_room_take - for a text of so many bytes; cells grow with what was seen */
+struct spm_room *spm_room_take(struct spm *, size_t n);
 void spm_room_give(struct spm *, struct spm_room *);
 void spm_room_free(struct spm_room *);		/* NULL is fine */
 void *spm_room_work(struct spm_room *, size_t size);
-
-/* spm_room_put - remember an entry in a set; the cache may grow and forget */
-void spm_room_put(struct spm_room *, struct spm_entry *set,
-    const struct spm_entry *);
 
 /* spm_put - a piece's id, and its text for what is unknown */
 void spm_put(const struct spm *, struct spm_room *, uint32_t id,

@@ -2,6 +2,7 @@
 #ifndef TEXT_SPM_TABLE_H
 #define TEXT_SPM_TABLE_H
 
+#include "appliance/text/links.h"
 #include "appliance/text/spm.h"
 #include "appliance/text/trie.h"
 
@@ -18,7 +19,7 @@
 
 #define SPM_NONE	UINT32_MAX
 #define SPM_NEVER	'\xff'
-#define SPM_SIGN	"\xe2\x96\x81"
+#define SPM_SIGN	LINKS_SIGN
 
 struct spm_norm {
 	struct trie map;		/* charsmap; values: places in `to` */
@@ -27,6 +28,8 @@ struct spm_norm {
 	bool dummy, squeeze, escape, suffix;
 	bool fold;			/* the sign becomes a blank */
 	bool plain[128];		/* itself, whatever ASCII comes after */
+	bool graphic, ascii;		/* all that is printed is so; all but
+					 * blanks */
 	bool high;			/* what is not ASCII may change */
 	bool blank;			/* a blank is one, before ASCII */
 };
@@ -39,8 +42,6 @@ struct spm_names {			/* ids by bytes */
 };
 
 #define SPM_ROOMS	64
-#define SPM_BEYOND	128u	/* stands for all bytes beyond ASCII */
-#define SPM_PAIRS	((uint32_t)1 << 16)
 
 struct spm {
 	enum spm_kind kind;
@@ -58,9 +59,7 @@ struct spm {
 					 * is not: types 2, 3 and 6 */
 	struct trie pieces, own;	/* Unigram's; user-defined ones */
 	size_t longest;			/* bytes of a piece */
-	uint64_t link[SPM_BEYOND + 1][3];	/* bytes that do so: bits */
-	uint8_t pair[SPM_PAIRS / 8];	/* characters that follow one another
-					 * in a piece, by their hash */
+	struct links links;		/* of pieces that text is made into */
 	struct spm_norm norm, *back;
 	_Atomic(struct spm_room *) room[SPM_ROOMS];
 };
@@ -69,47 +68,11 @@ struct spm {
 int spm_norm_make(struct arena *, const struct spm_rules *,
     const struct view *own, size_t n, struct spm_norm *, struct err *);
 
-/* spm_norm_run - add the normalized text to a buffer, with 32 bytes to spare */
+/* spm_norm_run - add the normalized text to a buffer, with 96 bytes to spare */
 void spm_norm_run(const struct spm_norm *, struct view, struct buf *);
 
 /* spm_find - the id of these bytes, SPM_NONE */
 uint32_t spm_find(const struct spm_names *, const struct view *text,
     struct view);
-
-/* spm_step - bytes of the character at p by its first byte; n > 0 */
-static inline size_t
-spm_step(const char *p, size_t n)
-{
-	static const uint8_t len[16] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-	    2, 2, 3, 4 };
-	size_t k = len[(unsigned char)p[0] >> 4];
-
-	return k < n ? k : n;
-}
-
-/* spm_char - its bytes as a number */
-static inline uint32_t
-spm_char(const char *p, size_t len)
-{
-	uint32_t c = 0;
-
-	memcpy(&c, p, len);
-	return c;
-}
-
-static inline uint32_t
-spm_pair_bit(uint32_t a, uint32_t b)
-{
-	return (a * 0x9e3779b1u ^ b * 0x85ebca77u) * 0xc2b2ae3du >> 16;
-}
-
-/* spm_pair - may a piece have these characters one after the other */
-static inline bool
-spm_pair(const struct spm *s, uint32_t a, uint32_t b)
-{
-	uint32_t bit = spm_pair_bit(a, b);
-
-	return s->pair[bit >> 3] >> (bit & 7) & 1;
-}
 
 #endif

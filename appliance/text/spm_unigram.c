@@ -80,7 +80,7 @@ spm_unigram(const struct spm *s, struct spm_room *r, struct view v)
 		if (fabsf(node[at].sum) > RESET)
 			sums_reset(node, at, far);
 		sum = node[at].sum;
-		len = spm_step(v.p + at, v.n - at);
+		len = links_bytes(v.p + at, v.n - at);
 		for (size_t i = at; i < v.n && trie_step(&s->pieces, &place,
 		    (unsigned char)v.p[i]); i++) {
 			float by;
@@ -134,7 +134,7 @@ spm_unigram_free(const struct spm *s, struct spm_room *r, struct view v,
 		uint32_t place = 0, id;
 		bool single = false;
 
-		len = spm_step(v.p + at, v.n - at);
+		len = links_bytes(v.p + at, v.n - at);
 		for (size_t i = at; i < v.n && trie_step(&s->pieces, &place,
 		    (unsigned char)v.p[i]); i++) {
 			if (!trie_value(&s->pieces, place, &id))
