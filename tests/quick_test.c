@@ -136,6 +136,15 @@ charsmap(struct arena *a)
 #define WORDS	"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":" \
     "\"WhitespaceSplit\"}," SIGN "]}"
 
+#define TO_SIGN	"{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"}," \
+    "\"content\":\"\xe2\x96\x81\"}"
+#define LLAMA	"{\"type\":\"Sequence\",\"normalizers\":[{\"type\":" \
+    "\"Prepend\",\"prepend\":\"\xe2\x96\x81\"}," TO_SIGN "]}"
+#define FIRST(split) "{\"type\":\"Metaspace\",\"replacement\":" \
+    "\"\xe2\x96\x81\",\"prepend_scheme\":\"first\",\"split\":" split "}"
+#define BPE	"BPE"			/* bpe_model */
+#define RULES	"BPE of bytes"		/* with a rule of two bytes */
+
 /* pipelines: normalizer (%s: a charsmap), pre-tokenizer, model */
 static const struct {
 	const char *name, *norm, *split, *model;
@@ -162,6 +171,13 @@ static const struct {
 	{ "plain words", "null", "{\"type\":\"WhitespaceSplit\"}",
 	    "{\"type\":\"WordLevel\",\"unk_token\":\"a\",\"vocab\":{"
 	    "\"a\":0,\"b\":1,\"ab\":2,\"A\":3,\".\":4}}", true },
+	{ "Llama", LLAMA, "null", BPE, true },
+	{ "Mistral", "null", FIRST("false"), BPE, true },
+	{ "split", "null", FIRST("true"), BPE, true },
+	{ "signs", "null", SIGN, BPE, true },
+	{ "Gemma", TO_SIGN, "{\"type\":\"Split\",\"pattern\":{\"String\":"
+	    "\" \"},\"behavior\":\"MergedWithPrevious\"}", BPE, true },
+	{ "rules of bytes", LLAMA, "null", RULES, false },
 	{ "first", "null", "{\"type\":\"Sequence\",\"pretokenizers\":["
 	    "{\"type\":\"WhitespaceSplit\"},{\"type\":\"Metaspace\","
 	    "\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"first\"}"
@@ -169,6 +185,41 @@ static const struct {
 	{ "stripped", "{\"type\":\"Strip\",\"strip_left\":true,"
 	    "\"strip_right\":true}", WORDS, UNIGRAM, false },
 };
+
+/* bpe_model - bytes, and rules of which some reach over a sign */
+static const char *
+bpe_model(struct arena *a, bool bytes)
+{
+	static const char *const chars[] = { "\xe2\x96\x81", "a", "b", "c",
+	    "d", ".", ",", "0", "1", "\xe4\xb8\xad", "\xe6\x96\x87", "A" };
+	static const char *const rules[][2] = { { "\xe2\x96\x81", "a" },
+	    { "a", "b" }, { "\xe2\x96\x81", "\xe2\x96\x81" },
+	    { "ab", "c" }, { "c", "\xe2\x96\x81" },
+	    { "c\xe2\x96\x81", "a" }, { ".", "." }, { "0", "." },
+	    { "\xe4\xb8\xad", "\xe6\x96\x87" },
+	    { "\xe2\x96\x81\xe2\x96\x81", "\xe2\x96\x81\xe2\x96\x81" },
+	    { "\xe2\x96\x81", "ab" }, { "d", "\xe4\xb8\xad" },
+	    { "a", "a" }, { "aa", "aa" }, { "b", "A" } };
+	struct buf *b = buf_new(a, 1 << 16);
+
+	buf_str(b, "{\"type\":\"BPE\",\"unk_token\":\"<unk>\","
+	    "\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{"
+	    "\"<unk>\":0");
+	for (unsigned i = 0; i < 256; i++)
+		buf_printf(b, ",\"<0x%02X>\":%u", i, i + 1);
+	for (size_t i = 0; i < BASE_COUNT(chars); i++)
+		buf_printf(b, ",\"%s\":%zu", chars[i], 300 + i);
+	for (size_t i = 0; i < BASE_COUNT(rules); i++)
+		buf_printf(b, ",\"%s%s\":%zu", rules[i][0], rules[i][1],
+		    400 + i);
+	buf_printf(b, ",\"<0xC3><0xA9>\":500},\"merges\":[%s", bytes ?
+	    "[\"<0xC3>\",\"<0xA9>\"]," : "");
+	for (size_t i = 0; i < BASE_COUNT(rules); i++)
+		buf_printf(b, "%s[\"%s\",\"%s\"]", i == 0 ? "" : ",",
+		    rules[i][0], rules[i][1]);
+	buf_str(b, "]}");
+	return buf_cstr(b);
+}
 
 static struct hf *
 pipe_open(struct arena *a, size_t i, const char *model, const char *added,
@@ -180,7 +231,8 @@ pipe_open(struct arena *a, size_t i, const char *model, const char *added,
 	    pipes[i].norm : arena_printf(a, "%.*s%s%s",
 	    (int)(strstr(pipes[i].norm, "%s") - pipes[i].norm), pipes[i].norm,
 	    charsmap(a), strstr(pipes[i].norm, "%s") + 2), pipes[i].split,
-	    model)), e);
+	    strncmp(model, BPE, 3) == 0 ? bpe_model(a, strcmp(model, RULES) ==
+	    0) : model)), e);
 }
 
 /* same - hf_ids with a scratch and without one, and hf_encode */
@@ -394,7 +446,7 @@ test_files(struct arena *a)
 {
 	static const char *const names[] = { "bert-base-uncased.json",
 	    "bert-base-multilingual-cased.json", "t5-small.json",
-	    "xlnet_base_cased.json" };
+	    "xlnet_base_cased.json", "llama2.json", "mistral03.json" };
 	const char *dir = getenv("QUERN_TEST_DATA");
 	struct view file, text;
 	struct err e = { 0 };

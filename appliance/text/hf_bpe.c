@@ -127,6 +127,41 @@ hf_bpe_open(struct hf_open *o, struct hf_model *m, struct view json,
 	return open_rules(o, m, merges, e);
 }
 
+/*
+ * hf_bpe_links - every character must have symbols of its own, which depend on
+ * nothing beside it: so bytes for all, no prefix, suffix or whole pieces, and
+ * no rule that joins the bytes of unknown characters, which show no links
+ */
+bool
+hf_bpe_links(const struct hf_model *m, struct links *l)
+{
+	const struct hf_merges *t = m->merges;
+	bool good = m->kind == HF_BPE && m->bytes && !m->whole &&
+	    m->prefix.n == 0 && m->suffix.n == 0, *odd;
+
+	for (unsigned i = 0; i < 256; i++)
+		good = good && m->byte[i] != HF_NONE;
+	if (!good)
+		return false;
+	odd = mem_alloc(m->vocab->end);
+	for (unsigned i = 0; i < 256; i++)
+		odd[m->byte[i]] = true;
+	if (m->unk_id != HF_NONE)
+		odd[m->unk_id] = true;
+	for (size_t i = 0; good && i <= t->mask; i++) {
+		const struct rule *r = &t->rule[i];
+
+		if (r->pair == UINT64_MAX)
+			continue;
+		good = !odd[r->pair >> 32] && !odd[(uint32_t)r->pair] &&
+		    !odd[r->id];
+		links_add(l, m->vocab->token[r->id]);
+	}
+	mem_free(odd);
+	links_end(l);
+	return good;
+}
+
 struct symbol {
 	uint32_t id, prev, next, len;	/* len 0: joined to another */
 };

@@ -4,6 +4,7 @@
 
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_vocab.h"
+#include "appliance/text/links.h"
 #include "appliance/text/trie.h"
 
 /*
@@ -41,6 +42,10 @@ int hf_bpe_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);
 int hf_bpe_run(const struct hf_model *, struct view, struct hf_tokens *,
     struct err *);
+
+/* hf_bpe_links - the links of what its rules make; false: neighbours may change
+ * one another without a link */
+bool hf_bpe_links(const struct hf_model *, struct links *);
 
 int hf_unigram_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);

@@ -5,6 +5,7 @@
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_pattern.h"
 #include "appliance/text/hf_units.h"
+#include "appliance/text/links.h"
 #include "appliance/text/utf8.h"
 
 enum norm_kind { NORM_CLEAN, NORM_CHINESE, NORM_BERT_ACCENTS, NORM_LOWER,
@@ -242,6 +243,14 @@ hf_norm_acts(const struct hf_norm *m)
 		else if (s->kind == NORM_CHARSMAP &&
 		    (acts & HF_ACT_CHARSMAP) == 0)
 			acts |= HF_ACT_CHARSMAP;
+		else if (s->kind == NORM_PREPEND && acts == 0 &&
+		    view_is(s->content, LINKS_SIGN))
+			acts |= HF_ACT_PREPEND;
+		else if (s->kind == NORM_REPLACE &&
+		    s->pattern.literal.p != NULL &&
+		    view_is(s->pattern.literal, " ") &&
+		    view_is(s->content, LINKS_SIGN))
+			acts |= HF_ACT_SIGN;
 		else if (s->kind == NORM_REPLACE &&
 		    s->pattern.literal.p != NULL &&
 		    !has_blank(s->pattern.literal) && !has_blank(s->content))

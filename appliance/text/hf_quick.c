@@ -6,7 +6,9 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/text/cells_take.h"
+#include "appliance/text/hf_model.h"
 #include "appliance/text/hf_quick.h"
+#include "appliance/text/links.h"
 
 #define ROOM		128u	/* ids that can be written without asking */
 #define KEPT		((size_t)1 << 22)
@@ -15,6 +17,8 @@
 struct hf_quick {
 	struct hf_path path;
 	struct hf_units units;
+	struct links *links;		/* units end where nothing is linked */
+	bool signs;			/* pieces begin at signs */
 };
 
 struct hf_scratch {
@@ -52,6 +56,22 @@ hf_quick_scratch(struct arena *a, const struct hf_quick *q, size_t pieces)
 	return s;
 }
 
+/* links_open - pipelines in which a blank becomes a sign, and no more is done */
+static bool
+links_open(struct arena *a, struct hf_quick *q)
+{
+	unsigned acts = hf_norm_acts(q->path.norm);
+	unsigned how = hf_split_how(q->path.split);
+
+	q->links = arena_alloc(a, sizeof(*q->links));
+	q->links->sign = true;
+	q->signs = how == HF_CUT_SIGNS;
+	return (acts & ~(HF_ACT_SIGN | HF_ACT_PREPEND)) == 0 &&
+	    (how == HF_CUT_SIGN || how == HF_CUT_SIGNS ||
+	    (how == HF_CUT_NONE && acts & HF_ACT_SIGN)) &&
+	    hf_bpe_links(q->path.model, q->links);
+}
+
 const struct hf_quick *
 hf_quick_open(struct arena *a, const struct hf_path *path)
 {
@@ -59,10 +79,10 @@ hf_quick_open(struct arena *a, const struct hf_path *path)
 
 	q->path = *path;
 	if (hf_model_may_fail(path->model) != NULL ||
-	    hf_added_sought(path->added) || !hf_units_open(path->chars,
-	    path->norm, path->split, &q->units))
+	    hf_added_sought(path->added))
 		return NULL;
-	return q;
+	return hf_units_open(path->chars, path->norm, path->split,
+	    &q->units) || links_open(a, q) ? q : NULL;
 }
 
 /* room - for n more ids and ROOM behind them */
@@ -99,18 +119,51 @@ unit_pieces(struct hf_scratch *s, const char *p, size_t n,
 	return 0;
 }
 
-/* unit_plain - the ids of a unit, from nothing that is known */
+/* unit_signs - a unit between links, its blanks as signs */
 static int
-unit_plain(struct hf_scratch *s, const char *p, size_t n, struct err *e)
+unit_signs(struct hf_scratch *s, const char *p, size_t n,
+    struct hf_tokens *tokens, struct err *e)
+{
+	char *to = arena_alloc(s->work, 3 * n);
+	size_t len = 0, from = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == ' ') {
+			memcpy(to + len, LINKS_SIGN, 3);
+			len += 3;
+		} else
+			to[len++] = p[i];
+	for (size_t i = 1; i <= len; i++) {
+		if (i < len && (!s->quick->signs || len - i < 3 ||
+		    memcmp(to + i, LINKS_SIGN, 3) != 0))
+			continue;
+		arena_reset(s->scratch);
+		if (hf_model_run(s->quick->path.model, (struct view){ to +
+		    from, i - from }, tokens, e) == -1)
+			return -1;
+		from = i;
+	}
+	return 0;
+}
+
+/* unit_plain - the ids of a unit, from nothing that is known; begins: with it
+ * the text does, which is more than a link, where these count */
+static int
+unit_plain(struct hf_scratch *s, const char *p, size_t n, bool begins,
+    struct err *e)
 {
 	struct hf_tokens tokens = { .arena = s->work, .scratch = s->scratch };
+	bool linked = s->quick->links != NULL;
 	char piece[CELL_LONG + HF_SIGN];
-	size_t len = n > CELL_LONG ? 0 : hf_unit_ascii(&s->quick->units, p, n,
-	    piece);
+	size_t len = n > CELL_LONG || linked ? 0 : hf_unit_ascii(
+	    &s->quick->units, p, n, piece);
 
 	arena_reset(s->work);
 	arena_reset(s->scratch);
-	if (len > 0 ? hf_model_run(s->quick->path.model, (struct view){ piece,
+	if (linked && !begins) {
+		if (unit_signs(s, p, n, &tokens, e) == -1)
+			return -1;
+	} else if (len > 0 ? hf_model_run(s->quick->path.model, (struct view){ piece,
 	    len }, &tokens, e) == -1 : unit_pieces(s, p, n, &tokens, e) == -1)
 		return -1;
 	room(s, tokens.n);
@@ -123,32 +176,33 @@ unit_plain(struct hf_scratch *s, const char *p, size_t n, struct err *e)
 /* unit_new - a unit that is in no short cell; its line is given if it might
  * be */
 static int
-unit_new(struct hf_scratch *s, const char *p, size_t n, struct cell *line,
-    struct cell_key k, struct err *e)
+unit_new(struct hf_scratch *s, const char *p, size_t n, bool begins,
+    struct cell *line, struct cell_key k, struct err *e)
 {
 	struct cell_long *c = NULL;
 	size_t had = s->n;
 	bool known = false;
 
 	if (n <= CELL_LONG)
-		c = cells_long(&s->cells, p, n, false, &known);
+		c = cells_long(&s->cells, p, n, begins, &known);
 	if (known) {
 		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
 		s->n += c->ids;
 		return 0;
 	}
-	if (unit_plain(s, p, n, e) == -1)
+	if (unit_plain(s, p, n, begins, e) == -1)
 		return -1;
 	if (line != NULL && s->n - had <= CELL_IDS)
 		cell_keep(line, k, s->id + had, s->n - had);
 	else if (c != NULL)
-		cells_long_keep(c, p, n, false, s->id + had, s->n - had);
+		cells_long_keep(c, p, n, begins, s->id + had, s->n - had);
 	return 0;
 }
 
 /* unit_one - a unit of any length, by itself */
 static int
-unit_one(struct hf_scratch *s, const char *p, size_t n, struct err *e)
+unit_one(struct hf_scratch *s, const char *p, size_t n, bool begins,
+    struct err *e)
 {
 	struct cell_key k = { { 0, 0 } };
 	struct cell *line = NULL;
@@ -156,6 +210,7 @@ unit_one(struct hf_scratch *s, const char *p, size_t n, struct err *e)
 
 	if (n <= CELL_SHORT) {
 		k = cell_key_near(p, n, s->end);
+		k.k[1] |= (uint64_t)(begins ? CELL_MARK : 0) << 56;
 		line = cell_line(&s->cells, k);
 		ids = cell_take(line, k, s->id + s->n);
 		if (ids > 0) {
@@ -163,7 +218,7 @@ unit_one(struct hf_scratch *s, const char *p, size_t n, struct err *e)
 			return 0;
 		}
 	}
-	return unit_new(s, p, n, line, k, e);
+	return unit_new(s, p, n, begins, line, k, e);
 }
 
 /* units_many - those of a block */
@@ -183,8 +238,8 @@ units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
 				continue;
 		}
 		s->n = (size_t)(out - s->id);
-		if (ids == 0 && unit_new(s, p + u[i].at, u[i].n, u[i].n <=
-		    CELL_SHORT ? u[i].line : NULL, u[i].k, e) == -1)
+		if (ids == 0 && unit_new(s, p + u[i].at, u[i].n, false,
+		    u[i].n <= CELL_SHORT ? u[i].line : NULL, u[i].k, e) == -1)
 			return -1;
 		room(s, 0);
 		out = s->id + s->n;
@@ -193,14 +248,33 @@ units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
 	return 0;
 }
 
+/* block - whole units of up to HF_BLOCK bytes */
+static size_t
+block(const struct hf_quick *q, const char *p, size_t n, bool last,
+    uint64_t *first, uint64_t *ends)
+{
+	return q->links == NULL ? hf_units_block(&q->units, p, n, last, first,
+	    ends) : links_block(q->links, p, n, last, first, ends);
+}
+
+/* next - the next unit, see hf_unit_next */
+static const char *
+next(const struct hf_quick *q, const char *p, const char *end,
+    const char **from)
+{
+	*from = p;
+	return q->links == NULL ? hf_unit_next(&q->units, p, end, from) :
+	    links_next(q->links, p, end);
+}
+
 /* units_all - a text by its units */
 static int
 units_all(struct hf_scratch *s, struct view v, struct err *e)
 {
-	const struct hf_units *u = &s->quick->units;
+	const struct hf_quick *q = s->quick;
 	const char *p = v.p, *end = v.p + v.n, *from, *to, *at;
 	char tail[HF_BLOCK + SPARE] = { 0 };
-	bool fast = hf_units_here();
+	bool fast = hf_units_here(), begins = q->links != NULL;
 	uint64_t first, ends;
 	size_t left, n;
 
@@ -211,13 +285,14 @@ units_all(struct hf_scratch *s, struct view v, struct err *e)
 			memcpy(tail, p, left);
 			at = tail;
 		}
-		n = !fast ? 0 : hf_units_block(u, at, left < HF_BLOCK ? left :
+		n = !fast || begins ? 0 : block(q, at, left < HF_BLOCK ? left :
 		    HF_BLOCK, left <= HF_BLOCK, &first, &ends);
 		to = p + n;
 		if (n > 0 ? units_many(s, at, first, ends, e) == -1 :
-		    ((to = hf_unit_next(u, p, end, &from)) > from &&
-		    unit_one(s, from, (size_t)(to - from), e) == -1))
+		    ((to = next(q, p, end, &from)) > from &&
+		    unit_one(s, from, (size_t)(to - from), begins, e) == -1))
 			return -1;
+		begins = false;
 	}
 	return 0;
 }

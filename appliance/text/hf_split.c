@@ -4,6 +4,7 @@
 #include "appliance/text/hf_pattern.h"
 #include "appliance/text/hf_script.h"
 #include "appliance/text/hf_units.h"
+#include "appliance/text/links.h"
 #include "appliance/text/utf8.h"
 
 enum split_kind { SPLIT_BYTES, SPLIT_CHAR, SPLIT_METASPACE, SPLIT_WORDS,
@@ -217,7 +218,16 @@ hf_split_open(struct hf_open *o, struct view json, struct err *e)
 unsigned
 hf_split_how(const struct hf_split *m)
 {
-	if (m->n == 0 || m->n > 2 || m->v[0].kind != SPLIT_WHITE)
+	const struct split_step *s = m->v;
+
+	if (m->n == 0 || (m->n == 1 && s->kind == SPLIT_PATTERN &&
+	    s->pattern.literal.p != NULL &&
+	    view_is(s->pattern.literal, " ")))
+		return HF_CUT_NONE;
+	if (m->n == 1 && s->kind == SPLIT_METASPACE &&
+	    view_is(s->text, LINKS_SIGN))
+		return s->cut ? HF_CUT_SIGNS : HF_CUT_SIGN;
+	if (m->n > 2 || s->kind != SPLIT_WHITE)
 		return HF_CUT_OTHER;
 	if (m->n == 2 && m->v[1].kind == SPLIT_PUNCT &&
 	    m->v[1].behavior == ISOLATED)

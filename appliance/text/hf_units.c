@@ -52,7 +52,8 @@ hf_units_open(const struct hf_chars *chars, const struct hf_norm *norm,
 	struct arena *a;
 
 	*u = (struct hf_units){ .chars = chars, .bert = how == HF_CUT_BERT };
-	if ((acts & HF_ACT_OTHER) || how == HF_CUT_OTHER || (u->bert &&
+	if (acts & (HF_ACT_SIGN | HF_ACT_PREPEND | HF_ACT_OTHER) ||
+	    (how != HF_CUT_BERT && how != HF_CUT_WORDS) || (u->bert &&
 	    (acts & (HF_ACT_CHARSMAP | HF_ACT_LITERAL))))
 		return false;
 	u->clean = acts & HF_ACT_CLEAN;

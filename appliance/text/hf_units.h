@@ -17,12 +17,19 @@
 #define HF_ACT_CHARSMAP	8u	/* one precompiled_charsmap */
 #define HF_ACT_LITERAL	16u	/* replace one text by another, neither with
 				 * blanks */
-#define HF_ACT_OTHER	32u
+#define HF_ACT_SIGN	32u	/* each ' ' becomes LINKS_SIGN */
+#define HF_ACT_PREPEND	64u	/* LINKS_SIGN is put in front */
+#define HF_ACT_OTHER	128u
 unsigned hf_norm_acts(const struct hf_norm *);
 
-/* hf_split_how - at white space, which is left out, and then BERT's, or each
- * word by itself the same wherever it stands; or otherwise */
-enum { HF_CUT_BERT, HF_CUT_WORDS, HF_CUT_OTHER };
+/*
+ * hf_split_how - at white space, which is left out, and then BERT's, or each
+ * word by itself the same wherever it stands; nowhere, or only at blanks, which
+ * there may be none of any more; each ' ' becomes LINKS_SIGN, which may be put
+ * in front, and nowhere, or before each of these; or otherwise
+ */
+enum { HF_CUT_BERT, HF_CUT_WORDS, HF_CUT_NONE, HF_CUT_SIGN, HF_CUT_SIGNS,
+	HF_CUT_OTHER };
 unsigned hf_split_how(const struct hf_split *);
 
 /* hf_split_sign - what HF_CUT_WORDS puts in front of each word that does not
