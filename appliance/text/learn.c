@@ -186,6 +186,7 @@ learn_end(struct learn *l, bool (*stop)(void *), void *arg, struct buf *b,
 	struct learn_rules rules = {
 		.size = l->conf.size, .min_count = l->conf.min_count,
 		.max_length = (uint32_t)l->conf.max_token_length,
+		.threads = l->conf.threads,
 		.prefix = l->conf.kind == LEARN_WORDPIECE ? VIEW("##") :
 		    VIEW(""), .stop = stop, .arg = arg };
 

@@ -25,6 +25,7 @@ struct learn_rules {
 	uint32_t size;			/* of the vocabulary when it is full */
 	int64_t min_count;		/* of a pair that is merged */
 	uint32_t max_length;		/* symbols of a new pair; 0: any */
+	int threads;			/* which change nothing */
 	struct view prefix;		/* in front of what begins no word */
 	bool (*stop)(void *);		/* asked now and then; may be NULL */
 	void *arg;
