@@ -2,9 +2,11 @@
 """hf_golden.py DIR: writes tests/golden/hf anew: small tokenizer.json files of
 every kind of part, texts, and what the library makes of them.  The diff is the
 review."""
+import hashlib
 import json
 import os
 import random
+import struct
 import sys
 
 import hf_fuzz
@@ -115,7 +117,7 @@ def pre_tokenizers(out):
     one("DeepSeek", type="Sequence", pretokenizers=[
         {"type": "Split", "pattern": {"Regex": r"\p{N}{1,3}"}, "behavior": "Isolated", "invert": False},
         {"type": "Split", "pattern": {"Regex": "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"}, "behavior": "Isolated", "invert": False},
-        {"type": "Split", "pattern": {"Regex": "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"}, "behavior": "Isolated", "invert": False},
+        {"type": "Split", "pattern": {"Regex": DEEPSEEK}, "behavior": "Isolated", "invert": False},
         {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}])
     some = ["ab1 cab", "aAb\u00e9 b\n\nc", "'s 'LL a'\u017f", "a.b\u4e2d12345"]
     for regex in hf_fuzz.REGEXES:
@@ -303,10 +305,41 @@ def at_random(out):
         done += 1
 
 
+def sweep(out):
+    """every scalar value, as tests/sweep_test.c has it"""
+    n = lambda **d: file(normalizer=d)
+    p = lambda **d: file(pre_tokenizer=d)
+    cut = lambda regex: p(type="Split", pattern={"Regex": regex}, behavior="Isolated", invert=False)
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    families = {
+        "NFC": n(type="NFC"), "NFKD": n(type="NFKD"), "NFKC and lower case": n(type="Sequence", normalizers=[{"type": "NFKC"}, {"type": "Lowercase"}]),
+        "NFD without accents": n(type="Sequence", normalizers=[{"type": "NFD"}, {"type": "StripAccents"}]), "Nmt": n(type="Nmt"),
+        "BERT": file(normalizer={"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True}, pre_tokenizer={"type": "BertPreTokenizer"}),
+        "words": p(type="Whitespace"), "white space, digits": p(type="Sequence", pretokenizers=[{"type": "WhitespaceSplit"}, {"type": "Digits", "individual_digits": True}]),
+        "scripts": p(type="UnicodeScripts"), "GPT-2": p(**level), "Llama 3": cut(LLAMA3), "Qwen 2": cut(LLAMA3.replace("{1,3}", "")), "o200k": cut(O200K), "DeepSeek": cut(DEEPSEEK),
+        "classes": cut(r"\p{Lu}|\p{Ll}|\p{Lt}|\p{Lm}|\p{M}+|\p{Nd}|\p{Nl}|\p{No}|\p{Sc}|\p{Sk}|\p{P}+|\p{S}+|\p{Han}|\p{Hangul}|\p{Arabic}|\p{C}|[[:alpha:]]|\b"),
+        "classes within brackets": cut(r"[\w&&[^\d]]+|[[:punct:]]|[^\S\r]|[\p{Latin}\p{Greek}\p{Cyrillic}]|\h"),
+    }
+    for about, it in families.items():
+        tokenizer = Tokenizer.from_str(json.dumps(it))
+        both = [hashlib.blake2b(digest_size=32) for _ in range(2)]
+        for block in range(0x110000 // 1024):
+            some = [chr(c) for c in range(block * 1024, block * 1024 + 1024) if not 0xD800 <= c < 0xE000]
+            e = tokenizer.encode("".join("%sa%s%s %s1" % (c, c, c, c) for c in some))
+            data = b"".join(struct.pack("<II", *o) + t.encode() + b"\xff" for o, t in zip(e.offsets, e.tokens))
+            both[0].update(data)
+            if block < 4 or block % 64 == 10:
+                both[1].update(data)
+        out.line({"about": about, "file": it, "all": both[0].hexdigest(), "some": both[1].hexdigest()})
+
+
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+O200K = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+DEEPSEEK = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
 SKIPPED = (36, 51, 66)  # seeds whose patterns are refused here
 
 if __name__ == "__main__":
     os.makedirs(sys.argv[1], exist_ok=True)
-    for make in (normalizers, pre_tokenizers, models, post_processors, decoders, added_tokens, limits, found):
+    for make in (normalizers, pre_tokenizers, models, post_processors, decoders, added_tokens, limits, found, sweep):
         make(Out(sys.argv[1], make.__name__))
     at_random(Out(sys.argv[1], "random"))
