@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/model/encoder.h"
 #include "appliance/model/experts.h"
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
@@ -101,7 +102,12 @@ linears_want(struct decoder *d, struct slab *s)
 		    d->R);
 		linear_want_at(d, s, &l->to_down, w->down, m->C, m->F, d->R);
 	}
-	linear_want_at(d, s, &d->to_head, all->head, m->V, m->C, d->chunk);
+	if (all->dense != NO_WEIGHT)
+		linear_want_at(d, s, &d->encoder->to_dense, all->dense, m->C,
+		    m->C, d->chunk);
+	if (all->head != NO_WEIGHT)
+		linear_want_at(d, s, &d->to_head, all->head,
+		    weights_head_rows(all), m->C, d->chunk);
 	linear_work_want(&d->work, s, d->R);
 }
 
@@ -156,14 +162,16 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	reals_want(d, s);
 	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
+	if (m->encoder)
+		d->encoder = arena_alloc(a, sizeof(*d->encoder));
 	for (size_t i = 0; i < m->L; i++)
-		block_want(d, s, i);
+		(m->encoder ? encoder_layer_want : block_want)(d, s, i);
 	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
 	slab_reals(s, "activations", R * C, &d->norm);
 	slab_reals(s, "activations", R, &d->mean);
 	slab_reals(s, "activations", R, &d->keep);
-	slab_reals(s, "logits", d->chunk * m->V, &d->logits);
+	slab_reals(s, "logits", d->chunk * weights_head_rows(w), &d->logits);
 	slab_reals(s, "logits", R, &d->loss);
 	slab_reals(s, "positions", c->T * m->turned, &d->rope);
 	if (m->two_ropes)
@@ -174,6 +182,8 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
+	if (m->encoder)
+		encoder_want(d, s);
 	if (m->E > 0)
 		experts_share(d, s);
 	if (m->parallel)
@@ -258,7 +268,10 @@ layers_ready(struct decoder *d)
 		linear_ready(d, &l->to_up, w->up, w->up_b);
 		linear_ready(d, &l->to_down, w->down, w->down_b);
 	}
-	linear_ready(d, &d->to_head, d->w->head, NO_WEIGHT);
+	if (d->w->dense != NO_WEIGHT)
+		linear_ready(d, &d->encoder->to_dense, d->w->dense,
+		    d->w->dense_b);
+	linear_ready(d, &d->to_head, d->w->head, d->w->head_b);
 }
 
 /* rope_put - a table of all places, on the device */
@@ -296,7 +309,10 @@ decoder_ready(struct decoder *d)
 	if (d->held != NULL)
 		held_ready(d->held, d->device);
 	layers_ready(d);
-	decoder_texts(d, NULL);
+	if (m->encoder)
+		encoder_ready(d);
+	else
+		decoder_texts(d, NULL);
 	if (m->turned > 0)
 		rope_put(d, &m->rope, d->rope);
 	if (m->two_ropes)
@@ -347,13 +363,11 @@ losses(const struct decoder *d)
 	return sum;
 }
 
-/* embed - words, and places from row `skip` on */
-static void
-embed(const struct decoder *d, size_t skip)
+void
+decoder_embed(const struct decoder *d, real *y, size_t skip)
 {
 	const real *token = decoder_param(d, d->w->token);
 	const real *place = decoder_param(d, d->w->place);
-	real *y = d->layer[0].in;
 
 	OPS(d);
 	(void)m;
@@ -383,7 +397,7 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	k->put(dev, d->id, id, R * sizeof(*id));
 	k->put(dev, d->target, target, R * sizeof(*target));
 	decoder_norms(d);
-	embed(d, skip);
+	decoder_embed(d, d->layer[0].in, skip);
 	if (m->embed_scale != 0)
 		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
 		    R * C);

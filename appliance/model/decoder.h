@@ -54,6 +54,8 @@ struct decoder_layer {
 	real *post1, *keep3, *post2, *keep4;	/* before post_norms */
 };
 
+struct encoder;
+
 struct decoder {
 	struct arena *arena;
 	struct device *device;
@@ -77,6 +79,7 @@ struct decoder {
 	real *dlogits, *dweight, *dout, *din, *dups, *dacts, *host;
 	int32_t *id, *pos, *from, *target;
 	bool texts;			/* several in a sequence: from */
+	struct encoder *encoder;	/* encoder.h; NULL: it is a decoder */
 };
 
 void decoder_want(struct decoder *, struct arena *, const struct weights *,
@@ -100,6 +103,10 @@ void decoder_norms(const struct decoder *);
  * NO_WEIGHT.  decoder_grad - the gradient of it; NULL: frozen */
 real *decoder_param(const struct decoder *, size_t at);
 real *decoder_grad(const struct decoder *, size_t at);
+
+/* decoder_embed - y[R,C]: words, and places from number `skip` of their table
+ * on */
+void decoder_embed(const struct decoder *, real *y, size_t skip);
 
 /*
  * decoder_run - id[R] in, target[R] (-1: not counted) compared; the sum of the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A decoder's parameters: where they are, and how they get there */
 #include "appliance/base/base.h"
-#include "appliance/model/decoder.h"
+#include "appliance/model/encoder.h"
 
 /* number - of the weights' run, in one that has some parameters only */
 static real *
@@ -59,6 +59,8 @@ linears_each(const struct decoder *d, void (*f)(const struct decoder *,
 		f(d, &t->shared_up);
 		f(d, &t->shared_down);
 	}
+	if (d->encoder != NULL)
+		f(d, &d->encoder->to_dense);
 	f(d, &d->to_head);
 }
 

@@ -37,30 +37,70 @@ open_tokenizer(struct arena *a, const struct source *s, struct model *m,
 	return 0;
 }
 
+/* look_open - which model the files are of */
+static int
+look_open(struct arena *a, int at, struct source *s, struct shape *shape,
+    struct err *e)
+{
+	if (peft_is(at) && !file_exists(at, "config.json"))
+		return err_set(e, FATE_REJECT, "this is an adapter: its base "
+		    "is the model, and it is given as adapter=");
+	return source_open(a, at, s, shape, e);
+}
+
+/* look_weights - every tensor is there, and no other; the tokenizer */
+static int
+look_weights(struct arena *a, const struct source *s,
+    const struct shape *shape, bool new_head, struct model *m, struct err *e)
+{
+	const char *first;
+	size_t extra;
+
+	weights_layout(a, shape, &m->w);
+	m->w.new_head = new_head;
+	/* a shape that lies must not ask for its memory first */
+	if (weights_check(a, &m->w, &s->tensors, &extra, &first, e) == -1)
+		return -1;
+	if (extra > 0)
+		return err_set(e, FATE_REJECT, "tensor '%s' has no place in a "
+		    "model of this config.json", first);
+	m->tensors = s->tensors;
+	m->config = s->config;
+	return open_tokenizer(a, s, m, e);
+}
+
 int
 model_look(struct arena *a, int at, struct model *m, struct err *e)
 {
 	struct shape shape;
 	struct source s;
-	const char *first;
-	size_t extra;
 
 	memset(m, 0, sizeof(*m));
-	if (peft_is(at) && !file_exists(at, "config.json"))
-		return err_set(e, FATE_REJECT, "this is an adapter: its base "
-		    "is the model, and it is given as adapter=");
-	if (source_open(a, at, &s, &shape, e) == -1)
+	if (look_open(a, at, &s, &shape, e) == -1)
 		return -1;
-	weights_layout(a, &shape, &m->w);
-	/* a shape that lies must not ask for its memory first */
-	if (weights_check(a, &m->w, &s.tensors, &extra, &first, e) == -1)
+	if (shape.encoder)
+		return err_set(e, FATE_REJECT, "the model is an encoder "
+		    "(%s%s): it has no next token", family_class(shape.family),
+		    head_class(shape.head.kind));
+	return look_weights(a, &s, &shape, false, m, e);
+}
+
+int
+model_look_encoder(struct arena *a, int at, const struct shape_head *want,
+    struct model *m, struct err *e)
+{
+	struct shape shape;
+	struct source s;
+
+	memset(m, 0, sizeof(*m));
+	if (look_open(a, at, &s, &shape, e) == -1)
 		return -1;
-	if (extra > 0)
-		return err_set(e, FATE_REJECT, "tensor '%s' has no place in a "
-		    "model of this config.json", first);
-	m->tensors = s.tensors;
-	m->config = s.config;
-	return open_tokenizer(a, &s, m, e);
+	if (!shape.encoder)
+		return err_set(e, FATE_REJECT, "the model is no encoder, but a "
+		    "decoder (%s)", family_name(shape.family));
+	if (want != NULL)
+		shape.head = *want;
+	return look_weights(a, &s, &shape, want != NULL, m, e);
 }
 
 void

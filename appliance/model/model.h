@@ -28,9 +28,14 @@ struct model {
  * thing is told by name */
 int model_open(struct arena *, int at, struct model *, struct err *);
 
-/* model_look - all but the run, whose tensors stay open; model_room - a run of
- * nothing yet; model_read - the run */
+/* model_look - all but the run, whose tensors stay open; an encoder is refused.
+ * model_room - a run of nothing yet; model_read - the run */
 int model_look(struct arena *, int at, struct model *, struct err *);
+/* model_look_encoder - the same of an encoder; want: the head that it shall
+ * have, or NULL for the one it comes with.  A head that the file has not, or of
+ * other labels, begins anew */
+int model_look_encoder(struct arena *, int at, const struct shape_head *want,
+    struct model *, struct err *);
 void model_room(struct arena *, struct model *);
 int model_read(struct arena *, struct model *, struct err *);
 

@@ -5,20 +5,13 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
-#include "appliance/model/weights.h"
+#include "appliance/model/pieces.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-struct pieces {
-	struct arena *arena;
-	struct piece *v;
-	size_t n;
-	const char *front;		/* of every name */
-};
-
-static struct piece *
-piece_add(struct pieces *p, const char *name, size_t at, size_t rows,
+struct piece *
+pieces_add(struct pieces *p, const char *name, size_t at, size_t rows,
     size_t cols)
 {
 	struct piece *q = &p->v[p->n];
@@ -31,26 +24,24 @@ piece_add(struct pieces *p, const char *name, size_t at, size_t rows,
 	return q;
 }
 
-static void
-norm_add(struct pieces *p, const struct shape *s, const char *name, size_t at,
-    size_t b, size_t n)
+void
+pieces_norm(struct pieces *p, const struct shape *s, const char *name,
+    size_t at, size_t b, size_t n)
 {
-	piece_add(p, arena_printf(p->arena, "%s.weight", name), at, 0,
+	pieces_add(p, arena_printf(p->arena, "%s.weight", name), at, 0,
 	    n)->less_one = s->less_one;
-	piece_add(p, arena_printf(p->arena, "%s.bias", name), b, 0, n);
+	pieces_add(p, arena_printf(p->arena, "%s.bias", name), b, 0, n);
 }
 
-/* linear_add - a matrix and its bias, if there is one; from row `from` of
- * ours on */
-static struct piece *
-linear_add(struct pieces *p, const char *name, size_t w, size_t b,
+struct piece *
+pieces_linear(struct pieces *p, const char *name, size_t w, size_t b,
     size_t from, size_t rows, size_t cols)
 {
-	struct piece *q = piece_add(p, arena_printf(p->arena, "%s.weight",
+	struct piece *q = pieces_add(p, arena_printf(p->arena, "%s.weight",
 	    name), w + from * cols, rows, cols);
 
 	if (b != NO_WEIGHT)
-		piece_add(p, arena_printf(p->arena, "%s.bias", name),
+		pieces_add(p, arena_printf(p->arena, "%s.bias", name),
 		    b + from, 0, rows);
 	return q;
 }
@@ -61,15 +52,15 @@ layer_gpt2(struct pieces *p, const struct weights *w, const struct layer *l)
 {
 	const struct shape *s = &w->shape;
 
-	norm_add(p, s, "ln_1", l->norm1, l->norm1_b, s->C);
-	linear_add(p, "attn.c_attn", l->qkv, l->qkv_b, 0, w->qkv_rows,
+	pieces_norm(p, s, "ln_1", l->norm1, l->norm1_b, s->C);
+	pieces_linear(p, "attn.c_attn", l->qkv, l->qkv_b, 0, w->qkv_rows,
 	    s->C)->turned = true;
-	linear_add(p, "attn.c_proj", l->out, l->out_b, 0, s->C,
+	pieces_linear(p, "attn.c_proj", l->out, l->out_b, 0, s->C,
 	    s->C)->turned = true;
-	norm_add(p, s, "ln_2", l->norm2, l->norm2_b, s->C);
-	linear_add(p, "mlp.c_fc", l->up, l->up_b, 0, s->F,
+	pieces_norm(p, s, "ln_2", l->norm2, l->norm2_b, s->C);
+	pieces_linear(p, "mlp.c_fc", l->up, l->up_b, 0, s->F,
 	    s->C)->turned = true;
-	linear_add(p, "mlp.c_proj", l->down, l->down_b, 0, s->C,
+	pieces_linear(p, "mlp.c_proj", l->down, l->down_b, 0, s->C,
 	    s->F)->turned = true;
 }
 
@@ -80,17 +71,17 @@ layer_neox(struct pieces *p, const struct weights *w, const struct layer *l)
 	const struct shape *s = &w->shape;
 	size_t before = p->n;
 
-	norm_add(p, s, "input_layernorm", l->norm1, l->norm1_b, s->C);
+	pieces_norm(p, s, "input_layernorm", l->norm1, l->norm1_b, s->C);
 	before = p->n;
-	linear_add(p, "attention.query_key_value", l->qkv, l->qkv_b, 0,
+	pieces_linear(p, "attention.query_key_value", l->qkv, l->qkv_b, 0,
 	    w->qkv_rows, s->C);
 	while (before < p->n)
 		p->v[before++].head = s->D;
-	linear_add(p, "attention.dense", l->out, l->out_b, 0, s->C, s->C);
-	norm_add(p, s, "post_attention_layernorm", l->norm2, l->norm2_b,
+	pieces_linear(p, "attention.dense", l->out, l->out_b, 0, s->C, s->C);
+	pieces_norm(p, s, "post_attention_layernorm", l->norm2, l->norm2_b,
 	    s->C);
-	linear_add(p, "mlp.dense_h_to_4h", l->up, l->up_b, 0, s->F, s->C);
-	linear_add(p, "mlp.dense_4h_to_h", l->down, l->down_b, 0, s->C,
+	pieces_linear(p, "mlp.dense_h_to_4h", l->up, l->up_b, 0, s->F, s->C);
+	pieces_linear(p, "mlp.dense_4h_to_h", l->down, l->down_b, 0, s->C,
 	    s->F);
 }
 
@@ -101,9 +92,10 @@ qkv_add(struct pieces *p, const struct weights *w, const struct layer *l)
 	const struct shape *s = &w->shape;
 	size_t q = s->H * s->D, kv = s->G * s->D;
 
-	linear_add(p, "self_attn.q_proj", l->qkv, l->qkv_b, 0, q, s->C);
-	linear_add(p, "self_attn.k_proj", l->qkv, l->qkv_b, q, kv, s->C);
-	linear_add(p, "self_attn.v_proj", l->qkv, l->qkv_b, q + kv, kv, s->C);
+	pieces_linear(p, "self_attn.q_proj", l->qkv, l->qkv_b, 0, q, s->C);
+	pieces_linear(p, "self_attn.k_proj", l->qkv, l->qkv_b, q, kv, s->C);
+	pieces_linear(p, "self_attn.v_proj", l->qkv, l->qkv_b, q + kv, kv,
+	    s->C);
 }
 
 static void
@@ -111,12 +103,12 @@ layer_opt(struct pieces *p, const struct weights *w, const struct layer *l)
 {
 	const struct shape *s = &w->shape;
 
-	norm_add(p, s, "self_attn_layer_norm", l->norm1, l->norm1_b, s->C);
+	pieces_norm(p, s, "self_attn_layer_norm", l->norm1, l->norm1_b, s->C);
 	qkv_add(p, w, l);
-	linear_add(p, "self_attn.out_proj", l->out, l->out_b, 0, s->C, s->C);
-	norm_add(p, s, "final_layer_norm", l->norm2, l->norm2_b, s->C);
-	linear_add(p, "fc1", l->up, l->up_b, 0, s->F, s->C);
-	linear_add(p, "fc2", l->down, l->down_b, 0, s->C, s->F);
+	pieces_linear(p, "self_attn.out_proj", l->out, l->out_b, 0, s->C, s->C);
+	pieces_norm(p, s, "final_layer_norm", l->norm2, l->norm2_b, s->C);
+	pieces_linear(p, "fc1", l->up, l->up_b, 0, s->F, s->C);
+	pieces_linear(p, "fc2", l->down, l->down_b, 0, s->C, s->F);
 }
 
 /* experts_add - gate, up and down of each, as Mixtral or as Qwen names them */
@@ -128,29 +120,29 @@ experts_add(struct pieces *p, const struct weights *w, const struct layer *l)
 	const char *at = mixtral ? "block_sparse_moe" : "mlp", *one;
 	size_t up = 2 * s->EF * s->C, down = s->C * s->EF;
 
-	linear_add(p, arena_printf(p->arena, "%s.gate", at), l->router,
+	pieces_linear(p, arena_printf(p->arena, "%s.gate", at), l->router,
 	    NO_WEIGHT, 0, s->E, s->C);
 	for (size_t e = 0; e < s->E; e++) {
 		one = arena_printf(p->arena, "%s.experts.%zu.", at, e);
-		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		pieces_linear(p, arena_printf(p->arena, "%s%s", one, mixtral ?
 		    "w1" : "gate_proj"), l->ups + e * up, NO_WEIGHT, 0, s->EF,
 		    s->C);
-		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		pieces_linear(p, arena_printf(p->arena, "%s%s", one, mixtral ?
 		    "w3" : "up_proj"), l->ups + e * up, NO_WEIGHT, s->EF,
 		    s->EF, s->C);
-		linear_add(p, arena_printf(p->arena, "%s%s", one, mixtral ?
+		pieces_linear(p, arena_printf(p->arena, "%s%s", one, mixtral ?
 		    "w2" : "down_proj"), l->downs + e * down, NO_WEIGHT, 0,
 		    s->C, s->EF);
 	}
 	if (s->SF == 0)
 		return;
-	linear_add(p, "mlp.shared_expert_gate", l->shared_gate, NO_WEIGHT, 0,
+	pieces_linear(p, "mlp.shared_expert_gate", l->shared_gate, NO_WEIGHT, 0,
 	    1, s->C);
-	linear_add(p, "mlp.shared_expert.gate_proj", l->shared_up, NO_WEIGHT,
+	pieces_linear(p, "mlp.shared_expert.gate_proj", l->shared_up, NO_WEIGHT,
 	    0, s->SF, s->C);
-	linear_add(p, "mlp.shared_expert.up_proj", l->shared_up, NO_WEIGHT,
+	pieces_linear(p, "mlp.shared_expert.up_proj", l->shared_up, NO_WEIGHT,
 	    s->SF, s->SF, s->C);
-	linear_add(p, "mlp.shared_expert.down_proj", l->shared_down,
+	pieces_linear(p, "mlp.shared_expert.down_proj", l->shared_down,
 	    NO_WEIGHT, 0, s->C, s->SF);
 }
 
@@ -159,36 +151,37 @@ layer_llama(struct pieces *p, const struct weights *w, const struct layer *l)
 {
 	const struct shape *s = &w->shape;
 
-	norm_add(p, s, "input_layernorm", l->norm1, NO_WEIGHT, s->C);
+	pieces_norm(p, s, "input_layernorm", l->norm1, NO_WEIGHT, s->C);
 	if (s->family == FAMILY_PHI3)
-		linear_add(p, "self_attn.qkv_proj", l->qkv, l->qkv_b, 0,
+		pieces_linear(p, "self_attn.qkv_proj", l->qkv, l->qkv_b, 0,
 		    w->qkv_rows, s->C);
 	else
 		qkv_add(p, w, l);
-	norm_add(p, s, "self_attn.q_norm", l->q_norm, NO_WEIGHT, s->D);
-	norm_add(p, s, "self_attn.k_norm", l->k_norm, NO_WEIGHT, s->D);
-	linear_add(p, "self_attn.o_proj", l->out, l->out_b, 0, s->C,
+	pieces_norm(p, s, "self_attn.q_norm", l->q_norm, NO_WEIGHT, s->D);
+	pieces_norm(p, s, "self_attn.k_norm", l->k_norm, NO_WEIGHT, s->D);
+	pieces_linear(p, "self_attn.o_proj", l->out, l->out_b, 0, s->C,
 	    s->H * s->D);
-	norm_add(p, s, "post_attention_layernorm", s->post_norms ? l->post1 :
+	pieces_norm(p, s, "post_attention_layernorm", s->post_norms ? l->post1 :
 	    l->norm2, NO_WEIGHT, s->C);
 	if (s->post_norms) {
-		norm_add(p, s, "pre_feedforward_layernorm", l->norm2,
+		pieces_norm(p, s, "pre_feedforward_layernorm", l->norm2,
 		    NO_WEIGHT, s->C);
-		norm_add(p, s, "post_feedforward_layernorm", l->post2,
+		pieces_norm(p, s, "post_feedforward_layernorm", l->post2,
 		    NO_WEIGHT, s->C);
 	}
 	if (l->up == NO_WEIGHT)
 		experts_add(p, w, l);
 	else if (s->family == FAMILY_PHI3)
-		linear_add(p, "mlp.gate_up_proj", l->up, l->up_b, 0, 2 * s->F,
-		    s->C);
+		pieces_linear(p, "mlp.gate_up_proj", l->up, l->up_b, 0,
+		    2 * s->F, s->C);
 	else {
-		linear_add(p, "mlp.gate_proj", l->up, l->up_b, 0, s->F, s->C);
-		linear_add(p, "mlp.up_proj", l->up, l->up_b, s->F, s->F,
+		pieces_linear(p, "mlp.gate_proj", l->up, l->up_b, 0, s->F,
+		    s->C);
+		pieces_linear(p, "mlp.up_proj", l->up, l->up_b, s->F, s->F,
 		    s->C);
 	}
 	if (l->down != NO_WEIGHT)
-		linear_add(p, "mlp.down_proj", l->down, l->down_b, 0, s->C,
+		pieces_linear(p, "mlp.down_proj", l->down, l->down_b, 0, s->C,
 		    s->F);
 }
 
@@ -216,7 +209,16 @@ names_of(enum family f)
 	static const struct names llama = { { "model.", "" },
 	    "embed_tokens.weight", "", "layers", "norm", "lm_head.weight",
 	    layer_llama };
+	static const struct names bert = { .front = { "bert.", "" },
+	    .token = "embeddings.word_embeddings.weight", .head = "" };
+	static const struct names roberta = { .front = { "roberta.", "" },
+	    .token = "embeddings.word_embeddings.weight", .head = "" };
+	static const struct names distil = { .front = { "distilbert.", "" },
+	    .token = "embeddings.word_embeddings.weight", .head = "" };
 
+	if (f >= FAMILY_BERT)
+		return f == FAMILY_BERT ? &bert : f == FAMILY_DISTILBERT ?
+		    &distil : &roberta;
 	return f == FAMILY_GPT2 ? &gpt2 : f == FAMILY_NEOX ? &neox :
 	    f == FAMILY_OPT ? &opt : &llama;
 }
@@ -230,18 +232,30 @@ pieces_of(struct arena *a, const struct weights *w, const char *front,
 	const struct names *n = names_of(s->family);
 
 	*p = (struct pieces){ .arena = a, .front = front };
-	p->v = arena_array(a, s->L * (28 + 3 * s->E) + 8, sizeof(*p->v));
-	piece_add(p, n->token, w->token, s->V, s->C);
-	piece_add(p, n->place, w->place, s->place_skip + s->T, s->C);
+	p->v = arena_array(a, s->L * (28 + 3 * s->E) + 16, sizeof(*p->v));
+	if (s->encoder) {
+		encoder_pieces(p, w, front);
+		return;
+	}
+	pieces_add(p, n->token, w->token, s->V, s->C);
+	pieces_add(p, n->place, w->place, s->place_skip + s->T, s->C);
 	for (size_t i = 0; i < s->L; i++) {
 		p->front = arena_printf(a, "%s%s.%zu.", front, n->layers, i);
 		n->layer(p, w, &w->layer[i]);
 	}
 	p->front = front;
-	norm_add(p, s, n->norm, w->norm, w->norm_b, s->C);
+	pieces_norm(p, s, n->norm, w->norm, w->norm_b, s->C);
 	p->front = "";
 	if (!s->tied)
-		piece_add(p, n->head, w->head, s->V, s->C);
+		pieces_add(p, n->head, w->head, s->V, s->C);
+}
+
+/* front_ours - as files are written: a model without a head has none */
+static const char *
+front_ours(const struct weights *w)
+{
+	return names_of(w->shape.family)->front[w->shape.head.kind ==
+	    HEAD_EMBED];
 }
 
 struct piece *
@@ -249,7 +263,7 @@ weights_pieces(struct arena *a, const struct weights *w, size_t *n)
 {
 	struct pieces p;
 
-	pieces_of(a, w, names_of(w->shape.family)->front[0], &p);
+	pieces_of(a, w, front_ours(w), &p);
 	*n = p.n;
 	return p.v;
 }
@@ -270,6 +284,18 @@ piece_fits(struct arena *a, const struct piece *p, const struct tensor *t,
 		return 0;
 	return err_set(e, FATE_REJECT, "tensor '%s' has shape %s, config.json "
 	    "wants [%zu,%zu]", p->name, tensor_shape(a, t), rows, cols);
+}
+
+/* tensor_of - a piece's in the file; NULL: none, or one of another shape that
+ * begins anew */
+static const struct tensor *
+tensor_of(struct arena *a, const struct piece *p, const struct tensors *t)
+{
+	const struct tensor *one = encoder_tensor(a, t, p->name);
+	struct err e;
+
+	return p->fresh && one != NULL && piece_fits(a, p, one, &e) == -1 ?
+	    NULL : one;
 }
 
 size_t
@@ -303,6 +329,8 @@ is_buffer(const struct weights *w, const char *name)
 		if (n > len && strcmp(name + n - len, ends[i]) == 0)
 			return true;
 	}
+	if (w->shape.encoder)
+		return encoder_spare(w, name);
 	return w->shape.tied && strcmp(name,
 	    names_of(w->shape.family)->head) == 0;
 }
@@ -329,7 +357,9 @@ weights_fit(struct arena *a, const struct weights *w, const struct pieces *p,
 
 	*extra = 0;
 	for (size_t i = 0; i < p->n; i++) {
-		one = tensors_find(t, p->v[i].name);
+		one = tensor_of(a, &p->v[i], t);
+		if (one == NULL && p->v[i].fresh)
+			continue;
 		if (piece_fits(a, &p->v[i], one, e) == -1)
 			return -1;
 		used[one - t->v] = true;
@@ -360,7 +390,7 @@ weights_tensors(struct arena *a, const struct weights *w,
 	pieces_of(a, w, weights_front(a, w, t), &p);
 	file = arena_array(a, p.n, sizeof(*file));
 	for (size_t i = 0; i < p.n; i++)
-		file[i] = tensors_find(t, p.v[i].name);
+		file[i] = tensor_of(a, &p.v[i], t);
 	return file;
 }
 
@@ -406,7 +436,7 @@ weights_write(struct arena *a, const struct weights *w, const real *run,
 	float *flat;
 	int fd, rc;
 
-	pieces_of(a, w, names_of(w->shape.family)->front[0], &p);
+	pieces_of(a, w, front_ours(w), &p);
 	out = arena_array(a, p.n, sizeof(*out));
 	for (size_t i = 0; i < p.n; i++) {
 		const struct piece *q = &p.v[i];

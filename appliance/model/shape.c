@@ -1,41 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/conf.h"
-#include "appliance/model/shape.h"
+#include "appliance/model/encoder_shape.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
-
-static const struct {
-	const char *name, *class;
-} families[FAMILIES] = {
-	[FAMILY_GPT2] = { "gpt2", "GPT2LMHeadModel" },
-	[FAMILY_LLAMA] = { "llama", "LlamaForCausalLM" },
-	[FAMILY_MISTRAL] = { "mistral", "MistralForCausalLM" },
-	[FAMILY_QWEN2] = { "qwen2", "Qwen2ForCausalLM" },
-	[FAMILY_QWEN3] = { "qwen3", "Qwen3ForCausalLM" },
-	[FAMILY_GEMMA] = { "gemma", "GemmaForCausalLM" },
-	[FAMILY_GEMMA2] = { "gemma2", "Gemma2ForCausalLM" },
-	[FAMILY_GEMMA3] = { "gemma3_text", "Gemma3ForCausalLM" },
-	[FAMILY_PHI3] = { "phi3", "Phi3ForCausalLM" },
-	[FAMILY_NEOX] = { "gpt_neox", "GPTNeoXForCausalLM" },
-	[FAMILY_OPT] = { "opt", "OPTForCausalLM" },
-	[FAMILY_MIXTRAL] = { "mixtral", "MixtralForCausalLM" },
-	[FAMILY_QWEN2_MOE] = { "qwen2_moe", "Qwen2MoeForCausalLM" },
-	[FAMILY_QWEN3_MOE] = { "qwen3_moe", "Qwen3MoeForCausalLM" },
-};
-
-const char *
-family_name(enum family f)
-{
-	return families[f].name;
-}
-
-const char *
-family_class(enum family f)
-{
-	return families[f].class;
-}
 
 void
 shape_family(struct shape *s, enum family f)
@@ -44,15 +13,17 @@ shape_family(struct shape *s, enum family f)
 	    f == FAMILY_GEMMA3;
 
 	s->family = f;
-	s->layernorm = f == FAMILY_GPT2 || f == FAMILY_NEOX || f == FAMILY_OPT;
+	s->encoder = f >= FAMILY_BERT;
+	s->layernorm = f == FAMILY_GPT2 || f == FAMILY_NEOX ||
+	    f == FAMILY_OPT || s->encoder;
 	s->less_one = gemma;
 	s->head_norms = f == FAMILY_QWEN3 || f == FAMILY_QWEN3_MOE ||
 	    f == FAMILY_GEMMA3;
 	s->post_norms = f == FAMILY_GEMMA2 || f == FAMILY_GEMMA3;
 	s->gated = !s->layernorm;
 	s->act = s->gated && !gemma ? ACT_SILU : f == FAMILY_OPT ? ACT_RELU :
-	    f == FAMILY_NEOX ? ACT_GELU_ERF : ACT_GELU;
-	s->places = f == FAMILY_GPT2 || f == FAMILY_OPT;
+	    f == FAMILY_NEOX || s->encoder ? ACT_GELU_ERF : ACT_GELU;
+	s->places = f == FAMILY_GPT2 || f == FAMILY_OPT || s->encoder;
 	s->place_skip = f == FAMILY_OPT ? 2 : 0;
 	s->turned = s->places ? 0 : s->D;
 	s->rope.theta = 10000;
@@ -85,8 +56,7 @@ shape_ends(struct view root, struct shape *s)
 				s->stop[s->nstops++] = (int32_t)x;
 }
 
-/* shape_act - the activation by any of its names; the family's if absent */
-static int
+int
 shape_act(struct view root, const char *name, struct shape *s, struct err *e)
 {
 	static const struct {
@@ -451,8 +421,9 @@ shape_named(struct view root, struct shape *s, struct err *e)
 		return err_set(e, FATE_REJECT, "config.json has no "
 		    "'model_type'");
 	for (enum family f = 0; f < FAMILIES; f++)
-		if (conf_is(root, "model_type", families[f].name))
+		if (conf_is(root, "model_type", family_name(f)))
 			return f == FAMILY_GPT2 ? shape_gpt2(root, s, e) :
+			    f >= FAMILY_BERT ? encoder_parse(root, f, s, e) :
 			    f == FAMILY_OPT ? shape_opt(root, s, e) :
 			    shape_common(root, f, s, e);
 	return err_set(e, FATE_REJECT, "config.json: 'model_type' is %.*s, "

@@ -2,19 +2,22 @@
 #ifndef MODEL_SHAPE_H
 #define MODEL_SHAPE_H
 
+#include "appliance/model/head.h"
 #include "appliance/model/rope.h"
 
 /*
- * shape.h - what a decoder is made of: Hugging Face's config.json, read and
- * written.  The family names files, tensors and members; what is computed is
- * said by the flags alone.  What this version cannot compute (another family,
- * another activation, quantised weights) is refused by name.
+ * shape.h - what a decoder or an encoder is made of: Hugging Face's
+ * config.json, read and written.  The family names files, tensors and members;
+ * what is computed is said by the flags alone.  What this version cannot
+ * compute (another family, another activation, quantised weights) is refused by
+ * name.
  */
 
 enum family {
 	FAMILY_GPT2, FAMILY_LLAMA, FAMILY_MISTRAL, FAMILY_QWEN2, FAMILY_QWEN3,
 	FAMILY_GEMMA, FAMILY_GEMMA2, FAMILY_GEMMA3, FAMILY_PHI3, FAMILY_NEOX,
 	FAMILY_OPT, FAMILY_MIXTRAL, FAMILY_QWEN2_MOE, FAMILY_QWEN3_MOE,
+	FAMILY_BERT, FAMILY_ROBERTA, FAMILY_XLM_ROBERTA, FAMILY_DISTILBERT,
 	FAMILIES
 };
 
@@ -39,6 +42,10 @@ struct shape {
 	bool head_norms;		/* of queries and keys */
 	bool post_norms;		/* of what a branch adds, too */
 	bool parallel;			/* both branches from the same row */
+	bool encoder;			/* every row sees all of its text; a
+					 * norm behind each branch, none last */
+	size_t types;			/* rows of a table of segments */
+	struct shape_head head;
 	bool gated;			/* the MLP: act(gate) * up */
 	enum kernel_act act;
 	bool places;			/* a learned table of places */
@@ -59,9 +66,14 @@ struct shape {
 /* shape_family - what the family alone says; D is set already */
 void shape_family(struct shape *, enum family);
 
-/* family_name - its model_type; family_class - what computes it there */
+/* family_name - its model_type; family_class - what computes it there, in
+ * encoders without the end that head_class has */
 const char *family_name(enum family);
 const char *family_class(enum family);
+
+/* shape_act - an activation by any of its names; the family's if absent */
+int shape_act(struct view root, const char *name, struct shape *,
+    struct err *);
 
 /* shape_parse - config.json, which must outlive the shape; shape_print - the
  * same in the field's words, with members of the source that are not ours */

@@ -5,12 +5,47 @@
  * was read stay, but for those that said the same in other words.
  */
 #include "appliance/base/base.h"
-#include "appliance/model/shape.h"
+#include "appliance/model/encoder_shape.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
 
 #define CONFIG_MAX	((size_t)1 << 20)
+
+static const struct {
+	const char *name, *class;
+} families[FAMILIES] = {
+	[FAMILY_GPT2] = { "gpt2", "GPT2LMHeadModel" },
+	[FAMILY_LLAMA] = { "llama", "LlamaForCausalLM" },
+	[FAMILY_MISTRAL] = { "mistral", "MistralForCausalLM" },
+	[FAMILY_QWEN2] = { "qwen2", "Qwen2ForCausalLM" },
+	[FAMILY_QWEN3] = { "qwen3", "Qwen3ForCausalLM" },
+	[FAMILY_GEMMA] = { "gemma", "GemmaForCausalLM" },
+	[FAMILY_GEMMA2] = { "gemma2", "Gemma2ForCausalLM" },
+	[FAMILY_GEMMA3] = { "gemma3_text", "Gemma3ForCausalLM" },
+	[FAMILY_PHI3] = { "phi3", "Phi3ForCausalLM" },
+	[FAMILY_NEOX] = { "gpt_neox", "GPTNeoXForCausalLM" },
+	[FAMILY_OPT] = { "opt", "OPTForCausalLM" },
+	[FAMILY_MIXTRAL] = { "mixtral", "MixtralForCausalLM" },
+	[FAMILY_QWEN2_MOE] = { "qwen2_moe", "Qwen2MoeForCausalLM" },
+	[FAMILY_QWEN3_MOE] = { "qwen3_moe", "Qwen3MoeForCausalLM" },
+	[FAMILY_BERT] = { "bert", "Bert" },
+	[FAMILY_ROBERTA] = { "roberta", "Roberta" },
+	[FAMILY_XLM_ROBERTA] = { "xlm-roberta", "XLMRoberta" },
+	[FAMILY_DISTILBERT] = { "distilbert", "DistilBert" },
+};
+
+const char *
+family_name(enum family f)
+{
+	return families[f].name;
+}
+
+const char *
+family_class(enum family f)
+{
+	return families[f].class;
+}
 
 /* a member of the object that is being written */
 static void
@@ -292,10 +327,13 @@ shape_print(const struct shape *s, struct buf *b)
 	struct view ours;
 
 	buf_init(&own, CONFIG_MAX);
-	buf_printf(&own, "{\n \"architectures\": [\"%s\"],\n \"model_type\": "
-	    "\"%s\"", family_class(s->family), family_name(s->family));
+	buf_printf(&own, "{\n \"architectures\": [\"%s%s\"],\n \"model_type\": "
+	    "\"%s\"", family_class(s->family), s->encoder ?
+	    head_class(s->head.kind) : "", family_name(s->family));
 	print_size(&own, "vocab_size", s->V);
-	if (s->family == FAMILY_GPT2)
+	if (s->encoder)
+		encoder_print(s, &own);
+	else if (s->family == FAMILY_GPT2)
 		print_gpt2(s, &own);
 	else if (s->family == FAMILY_OPT)
 		print_opt(s, &own);

@@ -77,22 +77,51 @@ layer_layout(struct weights *w, struct layer *l, bool sparse)
 	l->post2 = bias_add(w, s->post_norms, s->C);
 }
 
+/* head_layout - the matrix behind the last norm, and in an encoder what its
+ * head has besides */
+static void
+head_layout(struct weights *w)
+{
+	const struct shape *s = &w->shape;
+	enum head_kind kind = s->head.kind;
+	bool labels = kind == HEAD_CLASSES || kind == HEAD_TAGS;
+
+	w->head_b = w->dense = w->dense_b = NO_WEIGHT;
+	w->dense_norm = w->dense_norm_b = NO_WEIGHT;
+	if (kind == HEAD_MASKED || kind == HEAD_CLASSES) {
+		w->dense = weight_add(w, s->C, s->C);
+		w->dense_b = weight_add(w, 1, s->C);
+	}
+	if (kind == HEAD_MASKED) {
+		w->dense_norm = weight_add(w, 1, s->C);
+		w->dense_norm_b = weight_add(w, 1, s->C);
+	}
+	w->head = labels ? weight_add(w, s->head.labels, s->C) :
+	    kind == HEAD_EMBED ? NO_WEIGHT : s->tied ? w->token :
+	    weight_add(w, s->V, s->C);
+	if (labels && s->head.labels == 1)
+		w->v[w->n - 1].decay = true;
+	if (s->encoder && kind != HEAD_EMBED)
+		w->head_b = weight_add(w, 1, labels ? s->head.labels : s->V);
+}
+
 void
 weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 {
 	*w = (struct weights){ .shape = *s };
-	w->v = arena_array(a, s->L * (20 + 2 * s->E) + 5, sizeof(*w->v));
+	w->v = arena_array(a, s->L * (20 + 2 * s->E) + 12, sizeof(*w->v));
 	w->layer = arena_array(a, s->L, sizeof(*w->layer));
 	w->qkv_rows = (s->H + 2 * s->G) * s->D;
 	w->up_rows = s->gated ? 2 * s->F : s->F;
 	w->token = weight_add(w, s->V, s->C);
 	w->place = s->places ? weight_add(w, s->place_skip + s->T, s->C) :
 	    NO_WEIGHT;
+	w->type = s->types > 0 ? weight_add(w, s->types, s->C) : NO_WEIGHT;
 	for (size_t i = 0; i < s->L; i++)
 		layer_layout(w, &w->layer[i], s->sparse[i]);
 	w->norm = weight_add(w, 1, s->C);
 	w->norm_b = bias_add(w, s->layernorm, s->C);
-	w->head = s->tied ? w->token : weight_add(w, s->V, s->C);
+	head_layout(w);
 }
 
 /* init_run - n numbers of a distribution from a place of the run on */
@@ -151,8 +180,23 @@ weights_init(const struct weights *w, uint64_t seed, real *run)
 		}
 	}
 	init_ones(run, w->norm, s->C);
-	if (!s->tied)
-		init_run(run, w->head, s->V * s->C, 0.02, seed);
+	init_ones(run, w->dense_norm, s->C);
+	if (w->type != NO_WEIGHT)
+		init_run(run, w->type, s->types * s->C, 0.02, seed);
+	if (w->dense != NO_WEIGHT)
+		init_run(run, w->dense, s->C * s->C, 0.02, seed);
+	if (w->head != NO_WEIGHT && w->head != w->token)
+		init_run(run, w->head, weights_head_rows(w) * s->C, 0.02,
+		    seed);
+}
+
+size_t
+weights_head_rows(const struct weights *w)
+{
+	enum head_kind kind = w->shape.head.kind;
+
+	return kind == HEAD_CLASSES || kind == HEAD_TAGS ?
+	    w->shape.head.labels : kind == HEAD_EMBED ? 0 : w->shape.V;
 }
 
 size_t

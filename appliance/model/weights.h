@@ -7,7 +7,7 @@
 #include "appliance/model/shape.h"
 
 /*
- * weights.h - a decoder's parameters as one run of numbers, and where in it
+ * weights.h - a model's parameters as one run of numbers, and where in it
  * each lies.  Matrices are [out, in]; query, key and value lie below one
  * another as one matrix, as do gate and up.  weights_read and weights_write
  * know the names, the pieces and the transposed ones of Hugging Face's files.
@@ -34,6 +34,11 @@ struct weights {
 	struct weight *v;
 	size_t n, all;			/* all: reals in the run */
 	size_t token, place, norm, norm_b, head;	/* offsets */
+	/* an encoder's: norm is that of what goes into its layers, a layer's
+	 * norms follow its branches; dense and its norm come before the head */
+	size_t type, head_b, dense, dense_b, dense_norm, dense_norm_b;
+	bool new_head;			/* a file need not have dense and head:
+					 * they begin as weights_init has it */
 	struct layer *layer;
 	size_t qkv_rows, up_rows;
 };
@@ -49,6 +54,7 @@ struct piece {
 	size_t head;			/* NeoX: the file has query, key and
 					 * value of so many rows for each head
 					 * beside one another; else 0 */
+	bool fresh;			/* a file need not have it */
 };
 
 /* piece_place - where the file's tensor has our row r, column c */
@@ -57,6 +63,9 @@ size_t piece_place(const struct piece *, size_t r, size_t c);
 /* weights_pieces - every tensor by the name that transformers gives it */
 struct piece *weights_pieces(struct arena *, const struct weights *,
     size_t *n);
+
+/* weights_head_rows - outputs of the head: words, labels, or none */
+size_t weights_head_rows(const struct weights *);
 
 /* weights_find - the parameter that has a place of the run in it: its index */
 size_t weights_find(const struct weights *, size_t at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file's tensors, one at a time, in our order */
 #include "appliance/base/base.h"
+#include "appliance/model/random.h"
 #include "appliance/model/weights.h"
 
 /* piece_count - numbers */
@@ -53,6 +54,20 @@ piece_ours(const struct piece *p, float *flat, float *room)
 	return room;
 }
 
+/* piece_fresh - numbers of one that no file has: a matrix is normal of 0.02, a
+ * norm's weight 1, a bias 0 */
+static void
+piece_fresh(const struct piece *p, float *flat)
+{
+	size_t n = strlen(p->name);
+	bool one = p->rows == 0 && n > 7 &&
+	    strcmp(p->name + n - 7, ".weight") == 0;
+
+	for (size_t i = 0; i < piece_count(p); i++)
+		flat[i] = p->rows > 0 ? (float)(0.02 * random_normal(0, 0,
+		    p->at + i)) : one;
+}
+
 int
 weights_each(struct arena *a, const struct weights *w,
     const struct tensors *t, void (*take)(void *arg, size_t i,
@@ -74,7 +89,10 @@ weights_each(struct arena *a, const struct weights *w,
 	flat = mem_alloc(largest_of(p, n, &moved) * sizeof(*flat));
 	room = mem_alloc((moved + 1) * sizeof(*room));
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = tensor_read(file[i], flat, e);
+		if (file[i] == NULL)
+			piece_fresh(&p[i], flat);
+		else
+			rc = tensor_read(file[i], flat, e);
 		if (rc == 0)
 			take(arg, i, &p[i], piece_ours(&p[i], flat, room));
 	}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoders and their heads beside what transformers computed, on each device:
+ * tests/golden/encoders/CASE, made by tests/peer/golden_encoders.py (which says
+ * what is in it).  As in family_test, weights come by the names of tensors.
+ */
+#include "appliance/base/base.h"
+#include "appliance/base/file.h"
+#include "appliance/base/msg.h"
+#include "appliance/model/contrast.h"
+#include "appliance/model/encoder.h"
+#include "tests/golden.h"
+#include "tests/tap.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <math.h>
+#include <unistd.h>
+
+enum { B = 2, T = 24, R = B * T, TEXTS = 4, CASES = 100 };
+
+static struct arena *arena;
+
+/* the texts of the rows: three in the first sequence, one in the second */
+static const struct encoder_text texts[TEXTS] = {
+	{ 0, 5 }, { 5, 9 }, { 14, 10 }, { 24, 24 }
+};
+
+/* one case: a model, what it reads, what is wanted */
+struct scene {
+	const char *name;
+	struct weights w;
+	struct golden g;
+	int32_t id[R], from[R], to[R], type[R];
+	int32_t row[R], target[R];
+	double value[R];
+	struct encoder_wanted wanted;
+	size_t n;			/* rows of outputs */
+};
+
+static bool
+shapes_equal(const struct shape *a, const struct shape *b)
+{
+	struct shape x = *a, y = *b;
+	bool names = x.head.names.n == 0 || y.head.names.n == 0 ||
+	    x.head.labels == y.head.labels;
+
+	x.source = y.source = x.head.names = y.head.names =
+	    (struct view){ NULL, 0 };
+	return names && memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+/* rows_of - which are asked for, and what is wanted of each */
+static void
+rows_of(struct scene *s)
+{
+	const struct shape_head *h = &s->w.shape.head;
+	size_t step = h->kind == HEAD_MASKED ? 3 : 2;
+
+	s->n = h->kind == HEAD_CLASSES || h->kind == HEAD_EMBED ? TEXTS :
+	    R / step;
+	for (size_t i = 0; i < s->n; i++) {
+		s->row[i] = s->n == TEXTS ? (int32_t)texts[i].row :
+		    (int32_t)(i * step);
+		s->target[i] = h->kind == HEAD_MASKED ?
+		    s->id[R - 1 - i * step] : h->kind == HEAD_TAGS ?
+		    (int32_t)(i * step % h->labels) : h->labels == 0 ? 0 :
+		    (int32_t)(i % h->labels);
+	}
+	for (size_t i = 0; h->kind == HEAD_CLASSES && i < s->n * h->labels;
+	    i++)
+		s->value[i] = h->problem == PROBLEM_NUMBERS ?
+		    golden_stream("value", i) : golden_stream("value", i) > 0;
+	s->wanted = (struct encoder_wanted){ s->row, s->n, s->target,
+	    h->kind == HEAD_CLASSES && h->problem != PROBLEM_ONE ? s->value :
+	    NULL };
+}
+
+/* texts_of - ids, and where each row's text is */
+static void
+texts_of(struct scene *s)
+{
+	size_t V = s->w.shape.V;
+
+	for (size_t t = 0; t < TEXTS; t++)
+		for (size_t i = 0; i < texts[t].n; i++) {
+			size_t r = texts[t].row + i;
+
+			s->id[r] = (int32_t)((golden_stream("ids", r) + 1) /
+			    2 * (double)(V - 3)) + 3;
+			s->from[r] = (int32_t)(texts[t].row % T);
+			s->to[r] = (int32_t)(texts[t].row % T + texts[t].n);
+			s->type[r] = s->w.shape.types > 1 && i >= texts[t].n /
+			    2;
+		}
+}
+
+/* scene_read - both spellings of config.json, and our own, say the same */
+static int
+scene_read(struct scene *s, int dir)
+{
+	struct view old, new, want;
+	struct shape a, b, c;
+	struct buf *out = buf_new(arena, 1 << 16);
+	struct err e = { .text = "" };
+
+	if (file_read(arena, dir, "config.json", 1 << 16, &old, &e) == -1 ||
+	    file_read(arena, dir, "config5.json", 1 << 16, &new, &e) == -1 ||
+	    file_read(arena, dir, "want", 1 << 20, &want, &e) == -1 ||
+	    shape_parse(old, &a, &e) == -1 || shape_parse(new, &b, &e) == -1) {
+		tap(false, "%s: %s", s->name, e.text);
+		return -1;
+	}
+	shape_print(&b, out);
+	if (shape_parse(buf_get(out), &c, &e) == -1)
+		memset(&c, 0, sizeof(c));
+	tap(shapes_equal(&a, &b) && shapes_equal(&a, &c), "%s: both spellings "
+	    "and ours mean the same %s", s->name, e.text);
+	weights_layout(arena, &a, &s->w);
+	golden_fill(arena, &s->w, want.p, &s->g);
+	texts_of(s);
+	rows_of(s);
+	return 0;
+}
+
+/* encoder_new - with the scene's weights on the device */
+static void
+encoder_new(struct arena *a, const struct scene *s, struct device *d,
+    bool recompute, struct decoder *c)
+{
+	struct slab *slab = arena_alloc(a, sizeof(*slab));
+	struct decoder_conf conf = { .B = B, .T = T, .recompute = recompute };
+	struct err e;
+
+	slab_init(slab, a, d);
+	decoder_want(c, a, &s->w, slab, &conf);
+	if (slab_take(slab, &e) == -1)
+		panic("%s", e.text);
+	decoder_ready(c);
+	d->k->put(d->dev, c->run, s->g.run, s->w.all * sizeof(real));
+	encoder_texts(c, s->from, s->to, s->type);
+}
+
+/* learn - loss and gradient, as the case has it */
+static double
+learn(const struct scene *s, struct decoder *c)
+{
+	const struct shape *m = &s->w.shape;
+	real x[TEXTS * 64], dx[TEXTS * 64];
+	double sum, scale = 1.0 / (double)s->n;
+
+	if (m->head.kind != HEAD_EMBED)
+		return encoder_run(c, s->id, &s->wanted, scale);
+	encoder_embed(c, s->id, texts, TEXTS, x);
+	sum = contrast(x, TEXTS, m->C, true, 0.05, dx);
+	for (size_t i = 0; i < TEXTS * m->C; i++)
+		dx[i] *= (real)scale;
+	encoder_embed_grad(c, texts, TEXTS, dx);
+	return sum;
+}
+
+static void
+test_case(const struct scene *s, struct device *d)
+{
+	struct arena *a = arena_new();
+	size_t width = s->w.shape.head.kind == HEAD_EMBED ? s->w.shape.C :
+	    weights_head_rows(&s->w);
+	size_t all = s->w.all * sizeof(real);
+	real *out = arena_array(a, s->n * width, sizeof(real));
+	real *grad = arena_array(a, s->w.all, sizeof(real));
+	real *again = arena_array(a, s->w.all, sizeof(real));
+	struct decoder c, lean;
+	double sum, want, off;
+	const char *which = "";
+
+	encoder_new(a, s, d, false, &c);
+	sscanf(s->g.want, "loss %lf", &want);
+	if (s->w.shape.head.kind == HEAD_EMBED)
+		encoder_embed(&c, s->id, texts, TEXTS, out);
+	else
+		encoder_outputs(&c, s->id, s->row, s->n, out);
+	off = golden_rows(&s->g, out, s->n, width);
+	sum = learn(s, &c);
+	tap(off < 1e-5 && fabs(sum - want) < 1e-5 * want, "%s on %s: outputs "
+	    "%.1e, loss %.1e", s->name, d->k->name, off, fabs(sum - want) /
+	    want);
+	d->k->get(d->dev, grad, c.grad, all);
+	off = golden_grads(arena, &s->g, grad, &which);
+	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
+	    d->k->name, off, which);
+	encoder_new(a, s, d, true, &lean);
+	learn(s, &lean);
+	d->k->get(d->dev, again, lean.grad, all);
+	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
+	    "bits", s->name, d->k->name);
+	arena_free(a);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *src = getenv("srcdir"), *name[CASES];
+	struct arena *devices = arena_new();
+	struct device *device[2];
+	struct err e = { .text = "" };
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *all;
+	int dir;
+
+	arena = arena_new();
+	device[0] = device_open(devices, "ref", 1, &e);
+	device[1] = device_open(devices, "cpu", 2, &e);
+	if (device[0] == NULL || device[1] == NULL)
+		panic("%s", e.text);
+	all = opendir(arena_printf(devices, "%s/tests/golden/encoders",
+	    src == NULL ? "." : src));
+	while (all != NULL && (entry = readdir(all)) != NULL && n < CASES)
+		if (entry->d_name[0] != '.')
+			name[n++] = arena_str(devices, entry->d_name);
+	qsort(name, n, sizeof(*name), by_name);
+	tap(n > 0, "there are cases");
+	for (size_t i = 0; i < n; i++) {
+		struct scene s = { .name = name[i] };
+
+		if (argc > 1 && strcmp(argv[1], name[i]) != 0)
+			continue;
+		dir = openat(dirfd(all), name[i], O_RDONLY | O_DIRECTORY |
+		    O_CLOEXEC);
+		if (scene_read(&s, dir) == 0) {
+			test_case(&s, device[0]);
+			test_case(&s, device[1]);
+		}
+		close(dir);
+		arena_reset(arena);
+	}
+	if (all != NULL)
+		closedir(all);
+	arena_free(arena);
+	arena_free(devices);
+	return tap_done();
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "tests/golden.h"
+
+#include <math.h>
+
+#define FLOOR	1e-3
+
+double
+golden_stream(const char *name, size_t i)
+{
+	uint64_t z = 0xcbf29ce484222325;
+
+	for (const char *p = name; *p != '\0'; p++)
+		z = (z ^ (unsigned char)*p) * 0x100000001b3;
+	z = (z + i + 1) * 0x9e3779b97f4a7c15;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	z ^= z >> 31;
+	return ldexp((double)(z >> 11), -52) - 1;
+}
+
+void
+golden_fill(struct arena *a, const struct weights *w, const char *want,
+    struct golden *g)
+{
+	g->want = want;
+	g->piece = weights_pieces(a, w, &g->n);
+	g->run = arena_array(a, w->all, sizeof(*g->run));
+	for (size_t i = 0; i < g->n; i++) {
+		const struct piece *p = &g->piece[i];
+		size_t rows = p->rows == 0 ? 1 : p->rows, n = strlen(p->name);
+		bool one = p->rows == 0 && n > 7 &&
+		    strcmp(p->name + n - 7, ".weight") == 0;
+
+		for (size_t r = 0; r < rows; r++)
+			for (size_t c = 0; c < p->cols; c++)
+				g->run[p->at + r * p->cols + c] = (real)(one +
+				    p->less_one + 0.25 * golden_stream(p->name,
+				    piece_place(p, r, c)));
+	}
+}
+
+/* golden_apart - two numbers and what is wanted, by the norm; the floor: some
+ * gradients are nothing but rounding (a bias of keys adds the same to all
+ * scores), about 1e-8 */
+static double
+golden_apart(double norm, double projection, const double want[2])
+{
+	double off = fabs(norm - want[0]) > fabs(projection - want[1]) ?
+	    fabs(norm - want[0]) : fabs(projection - want[1]);
+
+	return off == off ? off / (want[0] + FLOOR) : HUGE_VAL;
+}
+
+double
+golden_rows(const struct golden *g, const real *x, size_t n, size_t width)
+{
+	const char *p = g->want;
+	double worst = 0, want[2], off;
+
+	for (size_t r = 0; r < n; r++, x += width) {
+		double norm = 0, projection = 0;
+
+		p = strstr(p, "\nrow ");
+		if (p == NULL || sscanf(p + 5, "%lf %lf", &want[0],
+		    &want[1]) != 2)
+			return HUGE_VAL;
+		p += 5;
+		for (size_t i = 0; i < width; i++) {
+			norm += (double)x[i] * (double)x[i];
+			projection += (double)x[i] * golden_stream("row", i);
+		}
+		off = golden_apart(sqrt(norm), projection, want);
+		worst = off > worst ? off : worst;
+	}
+	return strstr(p, "\nrow ") == NULL ? worst : HUGE_VAL;
+}
+
+/* golden_grad - a tensor's gradient */
+static double
+golden_grad(const struct piece *p, const real *grad, const double want[2])
+{
+	size_t rows = p->rows == 0 ? 1 : p->rows;
+	double norm = 0, projection = 0, x;
+
+	for (size_t r = 0; r < rows; r++)
+		for (size_t c = 0; c < p->cols; c++) {
+			x = (double)grad[p->at + r * p->cols + c];
+			norm += x * x;
+			projection += x * golden_stream(p->name,
+			    piece_place(p, r, c));
+		}
+	return golden_apart(sqrt(norm), projection, want);
+}
+
+double
+golden_grads(struct arena *a, const struct golden *g, const real *grad,
+    const char **which)
+{
+	const char *p = g->want;
+	const char *worst_name = "";
+	double worst = 0, want[2], off;
+	char name[160];
+	size_t n = 0;
+
+	while ((p = strstr(p, "\ngrad ")) != NULL) {
+		const struct piece *q = NULL;
+
+		p += 6;
+		if (sscanf(p, "%159s %lf %lf", name, &want[0], &want[1]) != 3)
+			return HUGE_VAL;
+		for (size_t i = 0; i < g->n; i++)
+			if (strcmp(g->piece[i].name, name) == 0)
+				q = &g->piece[i];
+		*which = arena_str(a, name);
+		if (q == NULL)
+			return HUGE_VAL;
+		off = golden_grad(q, grad, want);
+		if (off > worst)
+			worst_name = q->name;
+		worst = off > worst ? off : worst;
+		n++;
+	}
+	*which = worst_name;
+	return n == g->n ? worst : HUGE_VAL;
+}

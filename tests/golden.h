@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_GOLDEN_H
+#define TESTS_GOLDEN_H
+
+#include "appliance/model/weights.h"
+
+/*
+ * golden.h - a model whose weights follow from its tensors' names, beside the
+ * numbers that transformers computed for it: "loss X", "row N P" and "grad NAME
+ * N P" are norms, and projections on a stream of the same name.
+ */
+
+struct golden {
+	struct piece *piece;
+	size_t n;
+	real *run;
+	const char *want;
+};
+
+/* golden_stream - number i of a name's, from -1 to 1 */
+double golden_stream(const char *name, size_t i);
+
+/* golden_fill - the run as weights_read would have it */
+void golden_fill(struct arena *a, const struct weights *w, const char *want,
+    struct golden *g);
+
+/* golden_rows - the worst of all rows; HUGE_VAL: there are not as many */
+double golden_rows(const struct golden *g, const real *x, size_t n,
+    size_t width);
+
+/* golden_grads - the worst tensor; each that is wanted must be there */
+double golden_grads(struct arena *a, const struct golden *g, const real *grad,
+    const char **which);
+
+#endif
