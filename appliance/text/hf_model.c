@@ -119,8 +119,8 @@ put_unk(const struct hf_model *m, struct view piece, struct hf_tokens *out,
 /* longest_tried - the longest token at a place of a word, all lengths tried;
  * HF_NONE */
 static uint32_t
-longest_tried(const struct hf_model *m, struct view piece, size_t at, char *room,
-    struct hf_token *t)
+longest_tried(const struct hf_model *m, struct view piece, size_t at,
+    char *room, struct hf_token *t)
 {
 	size_t head = at > 0 ? m->prefix.n : 0, end = piece.n;
 	uint32_t id;

@@ -56,7 +56,7 @@ hf_quick_scratch(struct arena *a, const struct hf_quick *q, size_t pieces)
 	return s;
 }
 
-/* links_open - pipelines in which a blank becomes a sign, and no more is done */
+/* links_open - pipelines in which a blank becomes a sign, no more is done */
 static bool
 links_open(struct arena *a, struct hf_quick *q)
 {
@@ -163,8 +163,9 @@ unit_plain(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	if (linked && !begins) {
 		if (unit_signs(s, p, n, &tokens, e) == -1)
 			return -1;
-	} else if (len > 0 ? hf_model_run(s->quick->path.model, (struct view){ piece,
-	    len }, &tokens, e) == -1 : unit_pieces(s, p, n, &tokens, e) == -1)
+	} else if (len > 0 ? hf_model_run(s->quick->path.model,
+	    (struct view){ piece, len }, &tokens, e) == -1 :
+	    unit_pieces(s, p, n, &tokens, e) == -1)
 		return -1;
 	room(s, tokens.n);
 	for (size_t i = 0; i < tokens.n; i++)
