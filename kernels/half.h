@@ -57,22 +57,20 @@ half_bf16(uint16_t h)
 	return half_float((uint32_t)h << 16);
 }
 
+/* half_to_f16 - without branches, so that loops are of vectors */
 HALF uint16_t
 half_to_f16(float f)
 {
-	uint32_t x = half_bits(f), sign = x >> 16 & 0x8000;
+	uint32_t x = half_bits(f), sign = x >> 16 & 0x8000, small, h;
 
 	x &= 0x7fffffff;
-	if (x > 0x7f800000)			/* not a number stays one */
-		return (uint16_t)(sign | 0x7e00);
-	if (x >= 0x47800000)			/* 65536 and above */
-		return (uint16_t)(sign | 0x7c00);
-	if (x < 0x38800000)
-		/* beside 0.5 a float's last bit is a subnormal half's */
-		return (uint16_t)(sign | (half_bits(half_float(x) + 0.5f) -
-		    0x3f000000));
-	x += 0xfff + (x >> 13 & 1);
-	return (uint16_t)(sign | (x - 0x38000000) >> 13);
+	/* beside 0.5 a float's last bit is a subnormal half's */
+	small = half_bits(half_float(x) + 0.5f) - 0x3f000000;
+	h = (x + 0xfff + (x >> 13 & 1) - 0x38000000) >> 13;
+	h = x < 0x38800000 ? small : h;
+	h = x >= 0x47800000 ? 0x7c00 : h;	/* 65536 and above */
+	h = x > 0x7f800000 ? 0x7e00 : h;	/* not a number stays one */
+	return (uint16_t)(sign | h);
 }
 
 HALF uint16_t
@@ -85,6 +83,20 @@ half_to_bf16(float f)
 	else
 		x += 0x7fff + (x >> 16 & 1);
 	return (uint16_t)(x >> 16);
+}
+
+/* half_narrow, half_round - a number in 16 bits; the number that is */
+HALF uint16_t
+half_narrow(float f, enum kernel_form form)
+{
+	return form == FORM_BF16 ? half_to_bf16(f) : half_to_f16(f);
+}
+
+HALF float
+half_round(float f, enum kernel_form form)
+{
+	return form == FORM_BF16 ? half_bf16(half_to_bf16(f)) :
+	    half_f16(half_to_f16(f));
 }
 
 /* half_seen - a number as a product of this precision sees it */

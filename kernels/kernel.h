@@ -77,10 +77,10 @@ struct kernel_held {
 enum kernel_quant { KERNEL_Q8, KERNEL_Q4 };
 
 /*
- * What gemm, gemm_part, attend and attend_grad make of the numbers that they
- * multiply: nothing, or those of 16 bits (kernels/half.h).  They sum in 32 bits
- * at least and their results are reals.  Attention may leave its numbers as
- * they are, or round to bf16 where f16 was asked for.
+ * What gemm, gemm_part, attend and attend_grad may make of the numbers that
+ * they multiply, so as to be faster: those of 16 bits (kernels/half.h).  They
+ * sum in 32 bits at least and their results are reals.  Attention may round to
+ * bf16 where f16 was asked for.
  */
 enum kernel_precision { PRECISION_F32, PRECISION_BF16, PRECISION_F16 };
 
@@ -104,7 +104,7 @@ struct kernels {
 	void (*put)(void *, void *to, const void *host, size_t bytes);
 	void (*get)(void *, void *host, const void *from, size_t bytes);
 	void (*fill)(void *, real *x, size_t n, double value);
-	/* from now on; F32 before.  -1: the device has no such products */
+	/* from now on; F32 before.  -1: the device gains nothing by it */
 	int (*precision)(void *, enum kernel_precision);
 
 	/* c[M,N] = alpha op(a) op(b) + beta c; a is [M,K], or [K,M] if ta; b is
@@ -235,6 +235,13 @@ struct kernels {
 	 * or rows row[R] of it */
 	void (*widen)(void *, real *y, const struct kernel_held *,
 	    const int32_t *row, size_t first, size_t R, size_t K);
+	/* numbers in 16 bits, to the nearest, ties to even (IEEE 754): narrow -
+	 * y[n], which widen reads; round - y as widen would give it back (y may
+	 * be x).  Neither is for NF4 */
+	void (*narrow)(void *, uint16_t *y, const real *x, size_t n,
+	    enum kernel_form);
+	void (*round)(void *, real *y, const real *x, size_t n,
+	    enum kernel_form);
 	/*
 	 * Inference with quantised weights; a device may lack it.  quant_pack
 	 * lays out the blocks (block32.h) of a [N,K] matrix, of which each row

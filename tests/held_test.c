@@ -389,9 +389,85 @@ test_decoder(struct device *device, enum family family, enum held_form form,
 	    plain);
 }
 
+/* half_of - a half without its sign as a number; infinity counts as the number
+ * that would come after the largest */
+static double
+half_of(uint16_t h, enum kernel_form form)
+{
+	if (h == (form == FORM_BF16 ? 0x7f80 : 0x7c00))
+		return ldexp(1, form == FORM_BF16 ? 128 : 16);
+	return (double)(form == FORM_BF16 ? half_float((uint32_t)h << 16) :
+	    half_f16(h));
+}
+
+/* rounds_to - is h the half nearest to x, the even one if two are as near */
+static bool
+rounds_to(real x, uint16_t h, real y, enum kernel_form form)
+{
+	struct kernel_held held = { .form = form, .data = &h };
+	const uint16_t end = form == FORM_BF16 ? 0x7f80 : 0x7c00;
+	uint16_t low = h & 0x7fff;
+	float value = held_number(&held, 0), got = (float)y;
+	double a = fabs((double)x), off, beside;
+
+	if (isnan(x))
+		return isnan(value) && isnan(y);
+	if (low > end || memcmp(&value, &got, sizeof(got)) != 0 ||
+	    !signbit(x) != !signbit(value))
+		return false;
+	if (isinf(x))
+		return low == end;
+	off = fabs(a - half_of(low, form));
+	for (int i = -1; i <= 1; i += 2) {
+		if ((i < 0 && low == 0) || (i > 0 && low == end))
+			continue;
+		beside = fabs(a - half_of((uint16_t)(low + i), form));
+		if (off > beside || (off == beside && low % 2 != 0))
+			return false;
+	}
+	return true;
+}
+
+/* test_round - around every half there is, and where halves end */
+static void
+test_round(const struct device *d, const char *name)
+{
+	enum { EACH = 7, N = 65536 * EACH };
+	real *x = arena_array(arena, N, sizeof(*x));
+	real *y = arena_array(arena, N, sizeof(*y));
+	uint16_t *half = arena_array(arena, N, sizeof(*half));
+	size_t wrong = 0;
+
+	for (int form = FORM_BF16; form <= FORM_F16; form++) {
+		for (uint32_t h = 0; h < 65536; h++) {
+			float v = form == FORM_BF16 ? half_float(h << 16) :
+			    half_f16((uint16_t)h), next = form == FORM_BF16 ?
+			    half_float((h + 1) << 16) :
+			    half_f16((uint16_t)(h + 1));
+			float middle = (float)(((double)v + (double)next) / 2);
+			real *p = x + EACH * h;
+
+			p[0] = v;
+			p[1] = nextafterf(v, INFINITY);
+			p[2] = nextafterf(v, -INFINITY);
+			p[3] = middle;
+			p[4] = nextafterf(middle, INFINITY);
+			p[5] = nextafterf(middle, -INFINITY);
+			p[6] = (real)random_normal(8, h, 1) * v;
+		}
+		d->k->narrow(d->dev, half, x, N, (enum kernel_form)form);
+		d->k->round(d->dev, y, x, N, (enum kernel_form)form);
+		for (size_t i = 0; i < N; i++)
+			wrong += !rounds_to(x[i], half[i], y[i],
+			    (enum kernel_form)form);
+	}
+	tap(wrong == 0, "%s: numbers in 16 bits are the nearest", name);
+}
+
 static void
 test_device(struct device *d, const char *name)
 {
+	test_round(d, name);
 	test_widen(d, name, 5, 7);
 	test_widen(d, name, 9, 64);
 	test_widen(d, name, 11, 129);

@@ -124,6 +124,28 @@ quern train -q -j 2 out=./nf4-whole base=./llama base_form=nf4 adapter=lora rank
 ok 'it is merged into the base as it came' sh -c 'quern models merge ./llama ./llama-nf4 nf4-byhand && quern models convert ./nf4-whole nf4-same && cmp nf4-byhand/model.safetensors nf4-same/model.safetensors'
 ok 'nothing frozen: nothing to hold' sh -c "quern train -q out=./x base=./llama base_form=nf4 <in.jsonl 2>&1 | grep -q 'without an adapter none are'"
 
+# products of 16 bits, and what the way back reads kept in them
+for p in f32 bf16 f16; do
+	quern train -j 2 out=./p-$p tokenizer=./bpe.json layers=6 channels=64 heads=4 context=48 batch=4 steps=25 \
+	    precision=$p <in.jsonl 2>told-$p
+done
+ok 'bf16: a loss like that of all bits' near p-bf16 p-f32 0.003
+ok 'f16: likewise' near p-f16 p-f32 0.001
+ok 'but not the same' sh -c '! cmp -s p-f16/model.safetensors p-f32/model.safetensors && ! cmp -s p-f16/model.safetensors p-bf16/model.safetensors'
+kept() { sed -n 's/.* activations \([0-9.]*\),\( activations in 16 bits \([0-9.]*\),\)*.*/\1 \3/p' "told-$1"; }
+ok 'and half of what is kept' awk "BEGIN { split(\"$(kept f32)\", a, / /); split(\"$(kept bf16)\", b, / /); exit !(b[2] > 0 && b[1] + b[2] < 0.7 * a[1]) }"
+quern train -q -j 2 out=./p-lean tokenizer=./bpe.json layers=6 channels=64 heads=4 context=48 batch=4 steps=25 precision=f16 recompute=yes <in.jsonl
+ok 'recomputed: the same bytes' cmp p-lean/model.safetensors p-f16/model.safetensors
+for more in '' 'base_form=nf4 use_dora=yes' optimizer=muon; do
+	quern train -q -j 2 out=./p-lora base=./llama adapter=lora rank=4 target_modules=all-linear lr=0.005 context=48 steps=15 precision=bf16 $more <in.jsonl
+	ok "adapters in bf16 $more: a loss like that of all bits" near p-lora llama-f32 0.02
+	rm -rf p-lora
+done
+quern train -j 1 out=./x tokenizer=./bpe.json layers=1 channels=32 heads=2 context=1 steps=2100 batch=1 precision=f16 <in.jsonl >told 2>&1
+ok 'f16: where the gradient is too large the scale is halved' grep -q 'step 1 is left out: its gradient is too large for 16 bits; the loss is scaled by 32768' told
+ok 'and doubled again after 2000 steps' awk '/the loss is scaled by/ { sub(/.*scaled by /, ""); if (n++ && $1 + 0 >= last) again = 1; last = $1 + 0 } END { exit !(n > 2) }' told
+rm -rf x
+
 # the plan
 ok 'what does not fit is refused, with the batch that would' sh -c "quern train out=./x tokenizer=./bpe.json channels=1024 batch=65536 <in.jsonl 2>&1 | grep -q 'MiB are needed, [0-9]* MiB are left .*: batch=[0-9]* would fit'"
 ok 'a model that is too large, before its weights are made' sh -c "quern train out=./x tokenizer=./bpe.json layers=1000 channels=32768 heads=256 <in.jsonl 2>&1 | grep -q 'not even batch=1 with recompute would fit: adapter=lora, or a smaller'"

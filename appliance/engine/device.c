@@ -18,7 +18,8 @@ static const char *const op_names[] = {
 	"gemm_part", "mix", "dropout", "dora_norm", "dora_turn",
 	"dora_turn_grad",
 	"packed_size", "pack", "product", "store", "look", "softcap",
-	"widen", "quant_size", "quant_pack", "quant_product", "quant_embed",
+	"widen", "narrow", "round",
+	"quant_size", "quant_pack", "quant_product", "quant_embed",
 };
 
 #define FIRST_OP	offsetof(struct kernels, alloc)

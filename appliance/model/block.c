@@ -1,6 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/experts.h"
+#include "appliance/model/half.h"
+
+/* wide_want - the results that half.h keeps otherwise */
+static void
+wide_want(const struct decoder *d, struct slab *s, size_t i)
+{
+	const struct shape *m = &d->w->shape;
+	struct decoder_layer *l = &d->layer[i];
+	const char *what = "activations";
+	size_t R = d->R, C = m->C;
+
+	slab_reals(s, what, R * C, &l->norm1);
+	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
+	if (m->head_norms)
+		slab_reals(s, what, R * (m->H + m->G) * m->D, &l->normed);
+	slab_reals(s, what, R * m->H * m->D, &l->att);
+	slab_reals(s, what, R * C, &l->norm2);
+	if (!m->sparse[i] || d->recompute) {
+		slab_reals(s, what, R * d->w->up_rows, &l->up);
+		slab_reals(s, what, R * m->F, &l->act);
+	}
+	if (m->post_norms) {
+		slab_reals(s, what, R * C, &l->post1);
+		slab_reals(s, what, R * C, &l->post2);
+	}
+}
 
 void
 block_want(const struct decoder *d, struct slab *s, size_t i)
@@ -13,33 +39,26 @@ block_want(const struct decoder *d, struct slab *s, size_t i)
 	slab_reals(s, what, R * C, &l->in);
 	if (d->recompute && i > 0)
 		return;			/* the rest is the first layer's */
-	slab_reals(s, what, R * C, &l->norm1);
 	slab_reals(s, what, R, &l->mean1);
 	slab_reals(s, what, R, &l->keep1);
-	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
 	if (m->head_norms) {
-		slab_reals(s, what, R * (m->H + m->G) * m->D, &l->normed);
 		slab_reals(s, what, R * m->H, &l->keepq);
 		slab_reals(s, what, R * m->G, &l->keepk);
 	}
-	slab_reals(s, what, R * m->H * m->D, &l->att);
 	slab_reals(s, what, R * m->H, &l->lse);
 	slab_reals(s, what, R * C, &l->mid);
-	slab_reals(s, what, R * C, &l->norm2);
 	slab_reals(s, what, R, &l->mean2);
 	slab_reals(s, what, R, &l->keep2);
 	if (m->sparse[i] || (m->E > 0 && d->recompute))
 		experts_want(d, s, &l->experts);
-	if (!m->sparse[i] || d->recompute) {
-		slab_reals(s, what, R * d->w->up_rows, &l->up);
-		slab_reals(s, what, R * m->F, &l->act);
+	if (m->post_norms) {
+		slab_reals(s, what, R, &l->keep3);
+		slab_reals(s, what, R, &l->keep4);
 	}
-	if (!m->post_norms)
-		return;
-	slab_reals(s, what, R * C, &l->post1);
-	slab_reals(s, what, R, &l->keep3);
-	slab_reals(s, what, R * C, &l->post2);
-	slab_reals(s, what, R, &l->keep4);
+	if (d->half)
+		half_want(d, s, i);
+	else
+		wide_want(d, s, i);
 }
 
 /* shorthand for what every function below needs */
@@ -120,8 +139,10 @@ attention_forward(const struct decoder *d, size_t i)
 	OPS(d);
 	block_norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1,
 	    w->norm1_b);
+	half_round(d, l->norm1, R * C);
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
 	if (m->head_norms) {
+		half_round(d, l->qkv, R * d->w->qkv_rows);
 		k->headnorm(dev, p.q, p.heads.q, l->keepq, l->qkv,
 		    p.heads.v, decoder_param(d, w->q_norm), R, m->H, m->D,
 		    m->eps);
@@ -130,12 +151,16 @@ attention_forward(const struct decoder *d, size_t i)
 		    m->D, m->eps);
 	}
 	rope(d, i, &p, 0);
+	half_round(d, p.q, R * p.heads.q);
 	k->attend(dev, l->att, l->lse, p.q, p.k, p.v, &p.heads);
+	half_round(d, l->att, R * m->H * m->D);
 	linear_forward(d->device, &l->to_out, &d->work, m->post_norms ?
 	    l->post1 : l->mid, l->att, R);
-	if (m->post_norms)
+	if (m->post_norms) {
+		half_round(d, l->post1, R * C);
 		block_norm(d, l->mid, NULL, l->keep3, l->post1, w->post1,
 		    NO_WEIGHT);
+	}
 	k->add(dev, l->mid, l->in, R * C);
 }
 
@@ -151,10 +176,12 @@ mlp_forward(const struct decoder *d, struct decoder_layer *l, real *y)
 		return;
 	}
 	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
+	half_round(d, l->up, R * d->w->up_rows);
 	if (m->gated)
 		k->glu(dev, l->act, l->up, R, m->F, m->act);
 	else
 		k->act(dev, l->act, l->up, R * m->F, m->act);
+	half_round(d, l->act, R * m->F);
 	linear_forward(d->device, &l->to_down, &d->work, y, l->act, R);
 }
 
@@ -171,12 +198,13 @@ mlp_backward(const struct decoder *d, const struct decoder_layer *l,
 		experts_backward(d, l, dy);
 		return;
 	}
-	linear_backward(d->device, &l->to_down, &d->work, d->dact, dy, l->act,
-	    R);
+	linear_backward(d->device, &l->to_down, &d->work, d->dact,
+	    half_copy(d, dy), l->act, R);
 	if (m->gated)
 		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
 	else
 		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
+	half_round(d, d->dup, R * d->w->up_rows);
 	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
 	    l->norm2, R);
 }
@@ -192,10 +220,13 @@ block_forward(const struct decoder *d, size_t i)
 	attention_forward(d, i);
 	block_norm(d, l->norm2, l->mean2, l->keep2, m->parallel ? l->in :
 	    l->mid, w->norm2, w->norm2_b);
+	half_round(d, l->norm2, R * C);
 	mlp_forward(d, l, m->post_norms ? l->post2 : next);
-	if (m->post_norms)
+	if (m->post_norms) {
+		half_round(d, l->post2, R * C);
 		block_norm(d, next, NULL, l->keep4, l->post2, w->post2,
 		    NO_WEIGHT);
+	}
 	k->add(dev, next, l->mid, R * C);
 }
 
@@ -223,7 +254,8 @@ attention_backward(const struct decoder *d, size_t i)
 	OPS(d);
 	(void)C;
 	linear_backward(d->device, &l->to_out, &d->work, d->datt,
-	    post_grad(d, l->post1, l->keep3, w->post1), l->att, R);
+	    half_copy(d, post_grad(d, l->post1, l->keep3, w->post1)), l->att,
+	    R);
 	k->attend_grad(dev, g.q, g.k, g.v, d->datt, l->att, l->lse, p.q, p.k,
 	    p.v, &p.heads);
 	rope(d, i, &g, 1);
@@ -236,6 +268,7 @@ attention_backward(const struct decoder *d, size_t i)
 		    g.heads.v, decoder_param(d, w->k_norm), l->keepk, R,
 		    m->G, m->D);
 	}
+	half_round(d, d->dqkv, R * d->w->qkv_rows);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
 	    l->norm1, R);
 	block_norm_grad(d, d->dx, d->dn, l->in, l->mean1, l->keep1, w->norm1,

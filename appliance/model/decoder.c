@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/model/encoder.h"
 #include "appliance/model/experts.h"
+#include "appliance/model/half.h"
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
 
@@ -156,7 +157,10 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
 	    .B = c->B, .T = c->T, .R = R, .adapter = c->adapter,
-	    .held = c->held, .recompute = c->recompute };
+	    .held = c->held, .recompute = c->recompute, .half = c->half,
+	    .form = c->form };
+	d->work.half = c->half;
+	d->work.form = c->form;
 	d->chunk = R < CHUNK ? R : CHUNK;
 	d->work.dropout = d->adapter == NULL ? 0 : d->adapter->conf.dropout;
 	reals_want(d, s);
@@ -182,6 +186,8 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
+	slab_reals(s, "activations' gradients", d->half ? R * C : 0,
+	    &d->rounded);
 	if (m->encoder)
 		encoder_want(d, s);
 	if (m->E > 0)
@@ -253,6 +259,8 @@ layers_ready(struct decoder *d)
 
 		if (d->recompute)
 			*l = d->layer[0];
+		else if (d->half)
+			half_share(d, i);
 		l->in = mine.in;
 		l->to_qkv = mine.to_qkv;
 		l->to_out = mine.to_out;
@@ -344,6 +352,8 @@ head(const struct decoder *d, double scale)
 		k->classify(dev, d->loss + r, d->logits, d->target + r, n,
 		    m->V, scale, m->logit_cap);
 		if (scale != 0)
+			half_round(d, d->logits, n * m->V);
+		if (scale != 0)
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);
 	}
@@ -383,8 +393,9 @@ decoder_embed(const struct decoder *d, real *y, size_t skip)
 	k->add(dev, y, d->dx, R * C);
 }
 
-double
-decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
+/* pass - forward and, with a scale, back */
+static double
+pass(struct decoder *d, const int32_t *id, const int32_t *target,
     double scale)
 {
 	const size_t skip = d->w->shape.place_skip * d->w->shape.C;
@@ -401,10 +412,14 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	if (m->embed_scale != 0)
 		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
 		    R * C);
-	for (size_t i = 0; i < m->L; i++)
+	for (size_t i = 0; i < m->L; i++) {
 		block_forward(d, i);
+		if (scale != 0)
+			half_keep(d, i);
+	}
 	block_norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm,
 	    d->w->norm_b);
+	half_round(d, d->norm, R * C);
 	head(d, scale);
 	sum = losses(d);
 	if (scale == 0)
@@ -415,6 +430,7 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	for (size_t i = m->L; i-- > 0; ) {
 		if (d->recompute && i + 1 < m->L)
 			block_forward(d, i);
+		half_back(d, i);
 		block_backward(d, i);
 	}
 	if (m->embed_scale != 0)
@@ -422,5 +438,17 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 	dplace = decoder_grad(d, d->w->place);
 	k->embed_grad(dev, decoder_grad(d, d->w->token), dplace == NULL ?
 	    NULL : dplace + skip, d->dx, d->id, d->pos, R, C);
+	return sum;
+}
+
+double
+decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
+    double scale)
+{
+	double sum;
+
+	half_begin(d);
+	sum = pass(d, id, target, scale);
+	half_end(d);
 	return sum;
 }

@@ -5,8 +5,8 @@
 #include "appliance/engine/slab.h"
 #include "appliance/model/adapter.h"
 #include "appliance/model/held.h"
+#include "appliance/model/layer_experts.h"
 #include "appliance/model/linear.h"
-#include "appliance/model/route.h"
 #include "appliance/model/weights.h"
 
 /*
@@ -28,19 +28,8 @@ struct decoder_conf {
 	const struct adapter *adapter;	/* or NULL */
 	struct held *held;		/* or NULL: all are reals */
 	bool recompute;			/* keep one layer's results at a time */
-};
-
-/* a layer's experts: each a matrix up and one down, and those for all rows */
-struct experts_to {
-	struct linear router, *up, *down;
-	struct linear shared_gate, shared_up, shared_down;
-};
-
-struct decoder_experts {		/* what their backward pass needs */
-	struct route route;
-	int32_t *row;
-	real *weight, *in, *up, *act, *out;
-	real *shared_weight, *shared_up, *shared_act, *shared_out;
+	bool half;			/* products read 16 bits (half.h): */
+	enum kernel_form form;		/* bf16 or f16 */
 };
 
 struct decoder_layer {
@@ -52,6 +41,7 @@ struct decoder_layer {
 	real *mid, *norm2, *mean2, *keep2, *up, *act;
 	real *normed, *keepq, *keepk;	/* with head_norms: query and key */
 	real *post1, *keep3, *post2, *keep4;	/* before post_norms */
+	uint16_t *kept;			/* with half */
 };
 
 struct encoder;
@@ -63,7 +53,8 @@ struct decoder {
 	size_t B, T, R;			/* sequences, positions, rows */
 	const struct adapter *adapter;
 	struct held *held;
-	bool recompute;
+	bool recompute, half;
+	enum kernel_form form;
 	real *run, *grad;		/* parameters */
 	size_t *run_at, nrun;		/* in run, or NO_WEIGHT: held */
 	size_t *grad_at, ngrad;		/* in grad, or NO_WEIGHT: frozen */
@@ -75,6 +66,7 @@ struct decoder {
 	real *logits, *loss;		/* a chunk of rows; a row each */
 	size_t chunk;
 	real *dx, *dn, *dqkv, *datt, *dup, *dact, *side, *dnormed;
+	real *rounded;			/* with half: of a gradient */
 	/* experts' */
 	real *dlogits, *dweight, *dout, *din, *dups, *dacts, *host;
 	int32_t *id, *pos, *from, *target;

@@ -45,7 +45,7 @@ tile_rows(const struct linear *l)
 void
 linear_work_grow(struct linear_work *w, const struct linear *l)
 {
-	size_t tile = l->part == NULL ? 0 : tile_rows(l) * l->K;
+	size_t tile = l->part == NULL && !w->half ? 0 : tile_rows(l) * l->K;
 
 	w->tile = tile > w->tile ? tile : w->tile;
 	if (l->nlora == 0)
@@ -67,8 +67,17 @@ linear_work_want(struct linear_work *w, struct slab *s, size_t R)
 	slab_reals(s, what, w->tile, &w->wide);
 }
 
+/* tile_half - w's rows rounded to 16 bits */
+static const real *
+tile_half(const struct device *d, const struct linear *l,
+    const struct linear_work *w, const real *x, size_t n)
+{
+	d->k->round(d->dev, w->wide, x, n * l->K, w->form);
+	return w->wide;
+}
+
 /* tile - w from row `at` on, as reals: *n rows, end at most.  All of a weight
- * that is not held is one tile */
+ * that is neither held nor rounded is one tile */
 static const real *
 tile(const struct device *d, const struct linear *l,
     const struct linear_work *w, size_t at, size_t end, size_t *n)
@@ -78,14 +87,18 @@ tile(const struct device *d, const struct linear *l,
 
 	if (p == NULL) {
 		*n = end - at;
-		return l->w + at * l->K;
+		if (!w->half)
+			return l->w + at * l->K;
+		*n = *n < most ? *n : most;
+		return tile_half(d, l, w, l->w + at * l->K, *n);
 	}
 	while (at >= p->row + p->rows)
 		p++;
 	*n = p->row + p->rows < end ? p->row + p->rows - at : end - at;
 	*n = *n < most ? *n : most;
 	d->k->widen(d->dev, w->wide, p->held, NULL, at - p->row, *n, l->K);
-	return w->wide;
+	return w->half && w->form != p->held->form ? tile_half(d, l, w,
+	    w->wide, *n) : w->wide;
 }
 
 void

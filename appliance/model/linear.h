@@ -57,6 +57,8 @@ struct linear {
 struct linear_work {
 	double dropout;			/* of x before A; 0: none */
 	uint64_t key;			/* of this micro-batch's dropout */
+	bool half;			/* w is read in 16 bits: */
+	enum kernel_form form;
 	size_t K, rank, N, tile;	/* the largest there are */
 	real *x, *dh, *dy;		/* [R,K], [R,rank], [R,N] */
 	real *wide;			/* [tile] */

@@ -16,7 +16,6 @@
 
 struct cpu {
 	struct pool *pool;
-	enum kernel_precision precision;
 	void *quant;			/* a call's quantised activations */
 	size_t quant_bytes;
 };

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products by OpenBLAS, one thread each on a slice of the result: our threads
- * share the cores out, OpenBLAS's own would fight with them.  Where numbers of
- * 16 bits are multiplied, they are rounded block by block on the way: the CPU
- * gains nothing by it, but a run can be moved to it.  And the loss.
+ * share the cores out, OpenBLAS's own would fight with them.  And the loss.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
-#include "kernels/half.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -19,62 +16,7 @@ struct gemm_call {
 	const real *a, *b;
 	real *c;
 	bool rows;			/* slices of rows, else of columns */
-	enum kernel_precision precision;
 };
-
-#define SIDE	512			/* of a block that is rounded */
-#define DEEP	256
-#define ROUNDED	(2 * sizeof(real) * SIDE * DEEP)
-
-static void
-sgemm(const struct gemm_call *g, size_t M, size_t N, size_t K, const real *a,
-    size_t lda, const real *b, size_t ldb, float beta, real *c)
-{
-	cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans,
-	    g->tb ? CblasTrans : CblasNoTrans, (int)M, (int)N, (int)K,
-	    g->alpha, a, (int)lda, b, (int)ldb, beta, c, (int)g->ldc);
-}
-
-/* round_block - of rows that lie `ld` apart, without gaps; its width */
-static size_t
-round_block(real *to, const real *from, size_t rows, size_t n, size_t ld,
-    enum kernel_precision p)
-{
-	for (size_t r = 0; r < rows; r++)
-		for (size_t i = 0; i < n; i++)
-			to[r * n + i] = half_seen(from[r * ld + i], p);
-	return n;
-}
-
-/* gemm_rounded - block by block of b, then of a */
-static void
-gemm_rounded(const struct gemm_call *g, size_t M, size_t N, const real *a,
-    const real *b, real *c, real *scratch)
-{
-	real *sa = scratch, *sb = scratch + SIDE * DEEP;
-	size_t lda, ldb;
-
-	for (size_t k = 0; k < g->K; k += DEEP)
-		for (size_t n = 0; n < N; n += SIDE) {
-			size_t deep = g->K - k < DEEP ? g->K - k : DEEP;
-			size_t cols = N - n < SIDE ? N - n : SIDE;
-
-			ldb = g->tb ? round_block(sb, b + n * g->ldb + k,
-			    cols, deep, g->ldb, g->precision) :
-			    round_block(sb, b + k * g->ldb + n, deep, cols,
-			    g->ldb, g->precision);
-			for (size_t m = 0; m < M; m += SIDE) {
-				size_t rows = M - m < SIDE ? M - m : SIDE;
-
-				lda = g->ta ? round_block(sa, a + k * g->lda +
-				    m, deep, rows, g->lda, g->precision) :
-				    round_block(sa, a + m * g->lda + k, rows,
-				    deep, g->lda, g->precision);
-				sgemm(g, rows, cols, deep, sa, lda, sb, ldb,
-				    k == 0 ? g->beta : 1, c + m * g->ldc + n);
-			}
-		}
-}
 
 static void
 gemm_task(void *arg, size_t task, void *scratch)
@@ -84,6 +26,7 @@ gemm_task(void *arg, size_t task, void *scratch)
 	const real *a = g->a, *b = g->b;
 	real *c = g->c;
 
+	(void)scratch;
 	part(g->rows ? M : N, g->tasks, task, &from, &to);
 	if (g->rows) {
 		a += g->ta ? from : from * g->lda;
@@ -96,10 +39,9 @@ gemm_task(void *arg, size_t task, void *scratch)
 	}
 	if (M == 0 || N == 0)
 		return;
-	if (g->precision == PRECISION_F32 || g->K == 0)
-		sgemm(g, M, N, g->K, a, g->lda, b, g->ldb, g->beta, c);
-	else
-		gemm_rounded(g, M, N, a, b, c, scratch);
+	cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans,
+	    g->tb ? CblasTrans : CblasNoTrans, (int)M, (int)N, (int)g->K,
+	    g->alpha, a, (int)g->lda, b, (int)g->ldb, g->beta, c, (int)g->ldc);
 }
 
 void
@@ -110,14 +52,12 @@ OP(gemm_part)(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 	struct cpu *cpu = dev;
 	struct gemm_call g = { .ta = ta, .tb = tb, .M = M, .N = N, .K = K,
 	    .lda = lda, .ldb = ldb, .ldc = ldc, .alpha = (float)alpha,
-	    .beta = (float)beta, .a = a, .b = b, .c = c, .rows = M >= N,
-	    .precision = cpu->precision };
+	    .beta = (float)beta, .a = a, .b = b, .c = c, .rows = M >= N };
 
 	g.tasks = (size_t)pool_threads(cpu->pool);
 	if (M * N * K < 1 << 15)
 		g.tasks = 1;
-	pool_run(cpu->pool, gemm_task, &g, g.tasks,
-	    g.precision == PRECISION_F32 ? 0 : ROUNDED);
+	pool_run(cpu->pool, gemm_task, &g, g.tasks, 0);
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Held matrices, row by row.  A byte of NF4 is two numbers that are looked up
- * together; the products with their scale are then whole vectors.
+ * together; the products with their scale are then whole vectors.  And numbers
+ * made 16 bits.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
@@ -93,4 +94,58 @@ OP(widen)(void *dev, real *y, const struct kernel_held *h,
 	}
 	c.tasks = tasks_for(dev, R, K);
 	pool_run(cpu->pool, widen_task, &c, c.tasks, 0);
+}
+
+struct round_call {
+	real *y;
+	uint16_t *half;			/* instead of y */
+	const real *x;
+	enum kernel_form form;
+	size_t n, tasks;
+};
+
+/* the form is outside the loops, which are whole vectors then */
+static void
+round_task(void *arg, size_t task, void *scratch)
+{
+	const struct round_call *c = arg;
+	const real *x = c->x;
+	size_t i, to;
+
+	(void)scratch;
+	part(c->n, c->tasks, task, &i, &to);
+	if (c->half != NULL && c->form == FORM_BF16)
+		for (; i < to; i++)
+			c->half[i] = half_narrow(x[i], FORM_BF16);
+	else if (c->half != NULL)
+		for (; i < to; i++)
+			c->half[i] = half_narrow(x[i], FORM_F16);
+	else if (c->form == FORM_BF16)
+		for (; i < to; i++)
+			c->y[i] = half_round(x[i], FORM_BF16);
+	else
+		for (; i < to; i++)
+			c->y[i] = half_round(x[i], FORM_F16);
+}
+
+static void
+round_run(struct cpu *cpu, struct round_call *c)
+{
+	c->tasks = tasks_for(cpu, c->n, 1);
+	pool_run(cpu->pool, round_task, c, c->tasks, 0);
+}
+
+void
+OP(narrow)(void *dev, uint16_t *y, const real *x, size_t n,
+    enum kernel_form form)
+{
+	round_run(dev, &(struct round_call){ .half = y, .x = x, .form = form,
+	    .n = n });
+}
+
+void
+OP(round)(void *dev, real *y, const real *x, size_t n, enum kernel_form form)
+{
+	round_run(dev, &(struct round_call){ .y = y, .x = x, .form = form,
+	    .n = n });
 }

@@ -17,7 +17,6 @@ cpu_open(int number, char *why, size_t len)
 	(void)why;
 	(void)len;
 	c->pool = pool_open(number);
-	c->precision = PRECISION_F32;
 	return c;
 }
 
@@ -34,8 +33,8 @@ cpu_close(void *dev)
 static int
 cpu_precision(void *dev, enum kernel_precision p)
 {
-	((struct cpu *)dev)->precision = p;
-	return 0;
+	(void)dev;
+	return p == PRECISION_F32 ? 0 : -1;
 }
 
 static const char *
@@ -291,6 +290,7 @@ const struct kernels OP(table) = {
 	.dora_norm = OP(dora_norm), .dora_turn = OP(dora_turn),
 	.dora_turn_grad = OP(dora_turn_grad),
 	.softcap = OP(softcap), .widen = OP(widen),
+	.narrow = OP(narrow), .round = OP(round),
 	.quant_size = OP(quant_size), .quant_pack = OP(quant_pack),
 	.quant_product = OP(quant_product), .quant_embed = OP(quant_embed),
 };

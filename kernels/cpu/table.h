@@ -2,6 +2,8 @@
 #ifndef CPU_TABLE_H
 #define CPU_TABLE_H
 
+#include "kernels/cpu/cpu.h"
+
 /* table.h - the operations of the CPU's table that lie in other files than it:
  * each is what kernel.h says */
 
@@ -67,5 +69,8 @@ void OP(look)(void *, real *y, const real *q, const real *cache,
     const struct kernel_heads *, size_t places);
 void OP(widen)(void *, real *y, const struct kernel_held *,
     const int32_t *row, size_t first, size_t R, size_t K);
+void OP(narrow)(void *, uint16_t *y, const real *x, size_t n,
+    enum kernel_form);
+void OP(round)(void *, real *y, const real *x, size_t n, enum kernel_form);
 
 #endif

@@ -31,4 +31,38 @@ cuda_widen(void *dev, real *y, const struct kernel_held *h,
 		    row, first, R, K);
 }
 
+__global__ static void
+narrow_all(uint16_t *y, const real *x, size_t n, enum kernel_form form)
+{
+	EACH(i, n)
+		y[i] = half_narrow(x[i], form);
+}
+
+static void
+cuda_narrow(void *dev, uint16_t *y, const real *x, size_t n,
+    enum kernel_form form)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, narrow_all, y, x, n,
+		    form);
+}
+
+__global__ static void
+round_all(real *y, const real *x, size_t n, enum kernel_form form)
+{
+	EACH(i, n)
+		y[i] = half_round(x[i], form);
+}
+
+static void
+cuda_round(void *dev, real *y, const real *x, size_t n, enum kernel_form form)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (n > 0)
+		LAUNCH(c, blocks_for(n), THREADS, 0, round_all, y, x, n, form);
+}
+
 #endif

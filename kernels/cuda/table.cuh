@@ -75,4 +75,6 @@ table_fill(struct kernels *k)
 	k->store = cuda_store;
 	k->look = cuda_look;
 	k->widen = cuda_widen;
+	k->narrow = cuda_narrow;
+	k->round = cuda_round;
 }

@@ -16,3 +16,20 @@ ref_widen(void *dev, real *y, const struct kernel_held *h,
 			y[r * K + c] = held_number(h, from * K + c);
 	}
 }
+
+void
+ref_narrow(void *dev, uint16_t *y, const real *x, size_t n,
+    enum kernel_form form)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		y[i] = half_narrow((float)x[i], form);
+}
+
+void
+ref_round(void *dev, real *y, const real *x, size_t n, enum kernel_form form)
+{
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		y[i] = half_round((float)x[i], form);
+}

@@ -249,6 +249,7 @@ static const struct kernels ref_kernels = {
 	.dora_norm = ref_dora_norm, .dora_turn = ref_dora_turn,
 	.dora_turn_grad = ref_dora_turn_grad,
 	.softcap = ref_softcap, .widen = ref_widen,
+	.narrow = ref_narrow, .round = ref_round,
 	.quant_size = ref_quant_size, .quant_pack = ref_quant_pack,
 	.quant_product = ref_quant_product, .quant_embed = ref_quant_embed,
 };

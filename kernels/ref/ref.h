@@ -64,6 +64,9 @@ void ref_dora_turn_grad(void *, real *dm, const real *dy, size_t ldy,
     const real *keep, const real *norm, size_t R, size_t N);
 void ref_widen(void *, real *y, const struct kernel_held *,
     const int32_t *row, size_t first, size_t R, size_t K);
+void ref_narrow(void *, uint16_t *y, const real *x, size_t n,
+    enum kernel_form);
+void ref_round(void *, real *y, const real *x, size_t n, enum kernel_form);
 
 size_t ref_quant_size(void *, enum kernel_quant, size_t N, size_t K);
 void ref_quant_pack(void *, enum kernel_quant, void *packed,

@@ -11,7 +11,7 @@ struct train_conf {
 	const char *target_regex, *prompt, *completion, *messages;
 	const char *template, *date, *example;
 	int objective, loss, packing, arch, schedule, optimizer, guard;
-	int adapter, bias, ranks, init_lora_weights, base_form;
+	int adapter, bias, ranks, init_lora_weights, base_form, precision;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;

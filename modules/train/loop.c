@@ -67,7 +67,7 @@ step_micro(struct train *t, int64_t micro, const struct micro *m,
 		decoder_texts(&t->decoder, m->from);
 	t->decoder.work.key = random_key((uint64_t)t->conf->seed,
 	    dropout_stream + (uint64_t)micro);
-	return t->objective->run(t, m, 1 / (double)counted);
+	return t->objective->run(t, m, scale_now(t) / (double)counted);
 }
 
 /* rate_at - the learning rate of a step, counted from 0 */
@@ -98,15 +98,16 @@ static int
 step_update(struct train *t, double loss, struct err *e)
 {
 	const struct train_conf *c = t->conf;
-	double norm = optimise_norm(&t->optimise);
+	double scale = scale_now(t);
+	double norm = optimise_norm(&t->optimise) / scale;
 	int rc = join_same(t, norm, e);
 
-	if (rc == 0)
+	if (rc == 0 && scale_step(t, loss, norm) == 1)
 		rc = guard_step(t, loss, norm, e);
 	if (rc == 1)
 		optimise_step(&t->optimise, rate_at(t, t->at.step),
-		    c->clip > 0 && norm > c->clip ? c->clip / norm : 1,
-		    t->at.step + 1);
+		    (c->clip > 0 && norm > c->clip ? c->clip / norm : 1) /
+		    scale, t->at.step + 1);
 	optimise_clear(&t->optimise);
 	return rc == -1 ? -1 : 0;
 }

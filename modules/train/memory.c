@@ -29,7 +29,9 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	    .B = way->batch * t->objective->group,
 	    .T = T < w->shape.T ? T : w->shape.T, .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
-	    .held = way->base, .recompute = way->recompute });
+	    .held = way->base, .recompute = way->recompute,
+	    .half = c->precision != PRECISION_F32,
+	    .form = c->precision == PRECISION_F16 ? FORM_F16 : FORM_BF16 });
 	*o = (struct optimise){ .kind = (enum optimiser)c->optimizer,
 	    .weight_decay = c->weight_decay, .beta1 = c->beta1,
 	    .beta2 = c->beta2, .eps = c->eps, .momentum = c->momentum };

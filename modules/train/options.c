@@ -106,6 +106,10 @@ const struct opt train_opts[] = {
 	OPT_BOOL(struct train_conf, recompute, "no", 0,
 	    "keep one layer's results at a time and compute them anew on the "
 	    "way back: less memory, a third more work, the same bytes"),
+	OPT_ENUM(struct train_conf, precision, "f32", "f32|bf16|f16", 0,
+	    "what products read and what is kept for the way back: rounded to "
+	    "16 bits, sums and weights as they are trained are 32 bits; f16: "
+	    "with a loss scale"),
 	OPT_BOOL(struct train_conf, exact, "no", 0,
 	    "the gradients of micro-batches are added one by one in their "
 	    "order: the same bytes from any number of ranks"),

@@ -25,6 +25,8 @@ struct progress {
 	struct point sum;		/* of those since the last point */
 	int64_t since;
 	int64_t skipped, in_a_row;	/* steps left out */
+	double scale;			/* of the loss, in f16; 0: not yet */
+	int64_t unscaled;		/* steps since it last changed */
 	int64_t nrecent;		/* steps taken into `recent` */
 	double recent[RECENT][2];	/* loss and gradient's length */
 	size_t ncurve, nvalid;

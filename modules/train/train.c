@@ -119,6 +119,10 @@ open_model(struct train *t, struct err *e)
 			return -1;
 		rc = model_look(a, dir, &t->model, e);
 		close(dir);
+		if (rc == 0 && t->model.w.shape.E > 0 &&
+		    t->conf->precision != PRECISION_F32)
+			rc = err_set(e, FATE_REJECT, "a model with experts "
+			    "cannot be trained in 16 bits yet: precision=f32");
 		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
 		    train_adapter(t, e);
 	}

@@ -16,8 +16,9 @@
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
  * tokens.h makes them, objective.h says what for, adapt.c sets adapters up,
- * memory.c plans, loop.c takes the steps, guard.c watches them, checkpoint.c
- * keeps what a step depends on, tell.c tells what it was.
+ * memory.c plans, join.h speaks with other ranks, loop.c takes the steps,
+ * guard.c and scale.c watch them, checkpoint.c keeps what a step depends on,
+ * tell.c tells what it was.
  */
 
 
@@ -69,6 +70,12 @@ int train_result(struct train *, struct err *);
 /* guard_step - may a step with this loss and gradient be taken: 1, 0 it is left
  * out, -1 */
 int guard_step(struct train *, double loss, double norm, struct err *);
+
+/* scale_now - what the loss is multiplied by, 1 but in f16; scale_step - after
+ * a gradient of that length: 1, or 0 if it was too large for 16 bits and the
+ * step is left out */
+double scale_now(const struct train *);
+int scale_step(struct train *, double loss, double norm);
 
 /* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; then the
  * device has the best parameters */
