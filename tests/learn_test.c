@@ -11,6 +11,8 @@
 #include "appliance/text/learn_lattice.h"
 #include "appliance/text/learn_merge.h"
 #include "appliance/text/learn_unigram.h"
+#include "appliance/text/tokenizer.h"
+#include "appliance/text/utf8.h"
 
 #include <math.h>
 
@@ -663,6 +665,78 @@ test_bert(struct arena *a)
 	}
 }
 
+/* bert_texts - each character in a word, in texts of 256; surrogates are none */
+static size_t
+bert_texts(struct arena *a, struct view *text)
+{
+	size_t n = 0;
+
+	for (uint32_t page = 0; page < 0x1100; page += SLOW) {
+		struct buf *b;
+
+		if (page >= 0xd8 && page < 0xe0)
+			continue;
+		if (page >= 0x330 && page < 0xe00)	/* unassigned */
+			continue;
+		b = buf_new(a, 4096);
+		for (uint32_t c = page << 8; c < (page + 1) << 8; c++) {
+			char out[4];
+
+			buf_char(b, 'a');
+			buf_add(b, out, utf8_put(c, out));
+			buf_str(b, "b ");
+		}
+		text[n++] = buf_get(b);
+	}
+	return n;
+}
+
+/*
+ * What is cut for learning is what is cut for encoding: then each word has all
+ * its tokens, and each token behind ## is used.  (All characters have tokens
+ * without it, used or not.)
+ */
+static void
+test_bert_all(struct arena *a, bool lowercase)
+{
+	struct learn_conf c = rules_of(LEARN_WORDPIECE, 1000000);
+	struct view text[0x1100], json, name, v;
+	size_t n = bert_texts(a, text), ids = 0, unknown = 0, unused = 0, k;
+	struct tokenizer *t;
+	struct err e = { 0 };
+	struct json_iter it;
+	uint32_t *id, i = 0;
+	bool *used;
+
+	c.lowercase = lowercase;
+	c.min_count = 1000000;
+	json = view_of(learnt(a, &c, text, n));
+	t = tokenizer_open(a, json, &e);
+	if (t == NULL || !json_get(json, "model", &v) ||
+	    !json_get(v, "vocab", &v) || !json_open(&it, v, '{')) {
+		tap(false, "every character: %s", e.text);
+		return;
+	}
+	used = arena_alloc(a, t->size);
+	for (size_t p = 0; p < n; p++) {
+		struct arena *here = arena_new();
+
+		k = tokenizer_encode(t, here, text[p], &id);
+		for (size_t w = 0; w < k; w++) {
+			unknown += id[w] == 0;
+			used[id[w]] = true;
+		}
+		ids += k;
+		arena_free(here);
+	}
+	for (; json_member(&it, &name, &v); i++)
+		unused += name.n > 3 && memcmp(name.p, "\"##", 3) == 0 &&
+		    !used[i];
+	tap(ids > 0 && i == t->size && unknown == 0 && unused == 0, "BERT's "
+	    "words, %s: %zu ids, %zu unknown, %zu of %u tokens unused",
+	    lowercase ? "small" : "as they are", ids, unknown, unused, i);
+}
+
 /* speech - random words of many letters, skewed as words are */
 static struct view
 speech(struct arena *a, size_t words)
@@ -796,6 +870,8 @@ main(void)
 	test_unigram(a);
 	test_model(a);
 	test_bert(a);
+	test_bert_all(a, true);
+	test_bert_all(a, false);
 	test_same(a, LEARN_BPE, "bpe");
 	test_same(a, LEARN_CHAR_BPE, "char-bpe");
 	test_same(a, LEARN_UNIGRAM, "unigram");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/hf_char.h"
 #include "appliance/text/learn_own.h"
 #include "appliance/text/learn_unigram.h"
 #include "appliance/text/utf8.h"
@@ -15,7 +16,7 @@ struct learn_thread {
 struct learn {
 	struct arena *arena;
 	struct learn_conf conf;
-	const struct bpe_pattern *pattern;
+	struct learn_way way;
 	struct learn_count **count;	/* of all threads */
 	size_t ncounts, words;
 	uint32_t tokens;
@@ -120,8 +121,11 @@ learn_begin(struct arena *a, const struct learn_conf *conf, struct err *e)
 	if (learn_kinds(conf, e) == -1 || learn_special(conf, e) == -1 ||
 	    (conf->kind == LEARN_BPE && learn_level(conf, e) == -1))
 		return NULL;
-	l->pattern = conf->kind == LEARN_BPE ? bpe_pattern(conf->pattern) :
-	    NULL;
+	l->way.conf = &l->conf;
+	if (conf->kind == LEARN_BPE)
+		l->way.pattern = bpe_pattern(conf->pattern);
+	else if (conf->kind == LEARN_WORDPIECE)
+		l->way.chars = hf_chars_new(a);
 	return l;
 }
 
@@ -146,8 +150,7 @@ int
 learn_add(struct learn_thread *t, struct arena *a, struct view text,
     struct err *e)
 {
-	return learn_split(&t->learn->conf, t->learn->pattern, t->count, a,
-	    text, e);
+	return learn_split(&t->learn->way, t->count, a, text, e);
 }
 
 /* learn_pairs - the kinds that are learnt by merges */

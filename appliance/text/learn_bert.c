@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/text/hf_nf.h"
 #include "appliance/text/learn_bert.h"
 #include "appliance/text/utf8.h"
-
-#include <utf8proc.h>
 
 /* bert_ideograph - what BERT calls a Chinese character; the fifth range is the
  * library's, which begins it 256 too late */
@@ -24,35 +23,21 @@ bert_ideograph(uint32_t c)
 
 /* bert_dropped - controls, formats, private use; not tab and line ends */
 static bool
-bert_dropped(uint32_t c)
+bert_dropped(const struct hf_chars *t, uint32_t c)
 {
-	utf8proc_category_t k;
-
-	if (c == '\t' || c == '\n' || c == '\r')
-		return false;
-	if (c < 0x80)
-		return c < ' ' || c == 0x7f;
-	k = utf8proc_category((utf8proc_int32_t)c);
-	return c == 0xfffd || k == UTF8PROC_CATEGORY_CC ||
-	    k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+	return c == 0 || c == 0xfffd || t->prop[c] >> HF_OTHER & 1;
 }
 
 static bool
-bert_punctuation(uint32_t c)
+bert_alone(const struct hf_chars *t, uint32_t c)
 {
-	utf8proc_category_t k;
-
-	if (c < 0x80)
-		return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') &&
-		    !((c | 32) >= 'a' && (c | 32) <= 'z');
-	k = utf8proc_category((utf8proc_int32_t)c);
-	return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+	return t->prop[c] >> HF_PUNCT & 1;
 }
 
 /* bert_clean - without what is dropped, white space as blanks, ideographs
  * between blanks */
 static struct view
-bert_clean(struct arena *a, struct view v)
+bert_clean(const struct hf_chars *t, struct arena *a, struct view v)
 {
 	char *p = arena_alloc(a, v.n * 2 + 2), *q = p;
 	size_t n;
@@ -61,9 +46,9 @@ bert_clean(struct arena *a, struct view v)
 		uint32_t c = utf8_get(v.p + i, &n);
 		bool alone = bert_ideograph(c);
 
-		if (bert_dropped(c))
+		if (bert_dropped(t, c))
 			continue;
-		if (utf8_class(c) & UTF8_SPACE) {
+		if (hf_white(c)) {
 			*q++ = ' ';
 			continue;
 		}
@@ -77,48 +62,67 @@ bert_clean(struct arena *a, struct view v)
 	return (struct view){ p, (size_t)(q - p) };
 }
 
-/* bert_lower - decomposed, without accents, in small letters */
-static struct view
-bert_lower(struct arena *a, struct view v)
+/* bert_lower - a word decomposed, without accents, in small letters */
+static void
+bert_lower(const struct hf_chars *t, struct arena *a, struct view v,
+    struct buf *b)
 {
-	utf8proc_uint8_t *full = NULL;
-	utf8proc_ssize_t size;
-	char *p, *q;
+	struct hf_text x = hf_text_new(a, v);
+	char out[4];
 	size_t n;
 
-	size = utf8proc_map((const utf8proc_uint8_t *)v.p,
-	    (utf8proc_ssize_t)v.n, &full, UTF8PROC_STABLE |
-	    UTF8PROC_DECOMPOSE);
-	if (size < 0)		/* valid text always has a form */
-		return v;
-	p = q = arena_alloc(a, (size_t)size * 2 + 1);
-	for (utf8proc_ssize_t i = 0; i < size; i += (utf8proc_ssize_t)n) {
-		uint32_t c = utf8_get((char *)full + i, &n);
+	hf_nf(t, &x, HF_NFD);
+	v = hf_text_get(&x);
+	for (size_t i = 0; i < v.n; i += n) {
+		uint32_t c = utf8_get(v.p + i, &n);
 
-		if (c < 0x80 || utf8proc_category((utf8proc_int32_t)c) !=
-		    UTF8PROC_CATEGORY_MN)
-			q += utf8_put(utf8_fold(c), q);
+		if ((t->prop[c] >> HF_MN & 1) == 0)
+			buf_add(b, out, utf8_put(hf_lower(c), out));
 	}
-	mem_free(full);
-	return (struct view){ p, (size_t)(q - p) };
+}
+
+/* bert_small - words in small letters; those of ASCII are no work */
+static struct view
+bert_small(const struct hf_chars *t, struct arena *a, struct view v)
+{
+	struct buf *b = buf_new(a, v.n * 4 + 16);
+	size_t n;
+	bool ascii;
+
+	for (; v.n > 0; v = (struct view){ v.p + n, v.n - n }) {
+		ascii = true;
+		for (n = 0; n < v.n && v.p[n] != ' '; n++)
+			ascii = ascii && (v.p[n] & 0x80) == 0;
+		if (!ascii)
+			bert_lower(t, a, (struct view){ v.p, n }, b);
+		for (size_t i = 0; ascii && i < n; i++)
+			buf_char(b, v.p[i] >= 'A' && v.p[i] <= 'Z' ?
+			    (char)(v.p[i] + 32) : v.p[i]);
+		if (n < v.n) {
+			buf_char(b, ' ');
+			n++;
+		}
+	}
+	return buf_get(b);
 }
 
 int
-learn_bert(const struct learn_conf *conf, struct learn_count *counts,
+learn_bert(const struct learn_way *way, struct learn_count *counts,
     struct arena *a, struct view v, struct err *e)
 {
+	const struct hf_chars *t = way->chars;
 	size_t from = 0, n;
 
-	v = bert_clean(a, v);
-	if (conf->lowercase)
-		v = bert_lower(a, v);
+	v = bert_clean(t, a, v);
+	if (way->conf->lowercase)
+		v = bert_small(t, a, v);
 	for (size_t i = 0; i <= v.n; i += n) {
 		uint32_t c = i == v.n ? ' ' : utf8_get(v.p + i, &n);
-		bool alone = bert_punctuation(c);
+		bool alone = bert_alone(t, c);
 
 		if (i == v.n)
 			n = 1;
-		if (!alone && (utf8_class(c) & UTF8_SPACE) == 0)
+		if (!alone && !hf_white(c))
 			continue;
 		if (i > from && learn_count_add(counts, (struct view){
 		    v.p + from, i - from }, e) == -1)

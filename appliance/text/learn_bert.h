@@ -6,12 +6,11 @@
 
 /*
  * learn_bert.h - words as BERT cuts them: BertNormalizer and BertPreTokenizer
- * of Hugging Face's library.  Characters that Unicode got after version 8.0 may
- * be of another class there.
+ * of Hugging Face's library, by its tables (hf_char.h).
  */
 
 /* learn_bert - the words of a text, counted */
-int learn_bert(const struct learn_conf *, struct learn_count *,
+int learn_bert(const struct learn_way *, struct learn_count *,
     struct arena *, struct view text, struct err *);
 
 #endif

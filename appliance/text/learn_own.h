@@ -11,11 +11,16 @@
  * to symbols, and the two files that are written.
  */
 
-struct bpe_pattern;
+/* how texts are cut */
+struct learn_way {
+	const struct learn_conf *conf;
+	const struct bpe_pattern *pattern;	/* bpe */
+	const struct hf_chars *chars;		/* wordpiece */
+};
 
 /* learn_split - the words of a text, counted */
-int learn_split(const struct learn_conf *, const struct bpe_pattern *,
-    struct learn_count *, struct arena *, struct view text, struct err *);
+int learn_split(const struct learn_way *, struct learn_count *,
+    struct arena *, struct view text, struct err *);
 
 /* learn_alphabet - the first tokens: special ones, bytes, characters; and the
  * words as symbols of these */

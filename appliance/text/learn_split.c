@@ -109,11 +109,13 @@ split_words(const struct learn_conf *conf, struct learn_count *c,
 }
 
 int
-learn_split(const struct learn_conf *conf, const struct bpe_pattern *pattern,
-    struct learn_count *c, struct arena *a, struct view v, struct err *e)
+learn_split(const struct learn_way *way, struct learn_count *c,
+    struct arena *a, struct view v, struct err *e)
 {
+	const struct learn_conf *conf = way->conf;
+
 	if (conf->kind == LEARN_WORDPIECE)
-		return learn_bert(conf, c, a, v, e);
+		return learn_bert(way, c, a, v, e);
 	if (conf->nfc)
 		v = utf8_nfc9(a, v);
 	if (conf->collapse)
@@ -130,6 +132,6 @@ learn_split(const struct learn_conf *conf, const struct bpe_pattern *pattern,
 		memcpy(p + 1, v.p, v.n);
 		v = (struct view){ p, v.n + 1 };
 	}
-	return conf->digits ? split_digits(pattern, c, v, e) :
-	    split_pieces(pattern, c, v, e);
+	return conf->digits ? split_digits(way->pattern, c, v, e) :
+	    split_pieces(way->pattern, c, v, e);
 }
