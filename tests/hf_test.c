@@ -188,6 +188,12 @@ static const struct {
 	{ SPLIT("(?:a*)*b"), "its pattern '(?:a*)*b': a loop whose body may be "
 	    "empty is not read" },
 	{ SPLIT("(a"), "its pattern '(a': a group is not closed" },
+	{ SPLIT("(?=\\\\s*b).+"), "its pattern '(?=\\s*b).+': a lookahead before "
+	    "a loop of dots is not read" },
+	{ SPLIT("(?:(?=ba*).*|c)"), "its pattern '(?:(?=ba*).*|c)': a "
+	    "lookahead before a loop of dots is not read" },
+	{ SPLIT("(?=b).+"), "it is read" },
+	{ SPLIT("a(?=\\\\s*b).+"), "it is read" },
 	{ SPLIT("(?<=a+)b"), "its pattern '(?<=a+)b': a lookbehind of varying "
 	    "length is not read" },
 	{ SPLIT("(?i:\xc3\xa4)"), "its pattern '(?i:\xc3\xa4)': a letter "

@@ -243,13 +243,16 @@ static struct node *
 parse_dot(struct hf_parse *s)
 {
 	uint32_t *set = hf_set_new(s);
+	struct node *n;
 
 	if (set == NULL)
 		return NULL;
 	if (!s->dot_all)
 		hf_set_add(set, '\n', '\n');
 	hf_set_not(set);
-	return node_set(s, set);
+	n = node_set(s, set);
+	n->how = 1;
+	return n;
 }
 
 /* parse_atom - one thing that can be repeated */

@@ -18,7 +18,8 @@ struct node {
 	struct node *sub, *next;	/* CAT, ALT: a list */
 	uint32_t c, min, max;
 	const uint32_t *set;
-	int how;			/* mode, look or assertion */
+	int how;			/* mode, look or assertion; SET: 1 is a
+					 * dot */
 };
 
 /* hf_node_parse - the whole pattern; NULL with the reason */

@@ -306,6 +306,49 @@ compile_node(struct compile *c, const struct node *n)
 	return 0;
 }
 
+/*
+ * misses - does Oniguruma miss matches: it seeks what begins with .* or .+ at
+ * the starts of lines only, and forgets that a lookahead in front of it may
+ * hold later.  What is sought in a lookahead of one length it does find.
+ * 1 if so, 0 if nothing was taken yet, -1 if something was.
+ */
+static int
+misses(const struct node *n, bool *ahead)
+{
+	int r = 0;
+
+	switch (n->kind) {
+	case N_CHAR:
+	case N_SET:
+		return -1;
+	case N_CAT:
+		for (n = n->sub; r == 0 && n != NULL; n = n->next)
+			r = misses(n, ahead);
+		return r;
+	case N_ALT:
+		r = -1;
+		for (n = n->sub; r < 1 && n != NULL; n = n->next) {
+			int one = misses(n, ahead);
+
+			r = one > r ? one : r;
+		}
+		return r;
+	case N_REPEAT:
+		if (single(n->sub) != NULL && single(n->sub)->how == 1 &&
+		    n->max == HF_ENDLESS && n->how != HF_LAZY)
+			return *ahead ? 1 : -1;
+		return misses(n->sub, ahead) == 1 ? 1 : -1;
+	case N_ATOM:
+		return misses(n->sub, ahead);
+	case N_LOOK:
+		*ahead = *ahead || (n->how == HF_AHEAD &&
+		    node_fixed(n->sub) == -1);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 struct hf_regex *
 hf_regex_open(struct arena *a, const struct hf_chars *chars,
     struct view pattern, struct err *e)
@@ -316,8 +359,14 @@ hf_regex_open(struct arena *a, const struct hf_chars *chars,
 	struct compile c = { .re = re, .arena = a, .err = e };
 	struct node *n;
 	uint32_t *word;
+	bool ahead = false;
 
 	n = hf_node_parse(&s);
+	if (n != NULL && misses(n, &ahead) == 1) {
+		err_set(e, FATE_REJECT, "a lookahead before a loop of dots is "
+		    "not read");
+		n = NULL;
+	}
 	if (n == NULL || compile_node(&c, n) == -1 || emit(&c, OP_END) == -1) {
 		err_prefix(e, "its pattern '%.*s': ", (int)(pattern.n < 120 ?
 		    pattern.n : 120), pattern.p);
