@@ -121,6 +121,18 @@ sections_good(struct view v, uint32_t n)
 	return true;
 }
 
+/* head_good - is it that of an image of so many bytes */
+static bool
+head_good(const struct head *h, uint32_t engine, uint32_t revision, size_t n)
+{
+	static const uint32_t zero[BASE_COUNT(h->zero)];
+
+	return memcmp(h->magic, "QUERNVOC", 8) == 0 && h->version == FORMAT &&
+	    h->order == ORDER && h->engine == engine &&
+	    h->revision == revision && h->size == n &&
+	    memcmp(h->zero, zero, sizeof(zero)) == 0;
+}
+
 bool
 compiled_is(struct view v, uint32_t engine, uint32_t revision,
     const struct hash *source)
@@ -130,9 +142,7 @@ compiled_is(struct view v, uint32_t engine, uint32_t revision,
 	if (v.n < sizeof(h))
 		return false;
 	memcpy(&h, v.p, sizeof(h));
-	if (memcmp(h.magic, "QUERNVOC", 8) != 0 || h.version != FORMAT ||
-	    h.order != ORDER || h.engine != engine ||
-	    h.revision != revision || h.size != v.n ||
+	if (!head_good(&h, engine, revision, v.n) ||
 	    !sections_good(v, h.sections))
 		return false;
 	return source == NULL || (memcmp(h.source, source->b,
@@ -184,6 +194,7 @@ compiled_map(struct arena *a, int dir, uint32_t engine, uint32_t revision,
 	struct view none = { NULL, 0 }, *v;
 	char name[COMPILED_NAME];
 	struct stat st;
+	struct head h;
 	void *p = MAP_FAILED;
 	int fd;
 
@@ -194,7 +205,8 @@ compiled_map(struct arena *a, int dir, uint32_t engine, uint32_t revision,
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    (st.st_uid == geteuid() || st.st_uid == 0) &&
 	    (st.st_mode & 022) == 0 &&
-	    st.st_size >= (off_t)sizeof(struct head))
+	    pread(fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) &&
+	    head_good(&h, engine, revision, (size_t)st.st_size))
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE |
 		    MAP_POPULATE, fd, 0);
 	close(fd);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
+#include "appliance/text/compiled.h"
+#include "appliance/text/hf_image.h"
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_post.h"
 #include "appliance/text/hf_quick.h"
@@ -70,6 +72,29 @@ part(struct view root, const char *name)
 	return json_get(root, name, &v) ? v : VIEW("null");
 }
 
+/* open_rest - all but the model */
+static int
+open_rest(struct hf *t, struct hf_open *o, struct view root, struct err *e)
+{
+	if ((t->norm = hf_norm_open(o, part(root, "normalizer"), e)) == NULL ||
+	    (t->split = hf_split_open(o, part(root, "pre_tokenizer"), e)) ==
+	    NULL ||
+	    (t->added = hf_added_open(o, part(root, "added_tokens"), t->model,
+	    t->norm, e)) == NULL ||
+	    (t->post = hf_post_open(o, part(root, "post_processor"), e)) ==
+	    NULL ||
+	    (t->decode = hf_decode_open(o, part(root, "decoder"), e)) ==
+	    NULL || hf_limits_open(o, part(root, "truncation"),
+	    part(root, "padding"), &t->limits, e) == -1)
+		return -1;
+	t->size = hf_model_end(t->model);
+	if (hf_added_end(t->added) > t->size)
+		t->size = hf_added_end(t->added);
+	t->quick = hf_quick_open(o->arena, &(struct hf_path){ o->chars,
+	    t->norm, t->split, t->model, t->added });
+	return 0;
+}
+
 struct hf *
 hf_open(struct arena *a, struct view json, struct err *e)
 {
@@ -99,24 +124,44 @@ hf_open_with(struct arena *a, const struct hf_chars *chars, struct view json,
 		err_set(e, FATE_REJECT, "it has no model");
 		return NULL;
 	}
-	if ((t->model = hf_model_open(&o, v, e)) == NULL ||
-	    (t->norm = hf_norm_open(&o, part(root, "normalizer"), e)) == NULL ||
-	    (t->split = hf_split_open(&o, part(root, "pre_tokenizer"), e)) ==
-	    NULL ||
-	    (t->added = hf_added_open(&o, part(root, "added_tokens"), t->model,
-	    t->norm, e)) == NULL ||
-	    (t->post = hf_post_open(&o, part(root, "post_processor"), e)) ==
-	    NULL ||
-	    (t->decode = hf_decode_open(&o, part(root, "decoder"), e)) ==
-	    NULL || hf_limits_open(&o, part(root, "truncation"),
-	    part(root, "padding"), &t->limits, e) == -1)
+	t->model = hf_model_open(&o, v, e);
+	return t->model == NULL || open_rest(t, &o, root, e) == -1 ? NULL : t;
+}
+
+struct hf *
+hf_attach(struct arena *a, struct view image)
+{
+	struct hf_open o = { .arena = a };
+	struct hf *t = arena_alloc(a, sizeof(*t));
+	struct view rest, root;
+	struct err e;
+
+	t->model = hf_image_attach(a, image, &rest);
+	if (t->model == NULL || json_value(rest, &root, &e) == -1 ||
+	    utf8_check(rest.p, rest.n) != rest.n)
 		return NULL;
-	t->size = hf_model_end(t->model);
-	if (hf_added_end(t->added) > t->size)
-		t->size = hf_added_end(t->added);
-	t->quick = hf_quick_open(a, &(struct hf_path){ o.chars, t->norm,
-	    t->split, t->model, t->added });
-	return t;
+	o.chars = hf_chars_new(a);
+	return open_rest(t, &o, root, &e) == -1 ? NULL : t;
+}
+
+struct hf *
+hf_map(struct arena *a, int dir, const struct hash *source)
+{
+	struct view image = compiled_map(a, dir, COMPILED_HF,
+	    HF_IMAGE_REVISION, source);
+
+	return image.p == NULL ? NULL : hf_attach(a, image);
+}
+
+struct view
+hf_compile(struct arena *a, const struct hf *t, struct view json)
+{
+	static const struct view none = { NULL, 0 };
+	struct view root;
+	struct err e;
+
+	return json_value(json, &root, &e) == -1 ? none :
+	    hf_image_make(a, t->model, root);
 }
 
 /* points - the code point that each byte of a text belongs to */

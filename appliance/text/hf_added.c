@@ -8,8 +8,9 @@
 #include <xxhash.h>
 
 struct token {
+	uint32_t id;
 	struct view content, shown;	/* shown: normalized, if that differs */
-	bool there, single, left, right, normalized, special;
+	bool single, left, right, normalized, special;
 };
 
 struct edge {				/* of a tree of bytes */
@@ -19,7 +20,7 @@ struct edge {				/* of a tree of bytes */
 
 struct tree {
 	struct edge *edge;
-	uint32_t *final;		/* by node: id + 1 */
+	uint32_t *final;		/* by node: a token's place and one */
 	size_t mask;
 	uint32_t nodes;			/* 1 is the root */
 	bool any, first[256];		/* bytes that begin a token */
@@ -27,8 +28,8 @@ struct tree {
 
 struct hf_added {
 	const struct hf_chars *chars;
-	struct token *token;		/* by id */
-	uint32_t end;
+	struct token *token;		/* in the order of ids */
+	uint32_t n, end;		/* ids are below it */
 	struct hf_vocab *ids;		/* by content */
 	struct hf_vocab *special;	/* contents that are special */
 	struct tree tree[2];		/* in the text as it is; normalized */
@@ -48,7 +49,7 @@ edge_place(const struct tree *t, uint32_t node, char c)
 
 /* tree_put - of two tokens that look the same the one of the lower id */
 static void
-tree_put(struct tree *t, struct view v, uint32_t id)
+tree_put(struct tree *t, struct view v, uint32_t place)
 {
 	uint32_t node = 1;
 
@@ -63,17 +64,17 @@ tree_put(struct tree *t, struct view v, uint32_t id)
 		node = g->child;
 	}
 	if (t->final[node] == 0)
-		t->final[node] = id + 1;
+		t->final[node] = place + 1;
 	t->any = true;
 	t->first[(unsigned char)v.p[0]] = true;
 }
 
-/* tree_at - the longest token at a place, and its end; -1 */
+/* tree_at - the longest token at a place of a text, and its end; -1 */
 static int64_t
 tree_at(const struct tree *t, struct view v, size_t at, size_t *end)
 {
 	uint32_t node = 1;
-	int64_t id = -1;
+	int64_t place = -1;
 
 	for (; at < v.n; at++) {
 		const struct edge *g = edge_place(t, node, v.p[at]);
@@ -82,11 +83,11 @@ tree_at(const struct tree *t, struct view v, size_t at, size_t *end)
 			break;
 		node = g->child;
 		if (t->final[node] != 0) {
-			id = (int64_t)t->final[node] - 1;
+			place = (int64_t)t->final[node] - 1;
 			*end = at + 1;
 		}
 	}
-	return id;
+	return place;
 }
 
 /* trees - over all tokens, once these are known */
@@ -95,9 +96,8 @@ trees(struct hf_added *d, struct arena *a)
 {
 	size_t bytes[2] = { 0, 0 }, size;
 
-	for (uint32_t i = 0; i < d->end; i++)
-		if (d->token[i].there)
-			bytes[d->token[i].normalized] += d->token[i].shown.n;
+	for (uint32_t i = 0; i < d->n; i++)
+		bytes[d->token[i].normalized] += d->token[i].shown.n;
 	for (int k = 0; k < 2; k++) {
 		for (size = 16; size < bytes[k] * 2; size *= 2)
 			;
@@ -107,11 +107,53 @@ trees(struct hf_added *d, struct arena *a)
 		    sizeof(uint32_t));
 		d->tree[k].nodes = 1;
 	}
-	for (uint32_t i = 0; i < d->end; i++)
-		if (d->token[i].there)
-			tree_put(&d->tree[d->token[i].normalized],
-			    d->token[i].normalized ? d->token[i].shown :
-			    d->token[i].content, i);
+	for (uint32_t i = 0; i < d->n; i++)
+		tree_put(&d->tree[d->token[i].normalized],
+		    d->token[i].normalized ? d->token[i].shown :
+		    d->token[i].content, i);
+}
+
+/* place_of - where the token of an id is or would be */
+static uint32_t
+place_of(const struct hf_added *d, uint32_t id)
+{
+	uint32_t lo = 0, hi = d->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (d->token[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* token_of - NULL: none has this id */
+static const struct token *
+token_of(const struct hf_added *d, uint32_t id)
+{
+	uint32_t at = id < d->end ? place_of(d, id) : d->n;
+
+	return at < d->n && d->token[at].id == id ? &d->token[at] : NULL;
+}
+
+/* token_put - in its place; what is there of the same id goes.  Files have them
+ * in order, so that others need not often be moved */
+static void
+token_put(struct hf_added *d, const struct token *t)
+{
+	uint32_t at = place_of(d, t->id);
+
+	if (at == d->n || d->token[at].id != t->id) {
+		memmove(&d->token[at + 1], &d->token[at], (d->n - at) *
+		    sizeof(*t));
+		d->n++;
+	}
+	d->token[at] = *t;
+	if (t->id >= d->end)
+		d->end = t->id + 1;
 }
 
 /*
@@ -121,9 +163,10 @@ trees(struct hf_added *d, struct arena *a)
 static int
 added_put(struct hf_open *o, struct hf_added *d, struct view json,
     const struct hf_model *m, const struct hf_norm *norm, uint32_t *next,
-    uint32_t *room, struct err *e)
+    struct err *e)
 {
-	struct token t = { .there = true };
+	const struct token *was;
+	struct token t = { .id = 0 };
 	struct hf_text x;
 	uint32_t have;
 	int64_t id;
@@ -144,14 +187,9 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 	if (!hf_vocab_put(d->ids, o->arena, t.content, id))
 		return err_set(e, FATE_REJECT, "an added token's id is too "
 		    "large");
-	if (id >= *room) {
-		*room = (uint32_t)id * 2 + 64;
-		d->token = arena_grow(o->arena, d->token, d->end, *room,
-		    sizeof(*d->token));
-	}
-	if (id >= d->end)
-		d->end = (uint32_t)id + 1;
-	t.shown = d->token[id].there ? d->token[id].shown : t.content;
+	t.id = (uint32_t)id;
+	was = token_of(d, t.id);
+	t.shown = was != NULL ? was->shown : t.content;
 	if (t.normalized) {
 		x = hf_text_new(o->arena, t.content);
 		hf_norm_run(norm, &x);
@@ -164,7 +202,7 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 	}
 	if (t.special)
 		hf_vocab_put(d->special, o->arena, t.content, id);
-	d->token[id] = t;
+	token_put(d, &t);
 	return 0;
 }
 
@@ -173,7 +211,7 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
     const struct hf_norm *norm, struct err *e)
 {
 	struct hf_added *d = arena_alloc(o->arena, sizeof(*d));
-	uint32_t next = hf_model_count(m), room = 0;
+	uint32_t next = hf_model_count(m);
 	struct json_iter it;
 	struct view v;
 	size_t n = 0;
@@ -186,11 +224,12 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
 	if (json_open(&it, list, '['))
 		while (json_element(&it, &v))
 			n++;
+	d->token = arena_array(o->arena, n + 1, sizeof(*d->token));
 	d->ids = hf_vocab_new(o->arena, n);
 	d->special = hf_vocab_new(o->arena, n);
 	if (json_open(&it, list, '['))
 		while (json_element(&it, &v))
-			if (added_put(o, d, v, m, norm, &next, &room, e) == -1)
+			if (added_put(o, d, v, m, norm, &next, e) == -1)
 				return NULL;
 	trees(d, o->arena);
 	return d;
@@ -250,24 +289,24 @@ seek(const struct hf_added *d, const struct hf_text *x, bool normalized,
 	const struct tree *t = &d->tree[normalized];
 	struct view v = hf_text_get(x);
 	size_t done = 0, from, to = 0;
-	int64_t id;
+	int64_t place;
 
 	for (size_t at = 0; t->any && at < v.n;) {
-		id = t->first[(unsigned char)v.p[at]] ?
+		place = t->first[(unsigned char)v.p[at]] ?
 		    tree_at(t, v, at, &to) : -1;
-		if (id == -1) {
+		if (place == -1) {
 			at++;
 			continue;
 		}
 		from = at;
 		at = to;		/* what does not count is over, too */
-		if (!takes(d, v, &d->token[id], special, done, &from, &to))
+		if (!takes(d, v, &d->token[place], special, done, &from, &to))
 			continue;
 		if (done < from)
 			hf_pieces_put(out, hf_text_slice(out->arena, x,
 			    (uint32_t)done, (uint32_t)from), -1);
 		hf_pieces_put(out, hf_text_slice(out->arena, x, (uint32_t)from,
-		    (uint32_t)to), id);
+		    (uint32_t)to), d->token[place].id);
 		done = to;
 	}
 	if (done < v.n)
@@ -295,10 +334,11 @@ hf_added_cut(const struct hf_added *d, const struct hf_norm *norm,
 bool
 hf_added_token(const struct hf_added *d, uint32_t id, struct view *text)
 {
-	if (id >= d->end || !d->token[id].there)
-		return false;
-	*text = d->token[id].shown;
-	return true;
+	const struct token *t = token_of(d, id);
+
+	if (t != NULL)
+		*text = t->shown;
+	return t != NULL;
 }
 
 bool
@@ -310,9 +350,8 @@ hf_added_special(const struct hf_added *d, struct view text)
 bool
 hf_added_sought(const struct hf_added *d)
 {
-	for (uint32_t i = 0; i < d->end; i++)
-		if (d->token[i].there && hf_vocab_find(d->special,
-		    d->token[i].content) == HF_NONE)
+	for (uint32_t i = 0; i < d->n; i++)
+		if (hf_vocab_find(d->special, d->token[i].content) == HF_NONE)
 			return true;
 	return false;
 }

@@ -12,17 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-struct rule {
-	uint64_t pair;			/* left << 32 | right; ~0 is free */
-	uint32_t rank, id;
-};
-
-struct hf_merges {
-	struct rule *rule;
-	size_t mask;
-};
-
-static struct rule *
+static struct hf_rule *
 rule_place(const struct hf_merges *m, uint64_t pair)
 {
 	size_t i = XXH3_64bits(&pair, sizeof(pair)) & m->mask;
@@ -57,7 +47,7 @@ open_rule(struct hf_open *o, struct hf_model *m, struct view v, uint32_t rank,
 	if (id == HF_NONE)
 		return err_set(e, FATE_REJECT, "model.merges: rule %u speaks "
 		    "of a token that model.vocab lacks", rank);
-	*rule_place(m->merges, (uint64_t)l << 32 | r) = (struct rule){
+	*rule_place(m->merges, (uint64_t)l << 32 | r) = (struct hf_rule){
 	    (uint64_t)l << 32 | r, rank, id };
 	return 0;
 }
@@ -81,8 +71,8 @@ open_rules(struct hf_open *o, struct hf_model *m, struct view list,
 	while (size < n * 2)
 		size *= 2;
 	m->merges = arena_alloc(o->arena, sizeof(*m->merges));
-	m->merges->rule = arena_array(o->arena, size, sizeof(struct rule));
-	memset(m->merges->rule, 0xff, size * sizeof(struct rule));
+	m->merges->rule = arena_array(o->arena, size, sizeof(struct hf_rule));
+	memset(m->merges->rule, 0xff, size * sizeof(struct hf_rule));
 	m->merges->mask = size - 1;
 	json_open(&it, list, '[');
 	while (json_element(&it, &v)) {
@@ -92,6 +82,43 @@ open_rules(struct hf_open *o, struct hf_model *m, struct view list,
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * open_links - every character must have symbols of its own, which depend on
+ * nothing beside it: so bytes for all, no prefix, suffix or whole pieces, and
+ * no rule that joins the bytes of unknown characters, which show no links
+ */
+static void
+open_links(struct arena *a, struct hf_model *m)
+{
+	struct links *l = arena_alloc(a, sizeof(*l));
+	const struct hf_merges *t = m->merges;
+	bool good = m->bytes && !m->whole && m->prefix.n == 0 &&
+	    m->suffix.n == 0, *odd;
+
+	for (unsigned i = 0; i < 256; i++)
+		good = good && m->byte[i] != HF_NONE;
+	if (!good)
+		return;
+	l->sign = 1;
+	odd = mem_alloc(m->vocab->end);
+	for (unsigned i = 0; i < 256; i++)
+		odd[m->byte[i]] = true;
+	if (m->unk_id != HF_NONE)
+		odd[m->unk_id] = true;
+	for (size_t i = 0; good && i <= t->mask; i++) {
+		const struct hf_rule *r = &t->rule[i];
+
+		if (r->pair == UINT64_MAX)
+			continue;
+		good = !odd[r->pair >> 32] && !odd[(uint32_t)r->pair] &&
+		    !odd[r->id];
+		links_add(l, hf_vocab_view(m->vocab, m->vocab->token[r->id]));
+	}
+	mem_free(odd);
+	links_end(l);
+	m->links = good ? l : NULL;
 }
 
 int
@@ -124,42 +151,10 @@ hf_bpe_open(struct hf_open *o, struct hf_model *m, struct view json,
 		snprintf(name, sizeof(name), "<0x%02X>", i);
 		m->byte[i] = hf_vocab_find(m->vocab, view_of(name));
 	}
-	return open_rules(o, m, merges, e);
-}
-
-/*
- * hf_bpe_links - every character must have symbols of its own, which depend on
- * nothing beside it: so bytes for all, no prefix, suffix or whole pieces, and
- * no rule that joins the bytes of unknown characters, which show no links
- */
-bool
-hf_bpe_links(const struct hf_model *m, struct links *l)
-{
-	const struct hf_merges *t = m->merges;
-	bool good = m->kind == HF_BPE && m->bytes && !m->whole &&
-	    m->prefix.n == 0 && m->suffix.n == 0, *odd;
-
-	for (unsigned i = 0; i < 256; i++)
-		good = good && m->byte[i] != HF_NONE;
-	if (!good)
-		return false;
-	odd = mem_alloc(m->vocab->end);
-	for (unsigned i = 0; i < 256; i++)
-		odd[m->byte[i]] = true;
-	if (m->unk_id != HF_NONE)
-		odd[m->unk_id] = true;
-	for (size_t i = 0; good && i <= t->mask; i++) {
-		const struct rule *r = &t->rule[i];
-
-		if (r->pair == UINT64_MAX)
-			continue;
-		good = !odd[r->pair >> 32] && !odd[(uint32_t)r->pair] &&
-		    !odd[r->id];
-		links_add(l, m->vocab->token[r->id]);
-	}
-	mem_free(odd);
-	links_end(l);
-	return good;
+	if (open_rules(o, m, merges, e) == -1)
+		return -1;
+	open_links(o->arena, m);
+	return 0;
 }
 
 struct symbol {
@@ -268,7 +263,7 @@ static void
 heap_try(struct heap *h, const struct hf_merges *m, const struct symbol *s,
     uint32_t at)
 {
-	const struct rule *r;
+	const struct hf_rule *r;
 	struct cand c;
 	size_t i;
 
@@ -322,7 +317,7 @@ join_all(const struct hf_merges *m, struct symbols *s)
 	while (h.n > 0) {
 		struct cand c = heap_pop(&h);
 		uint32_t right = v[c.at].next;
-		const struct rule *r;
+		const struct hf_rule *r;
 
 		if (v[c.at].len == 0 || right == HF_NONE)
 			continue;

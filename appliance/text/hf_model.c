@@ -35,7 +35,7 @@ hf_model_trie(struct arena *a, const struct hf_vocab *v, struct view prefix,
 	uint32_t *id = arena_array(a, v->count + 1, sizeof(*id)), n = 0;
 
 	for (uint32_t i = 0; i < v->count; i++) {
-		struct view text = v->text[i];
+		struct view text = hf_vocab_view(v, v->text[i]);
 
 		if (memchr(text.p, '\0', text.n) != NULL)
 			return 0;
@@ -161,7 +161,7 @@ longest_at(const struct hf_model *m, struct view piece, size_t at, char *room,
 	if (m->tokens.n == 0)
 		return longest_tried(m, piece, at, room, t);
 	n = trie_longest(trie, piece.p + at, piece.n - at, UINT32_MAX, &id);
-	if (n == 0)
+	if (n == 0 || id >= m->vocab->end)
 		return HF_NONE;
 	*t = (struct hf_token){ id, (uint32_t)at, (uint32_t)(at + n),
 	    { NULL, 0 } };

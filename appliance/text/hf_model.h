@@ -11,8 +11,23 @@
  * hf_model.h - the four models behind hf_model_run.
  */
 
-struct hf_merges;			/* rules of BPE */
-struct hf_scores;			/* pieces of Unigram, in order */
+struct hf_rule {
+	uint64_t pair;			/* left << 32 | right; ~0 is free */
+	uint32_t rank, id;
+};
+
+struct hf_merges {			/* rules of BPE, by their pair */
+	struct hf_rule *rule;
+	size_t mask;
+};
+
+struct hf_scores {			/* of Unigram */
+	double *score;			/* by id */
+	double unk;
+	/* without a trie: ids in the order of their bytes, and where those of a
+	 * first byte begin */
+	uint32_t *order, n, first[257];
+};
 
 enum hf_model_kind { HF_BPE, HF_WORDPIECE, HF_WORDLEVEL, HF_UNIGRAM };
 
@@ -30,6 +45,8 @@ struct hf_model {
 	struct trie tokens, after;
 	uint32_t size;			/* of the vocabulary, as counted */
 	struct hf_merges *merges;
+	const struct links *links;	/* of what BPE makes; NULL: neighbours
+					 * may change one another without */
 	struct hf_scores *scores;
 };
 
@@ -42,10 +59,6 @@ int hf_bpe_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);
 int hf_bpe_run(const struct hf_model *, struct view, struct hf_tokens *,
     struct err *);
-
-/* hf_bpe_links - the links of what its rules make; false: neighbours may change
- * one another without a link */
-bool hf_bpe_links(const struct hf_model *, struct links *);
 
 int hf_unigram_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);

@@ -17,7 +17,7 @@
 struct hf_quick {
 	struct hf_path path;
 	struct hf_units units;
-	struct links *links;		/* units end where nothing is linked */
+	const struct links *links;	/* units end where nothing is linked */
 	bool signs;			/* pieces begin at signs */
 };
 
@@ -58,18 +58,17 @@ hf_quick_scratch(struct arena *a, const struct hf_quick *q, size_t pieces)
 
 /* links_open - pipelines in which a blank becomes a sign, no more is done */
 static bool
-links_open(struct arena *a, struct hf_quick *q)
+links_open(struct hf_quick *q)
 {
 	unsigned acts = hf_norm_acts(q->path.norm);
 	unsigned how = hf_split_how(q->path.split);
 
-	q->links = arena_alloc(a, sizeof(*q->links));
-	q->links->sign = true;
+	q->links = q->path.model->links;
 	q->signs = how == HF_CUT_SIGNS;
 	return (acts & ~(HF_ACT_SIGN | HF_ACT_PREPEND)) == 0 &&
 	    (how == HF_CUT_SIGN || how == HF_CUT_SIGNS ||
 	    (how == HF_CUT_NONE && acts & HF_ACT_SIGN)) &&
-	    hf_bpe_links(q->path.model, q->links);
+	    q->links != NULL;
 }
 
 const struct hf_quick *
@@ -82,7 +81,7 @@ hf_quick_open(struct arena *a, const struct hf_path *path)
 	    hf_added_sought(path->added))
 		return NULL;
 	return hf_units_open(path->chars, path->norm, path->split,
-	    &q->units) || links_open(a, q) ? q : NULL;
+	    &q->units) || links_open(q) ? q : NULL;
 }
 
 /* room - for n more ids and ROOM behind them */

@@ -12,14 +12,6 @@
 
 #define UNK_PENALTY	10.0
 
-struct hf_scores {
-	uint32_t *order;		/* ids in the order of their bytes */
-	uint32_t n;
-	uint32_t first[257];		/* where tokens of a first byte begin */
-	double *score;			/* by id */
-	double unk;
-};
-
 /*
  * number - a score as the library reads it: the digits as a whole number, then
  * one product or quotient, which may differ from the nearest double in its last
@@ -82,8 +74,8 @@ order_cmp(const void *va, const void *vb, void *arg)
 {
 	const struct hf_vocab *v = arg;
 
-	return view_cmp(v->token[*(const uint32_t *)va],
-	    v->token[*(const uint32_t *)vb]);
+	return view_cmp(hf_vocab_view(v, v->token[*(const uint32_t *)va]),
+	    hf_vocab_view(v, v->token[*(const uint32_t *)vb]));
 }
 
 /* open_pieces - [["piece",score],...]; of a piece that is there twice the
@@ -120,8 +112,8 @@ open_pieces(struct hf_open *o, struct hf_model *m, struct view list,
 	}
 	s->unk = least - UNK_PENALTY;
 	for (uint32_t i = 0; i < n; i++)
-		if (m->vocab->token[i].n > 0 &&
-		    hf_vocab_find(m->vocab, m->vocab->token[i]) == i)
+		if (m->vocab->token[i].n > 0 && hf_vocab_find(m->vocab,
+		    hf_vocab_view(m->vocab, m->vocab->token[i])) == i)
 			s->order[s->n++] = i;
 	if (hf_model_trie(o->arena, m->vocab, VIEW(""), &m->tokens, e) == -1)
 		return -1;
@@ -129,8 +121,8 @@ open_pieces(struct hf_open *o, struct hf_model *m, struct view list,
 		return 0;
 	qsort_r(s->order, s->n, sizeof(*s->order), order_cmp, m->vocab);
 	for (uint32_t i = 0, c = 0; c <= 256; c++) {
-		while (i < s->n && (unsigned char)m->vocab->token[
-		    s->order[i]].p[0] < c)
+		while (i < s->n && (unsigned char)m->vocab->pool[
+		    m->vocab->token[s->order[i]].at] < c)
 			i++;
 		s->first[c] = i;
 	}
@@ -186,7 +178,8 @@ narrow(const struct hf_model *m, uint32_t lo, uint32_t hi, size_t depth,
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		struct view t = m->vocab->token[s->order[mid]];
+		struct view t = hf_vocab_view(m->vocab,
+		    m->vocab->token[s->order[mid]]);
 
 		if (t.n <= depth || (unsigned char)t.p[depth] < c)
 			lo = mid + 1;
@@ -207,7 +200,8 @@ try_trie(const struct hf_model *m, struct view piece, uint32_t at,
 
 	for (size_t i = at; i < piece.n && trie_step(&m->tokens, &place,
 	    (unsigned char)piece.p[i]); i++)
-		if (trie_value(&m->tokens, place, &id)) {
+		if (trie_value(&m->tokens, place, &id) &&
+		    id < m->vocab->end) {
 			best_try(&best[i + 1], m->scores->score[id] + here, at,
 			    id);
 			single = single || i + 1 - at == one;
@@ -310,9 +304,10 @@ hf_unigram_run(const struct hf_model *m, struct view piece,
 		to = from;
 	}
 	for (to = 0; n > 0; to = cut[n]) {
-		struct hf_token t = { best[cut[--n]].id, to, cut[n],
-		    { piece.p + to, cut[n] - to } };
+		struct hf_token t = { HF_NONE, to, cut[n - 1],
+		    { piece.p + to, cut[n - 1] - to } };
 
+		t.id = best[cut[--n]].id;
 		if (t.id != m->unk_id)
 			hf_tokens_put(out, t);
 		else if (put_piece(m, piece, to, cut[n], out, e) == -1)

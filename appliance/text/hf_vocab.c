@@ -26,9 +26,41 @@ vocab_place(const struct hf_vocab *v, struct view text)
 {
 	size_t i = XXH3_64bits(text.p, text.n) & v->mask;
 
-	while (v->place[i] != 0 && !view_eq(v->text[v->place[i] - 1], text))
+	while (v->place[i] != 0 && !view_eq(hf_vocab_view(v,
+	    v->text[v->place[i] - 1]), text))
 		i = (i + 1) & v->mask;
 	return i;
+}
+
+/* pool_add - a text's bytes; the pool may move */
+static struct hf_ref
+pool_add(struct hf_vocab *v, struct arena *a, struct view text)
+{
+	struct hf_ref r = { (uint32_t)v->used, (uint32_t)text.n };
+
+	if (text.n > v->cap - v->used) {
+		size_t cap = (v->cap + text.n) * 2 + 256;
+
+		v->pool = arena_grow(a, v->pool, v->used, cap, 1);
+		v->cap = cap;
+	}
+	memcpy(v->pool + v->used, text.p, text.n);
+	v->used += text.n;
+	return r;
+}
+
+/* tokens_grow - room for an id */
+static void
+tokens_grow(struct hf_vocab *v, struct arena *a, uint32_t id)
+{
+	uint32_t room = v->room == 0 ? 1024 : v->room;
+
+	while (id >= room)
+		room *= 2;
+	v->token = arena_grow(a, v->token, v->end, room, sizeof(*v->token));
+	for (uint32_t i = v->end; i < room; i++)
+		v->token[i].n = HF_NONE;
+	v->room = room;
 }
 
 bool
@@ -36,23 +68,16 @@ hf_vocab_put(struct hf_vocab *v, struct arena *a, struct view text, int64_t id)
 {
 	size_t i = vocab_place(v, text);
 
-	if (id < 0 || id >= HF_TOKENS)
+	if (id < 0 || id >= HF_TOKENS || text.n > UINT32_MAX / 2 - v->used)
 		return false;
 	if (v->place[i] == 0) {
-		v->text[v->count++] = text;
+		v->text[v->count++] = pool_add(v, a, text);
 		v->place[i] = v->count;
 	}
 	v->id[v->place[i] - 1] = (uint32_t)id;
-	if (id >= v->room) {
-		uint32_t room = v->room == 0 ? 1024 : v->room;
-
-		while (id >= room)
-			room *= 2;
-		v->token = arena_grow(a, v->token, v->end, room,
-		    sizeof(*v->token));
-		v->room = room;
-	}
-	v->token[id] = text;
+	if (id >= v->room)
+		tokens_grow(v, a, (uint32_t)id);
+	v->token[id] = v->text[v->place[i] - 1];
 	if (id >= v->end)
 		v->end = (uint32_t)id + 1;
 	if (text.n > v->longest)
@@ -99,8 +124,8 @@ hf_vocab_find(const struct hf_vocab *v, struct view text)
 bool
 hf_vocab_token(const struct hf_vocab *v, uint32_t id, struct view *text)
 {
-	if (id >= v->end || v->token[id].p == NULL)
+	if (id >= v->end || v->token[id].n == HF_NONE)
 		return false;
-	*text = v->token[id];
+	*text = hf_vocab_view(v, v->token[id]);
 	return true;
 }

@@ -19,7 +19,7 @@
 #define LINKS_SIGN	"\xe2\x96\x81"
 
 struct links {
-	bool sign;			/* LINKS_SIGN is a blank, too */
+	uint32_t sign;			/* LINKS_SIGN is a blank, too */
 	uint64_t byte[128][2];		/* of ASCII: bits of what follows */
 	uint8_t pair[LINKS_PAIRS / 8];	/* of others: bits by links_bit */
 	uint64_t none[3][3];		/* all ones: letter, digit, blank and

@@ -3,6 +3,7 @@
 #include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/compiled.h"
 #include "appliance/text/hf.h"
 #include "appliance/text/proto.h"
 #include "appliance/text/spm.h"
@@ -76,21 +77,20 @@ open_spm(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
 	return 0;
 }
 
-/* open_bpe - a byte-level vocabulary, mapped if it was compiled before; that it
- * cannot be kept is no fault */
-static const struct bpe *
-open_bpe(struct arena *a, struct view file, bool ranks,
+/* open_bpe - a byte-level vocabulary */
+static int
+open_bpe(struct tokenizer *t, struct arena *a, struct view file, bool ranks,
     const struct hash *hash, int dir, struct err *e)
 {
-	struct bpe *b = dir == -1 ? NULL : bpe_map(a, dir, hash);
+	struct bpe *b = ranks ? bpe_open_ranks(a, file, e) :
+	    bpe_open(a, file, e);
 	struct err absent;
 
-	if (b != NULL)
-		return b;
-	b = ranks ? bpe_open_ranks(a, file, e) : bpe_open(a, file, e);
+	t->bpe = b;
+	/* that it cannot be kept is no fault */
 	if (b != NULL && dir != -1)
 		(void)bpe_keep(b, dir, hash, &absent);
-	return b;
+	return b == NULL ? -1 : 0;
 }
 
 /* is_json - an object, after blanks */
@@ -105,9 +105,23 @@ is_json(struct view file)
 	return i < file.n && file.p[i] == '{';
 }
 
+/* keep_hf - its image in a directory */
+static void
+keep_hf(const struct hf *t, struct view file, const struct hash *hash, int dir)
+{
+	struct arena *own = arena_new();
+	struct view image = hf_compile(own, t, file);
+	struct err absent;
+
+	if (image.p != NULL)
+		(void)compiled_keep(dir, image, hash, &absent);
+	arena_free(own);
+}
+
 /* open_hf - by the general reader; every text must have ids */
 static int
-open_hf(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
+open_hf(struct tokenizer *t, struct arena *a, struct view file,
+    const struct hash *hash, int dir, struct err *e)
 {
 	const char *why;
 
@@ -115,7 +129,22 @@ open_hf(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
 	if (t->hf == NULL)
 		return -1;
 	why = hf_may_fail(t->hf);
-	return why == NULL ? 0 : err_set(e, FATE_REJECT, "%s", why);
+	if (why != NULL)
+		return err_set(e, FATE_REJECT, "%s", why);
+	if (dir != -1)
+		keep_hf(t->hf, file, hash, dir);
+	return 0;
+}
+
+/* open_mapped - what was compiled before; false: it was not */
+static bool
+open_mapped(struct tokenizer *t, struct arena *a, const struct hash *hash,
+    int dir)
+{
+	t->bpe = bpe_map(a, dir, hash);
+	if (t->bpe == NULL)
+		t->hf = hf_map(a, dir, hash);
+	return t->bpe != NULL || t->hf != NULL;
 }
 
 /* open_done - what is asked of a vocabulary that has named tokens */
@@ -144,9 +173,11 @@ tokenizer_open_kept(struct arena *a, struct view file,
 	if (!ranks && !is_json(file))
 		return open_spm(t, a, file, e) == -1 ? NULL : t;
 	t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
-	t->bpe = open_bpe(a, file, ranks, hash, dir, e);
+	if (dir != -1 && open_mapped(t, a, hash, dir))
+		return open_done(t);
 	/* byte-level BPE of a common kind by bpe.h, all else by hf.h */
-	if (t->bpe == NULL && (ranks || open_hf(t, a, file, e) == -1))
+	if (open_bpe(t, a, file, ranks, hash, dir, e) == -1 && (ranks ||
+	    open_hf(t, a, file, hash, dir, e) == -1))
 		return NULL;
 	return open_done(t);
 }
@@ -162,7 +193,7 @@ tokenizer_open_all(struct arena *a, struct view file, struct err *e)
 		    "special tokens there are");
 		return NULL;
 	}
-	return open_hf(t, a, file, e) == -1 ? NULL : open_done(t);
+	return open_hf(t, a, file, NULL, -1, e) == -1 ? NULL : open_done(t);
 }
 
 const char *

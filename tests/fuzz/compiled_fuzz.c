@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/msg.h"
 #include "appliance/text/bpe_table.h"
+#include "appliance/text/hf.h"
 #include "appliance/text/utf8.h"
 
 /* an image of a vocabulary: each five bytes say where a byte of a good one is
@@ -48,6 +49,87 @@ both_ways(struct arena *a, const struct bpe *t, struct view text)
 	(void)bpe_find(t, "<y>");
 }
 
+/* one kind of each of the other models */
+static const char *const others[] = {
+	"{\"added_tokens\":[{\"id\":7,\"content\":\"<x>\",\"special\":true}],"
+	    "\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":"
+	    "{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":"
+	    "\"WordPiece\"},\"model\":{\"type\":\"WordPiece\",\"unk_token\":"
+	    "\"?\",\"vocab\":{\"?\":0,\"a\":1,\"##b\":2,\"abc\":3,"
+	    "\"##bc\":4}}}",
+	"{\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"model\":{"
+	    "\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"a\","
+	    "-1],[\"b\",-2],[\"ab\",-2.5],[\"abc\",-3]]}}",
+	"{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"model\":{\"type\":"
+	    "\"BPE\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,"
+	    "\"c\":3,\"ab\":4,\"abc\":5},\"merges\":[\"a b\",\"ab c\"]}}",
+};
+
+/* other - an image of one of these */
+static struct view
+other(struct arena *a, size_t i)
+{
+	struct view json = view_of(others[i]), image;
+	struct err e;
+	struct hf *t = hf_open(a, json, &e);
+
+	if (t == NULL || (image = hf_compile(a, t, json)).p == NULL)
+		panic("%s", e.text);
+	return image;
+}
+
+/* other_ways - the same as both_ways */
+static void
+other_ways(struct arena *a, const struct hf *t, struct view text)
+{
+	struct hf_scratch *s = hf_scratch(a, t);
+	struct buf *b = buf_new(a, 1 << 20);
+	struct err e;
+	uint32_t *ids;
+	size_t n;
+
+	if (hf_ids(t, s, a, text, &ids, &n, &e) == 0)
+		(void)hf_decode(t, ids, n, HF_BYTES, b);
+	(void)hf_find(t, "<x>");
+}
+
+/* changed - a copy of an image, written over */
+static char *
+changed(struct view image, const uint8_t *p, size_t n)
+{
+	char *copy = mem_alloc(image.n);
+	uint32_t at;
+
+	memcpy(copy, image.p, image.n);
+	for (; n >= 5; p += 5, n -= 5) {
+		memcpy(&at, p, 4);
+		copy[at % image.n] = (char)p[4];
+	}
+	return copy;
+}
+
+/* others_run - the images of hf.h, which are small beside the other one */
+static void
+others_run(const uint8_t *p, size_t n)
+{
+	static struct view image[BASE_COUNT(others)];
+	struct arena *a;
+	struct hf *t;
+	char *copy;
+
+	for (size_t i = 0; i < BASE_COUNT(others); i++) {
+		if (image[i].p == NULL)
+			image[i] = other(arena_new(), i);
+		a = arena_new();
+		copy = changed(image[i], p, n);
+		t = hf_attach(a, (struct view){ copy, image[i].n });
+		if (t != NULL)
+			other_ways(a, t, VIEW("abc abcab. <x>\xe4\xb8\xad x"));
+		arena_free(a);
+		mem_free(copy);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -55,17 +137,12 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct arena *a = arena_new();
 	char *copy;
 	struct bpe *t;
-	uint32_t at;
 	struct err e;
 
 	if (image.p == NULL)
 		image = good(arena_new());
-	copy = mem_alloc(image.n);
-	memcpy(copy, image.p, image.n);
-	for (; n >= 5; p += 5, n -= 5) {
-		memcpy(&at, p, 4);
-		copy[at % image.n] = (char)p[4];
-	}
+	others_run(p, n);
+	copy = changed(image, p, n);
 	t = bpe_attach(a, (struct view){ copy, image.n }, &e);
 	if (t != NULL) {
 		both_ways(a, t, VIEW("abc ABC <x> ab\n  It's 12 \xe4\xb8\xad"

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vocabularies of every kind compiled, kept in a directory and mapped: ids and
+ * text are those of the file; what is damaged is made anew */
+#include "tests/tap.h"
+
+#include "appliance/base/file.h"
+#include "appliance/text/compiled.h"
+#include "appliance/text/hf.h"
+#include "appliance/text/tokenizer.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define SIGN	"\xe2\x96\x81"
+
+static const struct {
+	const char *name, *json;
+} files[] = {
+	{ "WordPiece", "{\"added_tokens\":[{\"id\":9,\"content\":\"[SEP]\","
+	    "\"special\":true},{\"id\":10,\"content\":\"b c\",\"special\":"
+	    "false}],\"normalizer\":{\"type\":\"BertNormalizer\","
+	    "\"lowercase\":true},\"pre_tokenizer\":{\"type\":"
+	    "\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\"},"
+	    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+	    "\"vocab\":{\"[UNK]\":0,\"a\":1,\"##b\":2,\"ab\":3,\"abc\":4,"
+	    "\".\":5,\"##c\":6,\"x\":7,\"[SEP]\":8}}}" },
+	{ "a gap in ids", "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},"
+	    "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{"
+	    "\"?\":7,\"a\":3,\"ab\":20}}}" },
+	{ "Unigram", "{\"pre_tokenizer\":{\"type\":\"Sequence\","
+	    "\"pretokenizers\":[{\"type\":\"WhitespaceSplit\"},{\"type\":"
+	    "\"Metaspace\",\"replacement\":\"" SIGN "\"}]},\"decoder\":{"
+	    "\"type\":\"Metaspace\",\"replacement\":\"" SIGN "\"},\"model\":{"
+	    "\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],[\"" SIGN
+	    "\",-2.5],[\"a\",-3],[\"ab\",-4.25],[\"" SIGN "a\",-3.5],[\"b\","
+	    "-3],[\"c\",-9],[\".\",-2]]}}" },
+	{ "BPE", "{\"normalizer\":{\"type\":\"Lowercase\"},\"pre_tokenizer\":"
+	    "{\"type\":\"Whitespace\"},\"model\":{\"type\":\"BPE\","
+	    "\"unk_token\":\"?\",\"end_of_word_suffix\":\"</w>\",\"vocab\":{"
+	    "\"?\":0,\"a\":1,\"b\":2,\"c</w>\":3,\"ab\":4,\"abc</w>\":5,"
+	    "\"b</w>\":6,\"a</w>\":7},\"merges\":[\"a b\",\"ab c</w>\"]}}" },
+};
+
+static const char *const texts[] = { "", "a", "abc ab. abcabc x b c [SEP]",
+    "AB  ab\tc\n\xc3\xa9 ?", "\xe4\xb8\xad" "a b ab abab" SIGN "ab <0x41>" };
+
+/* alike - have both the same ids of a text, and the same text of these */
+static bool
+alike(const struct tokenizer *t, const struct tokenizer *u, struct view text)
+{
+	struct arena *a = arena_new();
+	struct tokenizer_scratch *s = tokenizer_scratch(u, a);
+	struct buf *one = buf_new(a, 1 << 24), *two = buf_new(a, 1 << 24);
+	uint32_t *x, *y;
+	size_t n = tokenizer_encode(t, a, text, &x), m;
+	bool same;
+
+	m = tokenizer_encode_with(u, s, a, text, &y);
+	same = n == m && memcmp(x, y, n * sizeof(*x)) == 0 &&
+	    tokenizer_decode(t, x, n, one) == tokenizer_decode(u, x, n, two) &&
+	    view_eq(buf_get(one), buf_get(two)) && t->size == u->size &&
+	    t->end == u->end && t->bos == u->bos && t->begins == u->begins;
+	arena_free(a);
+	return same;
+}
+
+/* is_mapped - is there an image of this file in the directory that opens */
+static bool
+is_mapped(struct arena *a, int dir, const struct hash *h)
+{
+	return hf_map(a, dir, h) != NULL;
+}
+
+static void
+test_one(int dir, const char *name, struct view file)
+{
+	struct arena *a = arena_new();
+	struct hash h = hash_of(NULL, file.p, file.n), other = h;
+	char at[COMPILED_NAME];
+	struct tokenizer *t, *u, *v;
+	struct view image;
+	struct err e = { 0 };
+	size_t taken = 0, tried = 0, bad = 0;
+	char *p;
+
+	t = tokenizer_open(a, file, &e);
+	u = tokenizer_open_kept(a, file, &h, dir, &e);
+	tap(t != NULL && u != NULL && is_mapped(a, dir, &h), "%s: is kept",
+	    name);
+	v = tokenizer_open_kept(a, file, &h, dir, &e);
+	for (size_t i = 0; v != NULL && i < BASE_COUNT(texts); i++)
+		bad += !alike(t, v, view_of(texts[i]));
+	tap(v != NULL && bad == 0, "%s: mapped, it has the same ids and text",
+	    name);
+	other.b[3] ^= 1;
+	tap(!is_mapped(a, dir, &other), "%s: not for another file", name);
+	compiled_name(&h, at);
+	file_read(a, dir, at, (size_t)1 << 28, &image, &e);
+	p = arena_copy(a, image.p, image.n);
+	for (size_t i = 0; i < image.n; i += image.n / 61 + 1, tried++) {
+		p[i] ^= 0x10;
+		file_replace(dir, at, (struct view){ p, image.n }, 0600,
+		    false, &e);
+		taken += is_mapped(a, dir, &h);
+		p[i] ^= 0x10;
+	}
+	for (size_t n = 0; n < image.n; n += image.n / 31 + 1, tried++) {
+		file_replace(dir, at, (struct view){ p, n }, 0600, false, &e);
+		taken += is_mapped(a, dir, &h);
+	}
+	tap(taken == 0, "%s: %zu damaged images are not taken", name, tried);
+	v = tokenizer_open_kept(a, file, &h, dir, &e);
+	tap(v != NULL && is_mapped(a, dir, &h), "%s: and then made anew", name);
+	arena_free(a);
+}
+
+/* test_files - published vocabularies, with some text */
+static void
+test_files(struct arena *a, int dir)
+{
+	static const char *const names[] = { "hf/bert-base-uncased.json",
+	    "hf/t5-small.json", "hf/llama2.json", "hf/clip_base.json" };
+	const char *data = getenv("QUERN_TEST_DATA");
+	struct view text, file;
+	struct err e;
+
+	if (data == NULL || file_read(a, AT_FDCWD, arena_printf(a,
+	    "%s/tokenizers/text/wagahai.txt", data), 1 << 24, &text, &e) ==
+	    -1) {
+		tap(true, "published vocabularies # SKIP no QUERN_TEST_DATA");
+		return;
+	}
+	text.n = text.n < 20000 ? text.n : 20000;
+	while (((unsigned char)text.p[text.n] & 0xc0) == 0x80)
+		text.n--;
+	for (size_t i = 0; i < BASE_COUNT(names); i++) {
+		struct arena *own = arena_new();
+		struct tokenizer *t, *u;
+		struct hash h;
+
+		file_read(own, AT_FDCWD, arena_printf(own, "%s/tokenizers/%s",
+		    data, names[i]), 1 << 28, &file, &e);
+		h = hash_of(NULL, file.p, file.n);
+		t = tokenizer_open_kept(own, file, &h, dir, &e);
+		u = tokenizer_open_kept(own, file, &h, dir, &e);
+		tap(t != NULL && u != NULL && is_mapped(own, dir, &h) &&
+		    alike(t, u, text), "%s: mapped", names[i]);
+		arena_free(own);
+	}
+}
+
+int
+main(void)
+{
+	char path[] = "/tmp/image_test.XXXXXX";
+	struct arena *a = arena_new();
+	struct err e;
+	int dir;
+
+	if (mkdtemp(path) == NULL || (dir = file_dir(AT_FDCWD, path, &e)) ==
+	    -1) {
+		tap(false, "no directory");
+		return tap_done();
+	}
+	for (size_t i = 0; i < BASE_COUNT(files); i++)
+		test_one(dir, files[i].name, view_of(files[i].json));
+	test_files(a, dir);
+	file_remove(AT_FDCWD, path, &e);
+	close(dir);
+	arena_free(a);
+	return tap_done();
+}
