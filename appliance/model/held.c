@@ -7,7 +7,8 @@
 static enum held_form
 form_of(const struct tensor *t, enum held_form want, bool table)
 {
-	bool plain = t->form != NULL && t->scales == 0 && t->values == NULL;
+	bool plain = t != NULL && t->form != NULL && t->scales == 0 &&
+	    t->values == NULL;
 
 	if (want != HELD_FILE && !(want == HELD_NF4 && table))
 		return want;

@@ -3,6 +3,7 @@
 #include "appliance/base/file.h"
 #include "appliance/model/model.h"
 #include "appliance/model/peft.h"
+#include "appliance/model/pooling.h"
 #include "appliance/model/source.h"
 
 #define CONFIG_MAX	((size_t)1 << 20)
@@ -98,8 +99,18 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 	if (!shape.encoder)
 		return err_set(e, FATE_REJECT, "the model is no encoder, but a "
 		    "decoder (%s)", family_name(shape.family));
-	if (want != NULL)
+	if (want != NULL && (want->kind == HEAD_CLASSES || want->kind ==
+	    HEAD_TAGS) && want->labels == 0) {
+		if (shape.head.kind != want->kind)
+			return err_set(e, FATE_REJECT, "the model's head is "
+			    "%s%s, which has no such labels: they are to be "
+			    "named", family_class(shape.family),
+			    head_class(shape.head.kind));
+	} else if (want != NULL)
 		shape.head = *want;
+	else if (shape.head.kind == HEAD_EMBED && s.kind == SOURCE_DIRECTORY &&
+	    pooling_read(a, at, &shape.head, &m->most, e) == -1)
+		return -1;
 	return look_weights(a, &s, &shape, want != NULL, m, e);
 }
 
@@ -152,6 +163,10 @@ model_write(struct arena *a, const struct model *m, int dir, struct err *e)
 	    e) == -1) || (m->chat_template.n > 0 && file_replace(dir,
 	    "chat_template.jinja", m->chat_template, 0640, true, e) == -1) ||
 	    weights_write(a, &m->w, m->run, dir, e) == -1)
+		return -1;
+	if (m->w.shape.head.kind == HEAD_EMBED && pooling_write(a, dir,
+	    &m->w.shape.head, m->w.shape.C, m->most > 0 ? m->most :
+	    m->w.shape.T, e) == -1)
 		return -1;
 	file_sync(dir, "the model's directory");
 	return 0;

@@ -21,6 +21,8 @@ struct model {
 	const char *tokenizer_name;	/* of its file */
 	struct view tokenizer_file;
 	struct view tokenizer_config;	/* or empty */
+	size_t most;			/* ids of a text to be embedded, as
+					 * pooling.h has it; 0: any */
 	struct view chat_template;	/* the .jinja, or empty */
 };
 
@@ -33,7 +35,7 @@ int model_open(struct arena *, int at, struct model *, struct err *);
 int model_look(struct arena *, int at, struct model *, struct err *);
 /* model_look_encoder - the same of an encoder; want: the head that it shall
  * have, or NULL for the one it comes with.  A head that the file has not, or of
- * other labels, begins anew */
+ * other labels, begins anew; one without labels is the file's own */
 int model_look_encoder(struct arena *, int at, const struct shape_head *want,
     struct model *, struct err *);
 void model_room(struct arena *, struct model *);

@@ -7,7 +7,7 @@
 
 /* what attention's query and value come from, as PEFT has it for each family */
 static const char *const defaults[] = { "c_attn", "query_key_value",
-	"qkv_proj", "q_proj", "v_proj" };
+	"qkv_proj", "q_proj", "v_proj", "query", "value", "q_lin", "v_lin" };
 
 static struct match
 match_of(const struct opt_list *l)
@@ -49,6 +49,25 @@ layers_of(struct arena *a, const struct opt_list *l, struct adapter_conf *c,
 			    "'%s' is no number", l->v[i]);
 	}
 	return 0;
+}
+
+/* encoder_conf - its task; a classifier is trained whole, as in PEFT, and with
+ * it the dense layer before it, which may be new as well */
+static void
+encoder_conf(const struct train *t, struct adapter_conf *c)
+{
+	static const char *own[][2] = { { "classifier", "pooler.dense" },
+	    { "classifier", "pre_classifier" } };
+	enum family family = t->model.w.shape.family;
+	enum head_kind kind = t->model.w.shape.head.kind;
+	bool labels = kind == HEAD_CLASSES || kind == HEAD_TAGS;
+
+	c->task = kind == HEAD_CLASSES ? "SEQ_CLS" : kind == HEAD_TAGS ?
+	    "TOKEN_CLS" : "FEATURE_EXTRACTION";
+	if (labels && c->save.n == 0)
+		c->save = (struct match){ .v = own[family ==
+		    FAMILY_DISTILBERT], .n = kind == HEAD_TAGS || family ==
+		    FAMILY_ROBERTA || family == FAMILY_XLM_ROBERTA ? 1 : 2 };
 }
 
 /* targets_of - a list, an expression, or the defaults that the base has */
@@ -94,6 +113,8 @@ conf_of(struct train *t, struct adapter_conf *c, struct err *e)
 	    .exclude = match_of(&o->exclude_modules),
 	    .save = match_of(&o->modules_to_save) };
 	targets_of(t, c);
+	if (t->objective->head != NULL)
+		encoder_conf(t, c);
 	if (pattern_of(a, &o->rank_pattern, "rank_pattern", &c->rank,
 	    &c->nranks, e) == -1 || pattern_of(a, &o->alpha_pattern,
 	    "alpha_pattern", &c->alphas, &c->nalphas, e) == -1 ||

@@ -10,17 +10,21 @@ struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
 	const char *target_regex, *prompt, *completion, *messages;
 	const char *template, *date, *example;
+	const char *label, *pair, *tokens, *tags;
 	int objective, loss, packing, arch, schedule, optimizer, guard;
 	int adapter, bias, ranks, init_lora_weights, base_form, precision;
+	int pool;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
+	double mask, temperature;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
-	    completion_only, double_quant, exact;
+	    completion_only, double_quant, exact, multi, normalize;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
-	struct opt_list turn, rank_pattern, alpha_pattern, modules_to_save;
+	struct opt_list labels, turn, rank_pattern, alpha_pattern;
+	struct opt_list modules_to_save;
 };
 
 extern const struct opt train_opts[];

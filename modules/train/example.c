@@ -191,6 +191,7 @@ tell_ends(struct train *t)
 int
 train_example(struct train *t, struct err *e)
 {
-	tell_ends(t);
+	if (t->objective->head == NULL)	/* an encoder never stops */
+		tell_ends(t);
 	return put_example(t, e);
 }

@@ -3,6 +3,7 @@
 #define TRAIN_OBJECTIVE_H
 
 #include "appliance/base/opt.h"
+#include "appliance/model/head.h"
 #include "appliance/text/rec.h"
 #include "modules/train/rows.h"
 
@@ -35,6 +36,8 @@ struct objective {
 	bool apart;			/* a text is a sequence by itself */
 	/* beside the loss: means over what is counted, for the curves */
 	const char *number[NUMBERS];
+	/* head - an encoder's, before the model is opened; NULL: a decoder */
+	int (*head)(struct train *, struct shape_head *, struct err *);
 	int (*plan)(const struct train_conf *, struct err *);	/* or NULL */
 	int (*open)(struct train *, struct err *);		/* or NULL */
 	/* add - a record's texts, and beside them what the objective wants to
@@ -48,6 +51,8 @@ struct objective {
 };
 
 extern const struct objective objective_causal;
+extern const struct objective objective_masked, objective_classify,
+    objective_regress, objective_tag, objective_contrast;
 
 /* objective_of - the one that the options name */
 const struct objective *objective_of(const struct train_conf *);

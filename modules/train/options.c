@@ -4,8 +4,11 @@
 #include "modules/train/train.h"
 
 const struct opt train_opts[] = {
-	OPT_ENUM(struct train_conf, objective, "causal", "causal", 0,
-	    "what is learnt: causal, the next token"),
+	OPT_ENUM(struct train_conf, objective, "causal",
+	    "causal|masked|classify|regress|tag|contrast", 0,
+	    "what is learnt: causal, the next token; by an encoder: masked "
+	    "words, a label, numbers, a tag for each word, which two texts "
+	    "belong together"),
 	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
 	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
@@ -46,6 +49,27 @@ const struct opt train_opts[] = {
 	OPT_LIST(struct train_conf, turn, NULL, 0,
 	    "messages: two markers, what stands before an answer and what "
 	    "ends it, where the template does not show it"),
+	OPT_TEXT(struct train_conf, label, "label", 0,
+	    "classify, regress: field with the label, the numbers"),
+	OPT_LIST(struct train_conf, labels, NULL, 0,
+	    "classify, tag: the names of all labels; unset: the base's"),
+	OPT_BOOL(struct train_conf, multi, "no", 0,
+	    "classify: a text has a list of labels"),
+	OPT_TEXT(struct train_conf, pair, NULL, 0,
+	    "classify, regress: field with a second text; contrast: with what "
+	    "belongs to the first, unset: positive"),
+	OPT_TEXT(struct train_conf, tokens, "tokens", 0,
+	    "tag: field with a list of words"),
+	OPT_TEXT(struct train_conf, tags, "tags", 0,
+	    "tag: field with a tag for each of them"),
+	OPT_FLOAT(struct train_conf, mask, "0.15", 0.001, 1, 0,
+	    "masked: the part of all tokens that is asked for"),
+	OPT_ENUM(struct train_conf, pool, "mean", "mean|cls", 0,
+	    "contrast: what of a text's rows is its embedding"),
+	OPT_BOOL(struct train_conf, normalize, "yes", 0,
+	    "contrast: embeddings have length 1"),
+	OPT_FLOAT(struct train_conf, temperature, "0.05", 0.0001, 100, 0,
+	    "contrast: by which products are divided"),
 	OPT_BOOL(struct train_conf, completion_only, "yes", 0,
 	    "the prompt's own tokens are not learnt"),
 	OPT_ENUM(struct train_conf, packing, "auto",

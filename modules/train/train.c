@@ -2,6 +2,7 @@
 /* train - a language model from records or from a shard of tokens */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
+#include "modules/train/encode.h"
 #include "modules/train/tokens.h"
 
 #include <errno.h>
@@ -105,30 +106,49 @@ shape_of(const struct train *t, struct shape *s)
 		s->stop[s->nstops++] = tok->end;
 }
 
+/* look_half - what cannot be trained in 16 bits */
+static int
+look_half(const struct train *t, struct err *e)
+{
+	if (t->conf->precision == PRECISION_F32 || t->model.w.shape.E == 0)
+		return 0;
+	return err_set(e, FATE_REJECT, "a model with experts cannot be trained "
+	    "in 16 bits yet: precision=f32");
+}
+
 /* open_model - a base's files, or the shape of a new one; no weights yet */
 static int
 open_model(struct train *t, struct err *e)
 {
 	struct arena *a = t->stage->arena;
+	bool encoder = t->objective->head != NULL;
+	struct shape_head head;
 	struct shape shape;
 	int dir, rc;
 
+	if (encoder && t->conf->precision != PRECISION_F32)
+		return err_set(e, FATE_REJECT, "an encoder cannot be trained "
+		    "in 16 bits yet: precision=f32");
+	if (encoder && t->objective->head(t, &head, e) == -1)
+		return -1;
 	if (t->conf->base != NULL) {
 		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
 		if (dir == -1)
 			return -1;
-		rc = model_look(a, dir, &t->model, e);
+		rc = encoder ? model_look_encoder(a, dir, &head, &t->model,
+		    e) : model_look(a, dir, &t->model, e);
 		close(dir);
-		if (rc == 0 && t->model.w.shape.E > 0 &&
-		    t->conf->precision != PRECISION_F32)
-			rc = err_set(e, FATE_REJECT, "a model with experts "
-			    "cannot be trained in 16 bits yet: precision=f32");
+		if (rc == 0)
+			rc = look_half(t, e);
 		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
 		    train_adapter(t, e);
 	}
 	if (open_tokenizer(t, e) == -1)
 		return -1;
-	shape_of(t, &shape);
+	if (encoder)
+		encode_shape(t, &head, &shape);
+	else
+		shape_of(t, &shape);
 	if (shape_check(&shape, e) == -1)
 		return -1;
 	weights_layout(a, &shape, &t->model.w);

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# encoders.sh - encoders are trained for each objective, killed, resumed and
+# adapted; what is asked for wrongly is refused by name.
+. "${srcdir:-.}/tests/lib.sh"
+conf 'jobs = 1'
+once
+cd "$dir" || exit 1
+# texts of which one word says the class; two classes at once; words with tags;
+# pairs with a place in common
+awk 'BEGIN { srand(7)
+    n = split("miller wheel stone bread water corn house river", noun, " ")
+    split("fine good lovely bright", good, " ")
+    split("poor bad dull grim", bad, " ")
+    split("Berlin Paris Rome Oslo", place, " ")
+    for (i = 0; i < 240; i++) {
+	t = words = tags = ""
+	up = rand() < 0.5
+	k = int(rand() * 6) + 3
+	at = int(rand() * k)
+	wet = 0
+	for (j = 0; j < k; j++) {
+		w = j == at ? (up ? good[int(rand() * 4) + 1] : bad[int(rand() * 4) + 1]) : noun[int(rand() * n) + 1]
+		wet += w == "water" || w == "river"
+		t = t " " w
+		y = "O"
+		if (rand() < 0.3) {
+			w = place[int(rand() * 4) + 1]
+			y = "LOC"
+		}
+		words = words (j ? "," : "") "\"" w "\""
+		tags = tags (j ? "," : "") "\"" y "\""
+	}
+	p = place[int(rand() * 4) + 1]
+	a = noun[int(rand() * n) + 1]
+	printf "{\"id\":\"c%d\",\"text\":\"the%s.\",\"label\":\"%s\",\"score\":%g,\"both\":[\"%s\"%s],\"tokens\":[%s],\"tags\":[%s],\"asked\":\"%s in %s\",\"positive\":\"at %s: the %s\"}\n", i, t, up ? "UP" : "DOWN", (up ? 1 : -1) * at / 8, up ? "UP" : "DOWN", wet ? ",\"WET\"" : "", words, tags, a, p, p, a
+    } }' >in.jsonl
+quern tokenize -q learn ./wp.json kind=wordpiece vocab=200 lowercase=yes <in.jsonl
+sizes='layers=2 channels=32 heads=4 context=32 lr=0.003'
+learn() {
+	out=$1
+	shift
+	quern train -q -j 1 out=./$out tokenizer=./wp.json $sizes "$@" <in.jsonl
+}
+last() { sed 's/.*"loss":\([-0-9.e]*\).*/\1/' "$1/train.json"; }
+below() { awk "BEGIN { exit !($(last "$1") < $2) }"; }
+learn kind objective=classify labels=DOWN,UP epochs=8
+ok 'classes are learnt' below kind 0.1
+ok 'as transformers names it' sh -c "grep -q '\"BertForSequenceClassification\"' kind/config.json && grep -q '\"id2label\": {\"0\": \"DOWN\", \"1\": \"UP\"}' kind/config.json"
+learn both objective=classify multi=yes label=both labels=DOWN,UP,WET epochs=40
+ok 'several at once' below both 0.1
+learn much objective=regress label=score epochs=8
+ok 'numbers' below much 0.1
+learn tags objective=tag labels=O,LOC epochs=4
+ok 'tags' below tags 0.1
+learn gaps objective=masked epochs=4
+ok 'masked words' below gaps 4
+learn near objective=contrast text=asked epochs=4
+ok 'pairs' below near 0.6
+ok 'a model of sentence-transformers' sh -c "grep -q models.Normalize near/modules.json && grep -q '\"pooling_mode_mean_tokens\": true' near/1_Pooling/config.json"
+
+# the same texts packed or each alone are one loss; micro-batches do not matter
+for way in 'packing=bfd batch=8' 'packing=none batch=240' 'packing=none batch=30 accumulate=8'; do
+	quern train -q -j 1 "out=./$(echo $way | tr -c 'a-z0-9\n' -)" base=./kind objective=classify context=32 lr=0 warmup=0 steps=1 $way <in.jsonl
+done
+same() { awk "BEGIN { d = $(last $1) / $(last $2); exit !(d > 0.9999 && d < 1.0001) }"; }
+ok 'eight micro-batches are one' same packing-none-batch-240 packing-none-batch-30-accumulate-8
+learn masked-again objective=masked epochs=4
+ok 'the same seed, the same bytes' cmp gaps/model.safetensors masked-again/model.safetensors
+
+# a base with another head; adapters beside it
+quern train -q -j 1 out=./tuned base=./gaps objective=classify labels=DOWN,UP context=32 lr=0.003 epochs=8 <in.jsonl
+ok 'a new head on a base' below tuned 0.1
+quern train -q -j 1 out=./lora base=./gaps objective=classify labels=DOWN,UP context=32 lr=0.02 epochs=20 adapter=lora <in.jsonl
+ok 'adapters beside a base' below lora 0.5
+ok 'and the classifier whole, as PEFT has it' sh -c "grep -q '\"task_type\": \"SEQ_CLS\"' lora/adapter_config.json && grep -q '\"modules_to_save\": \\[\"classifier\", \"pooler.dense\"\\]' lora/adapter_config.json"
+
+# a job, undisturbed and killed
+job 'pipeline corpus
+  ingest @DIR@/in.jsonl
+  split  valid=10
+  save   corpus' | quern submit >/dev/null
+once
+quern models import ./gaps gaps >/dev/null
+tune() {
+	job "attempts 20
+pipeline $1
+  from  corpus:train
+  train base=gaps objective=masked context=32 valid=corpus:valid steps=300 eval_every=100 $2
+  save  $1"
+}
+calm=$(tune calm '' | quern submit)
+once
+ok 'masked words in a job' status 0 quern wait "$calm"
+killed=$(tune killed checkpoint=0s | quern submit)
+start_daemon
+kills=0 mark=
+while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
+	now=$(ls -i "$spool"/run/$killed/work.killed/* 2>/dev/null | grep checkpoint)
+	[ -n "$now" ] && [ "$now" != "$mark" ] && [ $kills -lt 2 ] || continue
+	mark=$now
+	sleep 0.1
+	kill -9 "$(cat "$spool/run/$killed/lock.killed")" 2>/dev/null && kills=$((kills + 1))
+done
+stop_daemon
+quern models export calm calm
+quern models export killed killed
+ok 'killed and resumed' sh -c "[ $kills -gt 0 ] && grep -q 'resumed at step' $spool/done/$killed/log"
+ok 'the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
+
+# refusals
+told() {
+	words=$1
+	shift
+	"$@" <in.jsonl >told 2>&1
+	grep -q -- "$words" told || { cat told; return 1; }
+}
+ok 'no next token' told "is an encoder (BertForMaskedLM): it has no next token" quern train -q out=./x base=./gaps context=32
+ok 'nor to be written' told 'has no next token' quern infer -q ./gaps
+ok 'labels that nobody named' told "'labels' is missing" quern train -q out=./x tokenizer=./wp.json $sizes objective=classify
+ok 'a head without labels' told 'no such labels: they are to be named' quern train -q out=./x base=./gaps objective=tag context=32
+ok 'a label that is none' told 'which is none of the labels' quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B
+ok 'texts in a row' told 'packing=bfd or none' quern train -q out=./x base=./gaps objective=masked packing=wrapped
+sed 's/"model_type": "bert"/"model_type": "mpnet"/' gaps/config.json >config.json
+mkdir mp
+cp gaps/* mp/
+mv config.json mp/config.json
+ok 'another family' told "'model_type' is \"mpnet\"" quern train -q out=./x base=./mp objective=masked
+done_testing
