@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# encoders.sh - encoders are trained for each objective, killed, resumed and
-# adapted; what is asked for wrongly is refused by name.
+# encoders.sh - encoders are trained for each objective, killed, resumed,
+# adapted and asked; what is asked for wrongly is refused by name.
 . "${srcdir:-.}/tests/lib.sh"
 conf 'jobs = 1'
 once
@@ -75,6 +75,37 @@ quern train -q -j 1 out=./lora base=./gaps objective=classify labels=DOWN,UP con
 ok 'adapters beside a base' below lora 0.5
 ok 'and the classifier whole, as PEFT has it' sh -c "grep -q '\"task_type\": \"SEQ_CLS\"' lora/adapter_config.json && grep -q '\"modules_to_save\": \\[\"classifier\", \"pooler.dense\"\\]' lora/adapter_config.json"
 
+# what they say of texts
+says() { # model field-of-the-truth field: the part that is right
+	quern infer -q "./$1" into=said <in.jsonl >said.jsonl
+	awk -v truth="\"$2\":" '{
+		i = index($0, truth); t = substr($0, i + length(truth))
+		j = index($0, "\"said\":"); s = substr($0, j + 7)
+		n = match(s, /(\]|")(,"scores"|})/)
+		right += substr(t, 1, n) == substr(s, 1, n)
+	    } END { printf "%.3f", right / NR }' said.jsonl
+}
+ok 'a label' is "$(says kind label)" 1.000
+ok 'a new head' is "$(says tuned label)" 1.000
+ok 'labels' is "$(says both both)" 1.000
+ok 'tags of words' is "$(says tags tags)" 1.000
+ok 'a number' sh -c "quern infer -q ./much into=said <in.jsonl | awk '{ match(\$0, /\"score\":[-0-9.e]*/); a = substr(\$0, RSTART + 8, RLENGTH - 8); match(\$0, /\"said\":[-0-9.e]*/); b = substr(\$0, RSTART + 7, RLENGTH - 7); s += (a - b) ^ 2 } END { exit !(s / NR < 0.1) }'"
+near() { # embeddings of a question, of its own answer, of another one
+	printf '%s\n' '{"text":"stone in Rome"}' '{"text":"at Rome: the stone"}' '{"text":"at Oslo: the river"}' |
+	    quern infer -q ./near | sed 's/.*\[\(.*\)\].*/\1/' |
+	    awk -F, '{ for (i = 1; i <= NF; i++) v[NR, i] = $i } END { for (i = 1; i <= NF; i++) { a += v[1, i] * v[2, i]; b += v[1, i] * v[3, i]; l += v[1, i] ^ 2 } exit !(a > b + 0.3 && l > 0.9999 && l < 1.0001) }'
+}
+ok 'embeddings of length 1, near where they belong' near
+ok 'a masked word' sh -c "echo '{\"text\":\"at Rome: the [MASK]\"}' | quern infer -q ./gaps | grep -q '\"words\":\\[\"[a-z#.]*\"\\],\"scores\":\\[0'"
+ok 'a text without one is a fault' sh -c "echo '{\"text\":\"at Rome\"}' | quern infer ./gaps 2>&1 | grep -q 'it has no mask'"
+ok 'words of a text' sh -c "echo '{\"text\":\"a stone  in Rome\"}' | quern infer -q ./tags | grep -q '\"tokens\":\\[\"a\",\"stone\",\"in\",\"Rome\"\\],\"tags\":\\[\"O\",\"O\",\"O\",\"LOC\"\\]'"
+long=$(awk 'BEGIN { for (i = 0; i < 40; i++) printf "stone " }')
+ok 'too long: a fault' sh -c "echo '{\"text\":\"$long\"}' | quern infer ./kind 2>&1 | grep -q 'more than 32 tokens: overlong=cut'"
+ok 'or cut' sh -c "echo '{\"text\":\"$long\"}' | quern infer -q ./kind overlong=cut | grep -q '\"label\":'"
+quern train -q -j 1 out=./merged base=./gaps objective=classify labels=DOWN,UP context=32 lr=0.02 epochs=20 adapter=lora merge=yes <in.jsonl
+ok 'adapters merged' is "$(says merged label)" 1.000
+ok 'a head that the base has not' sh -c "quern infer -q ./gaps adapter=./lora <in.jsonl 2>&1 | grep -q 'which this base does not have (task_type SEQ_CLS)'"
+
 # a job, undisturbed and killed
 job 'pipeline corpus
   ingest @DIR@/in.jsonl
@@ -116,7 +147,7 @@ told() {
 	grep -q -- "$words" told || { cat told; return 1; }
 }
 ok 'no next token' told "is an encoder (BertForMaskedLM): it has no next token" quern train -q out=./x base=./gaps context=32
-ok 'nor to be written' told 'has no next token' quern infer -q ./gaps
+ok 'nor to be measured' told 'has no next token' quern evaluate -q ./gaps
 ok 'labels that nobody named' told "'labels' is missing" quern train -q out=./x tokenizer=./wp.json $sizes objective=classify
 ok 'a head without labels' told 'no such labels: they are to be named' quern train -q out=./x base=./gaps objective=tag context=32
 ok 'a label that is none' told 'which is none of the labels' quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B

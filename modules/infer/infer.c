@@ -4,6 +4,7 @@
 #include "appliance/base/when.h"
 #include "appliance/text/utf8.h"
 #include "modules/infer/infer.h"
+#include "modules/infer/read.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -16,53 +17,10 @@
 #define CONTEXT		4096		/* unless context= says more */
 #define SMALL		100000000	/* parameters; see infer_open */
 
-static const struct opt infer_opts[] = {
-	OPT_REF(OPT_MODEL, struct infer_conf, model, NULL,
-	    OPT_POSITIONAL | OPT_NEEDED,
-	    "the model, as NAME[@VERSION|@TAG], or a path with a slash"),
-	OPT_REF(OPT_MODEL, struct infer_conf, adapter, NULL, 0,
-	    "an adapter of that model, as train or PEFT made it, likewise"),
-	OPT_TEXT(struct infer_conf, prompt, NULL, 0,
-	    "field with the prompt; unset: prompt, and if it is not there, "
-	    "text"),
-	OPT_TEXT(struct infer_conf, template, NULL, 0,
-	    "the prompt as a text in which {name} is a field, {passages} "
-	    "the numbered texts that search found, {{ and }} a brace"),
-	OPT_TEXT(struct infer_conf, into, "completion", 0,
-	    "field that gets the answer"),
-	OPT_INT(struct infer_conf, max_tokens, "64", 1, 1e9, 0,
-	    "most tokens of an answer"),
-	OPT_FLOAT(struct infer_conf, temperature, "0", 0, 100, 0,
-	    "0 takes the likeliest token, 1 draws as the model says"),
-	OPT_INT(struct infer_conf, top_k, "0", 0, 1e9, 0,
-	    "draw among the k likeliest; 0: all"),
-	OPT_FLOAT(struct infer_conf, top_p, "1", 0, 1, 0,
-	    "draw among the fewest that together are as likely as this"),
-	OPT_INT(struct infer_conf, seed, "1", 0, 1e15, 0,
-	    "of what is drawn"),
-	OPT_LIST(struct infer_conf, stop, NULL, 0,
-	    "an answer ends before this text; more stops with commas"),
-	OPT_ENUM(struct infer_conf, begin, "auto", "auto|yes|no", 0,
-	    "put the token that begins a text before the prompt; auto: if "
-	    "the vocabulary has one of its own for that"),
-	OPT_ENUM(struct infer_conf, overlong, "fail", "fail|cut", 0,
-	    "a prompt that is too long for the model is a fault, or loses "
-	    "its beginning"),
-	OPT_INT(struct infer_conf, context, "0", 0, 1 << 20, 0,
-	    "most tokens of prompt and answer; 0: the model's, at most 4096"),
-	OPT_ENUM(struct infer_conf, weights, "f32", "f32|q8|q4", 0,
-	    "numbers that the matrices are rounded to: 32, 8 or 4 bits; see "
-	    "Quantised weights"),
-	OPT_INT(struct infer_conf, slots, "16", 1, 64, OPT_NOKEY,
-	    "records answered side by side"),
-	OPT_TEXT(struct infer_conf, gpus, "0", OPT_NOKEY,
-	    "GPUs that it waits for, or auto"),
-	OPT_DONE
-};
-
 /* what result.json tells; kept in the journal after each batch */
 struct told {
 	int64_t rows, refused, prompt, completion;
+	struct reads_told read;
 };
 
 struct infer {
@@ -70,6 +28,7 @@ struct infer {
 	const struct infer_conf *conf;
 	struct model model;
 	struct predict *predict;
+	struct reads *reads;		/* an encoder, instead of all this */
 	struct answers answers;
 	uint64_t base;			/* hash of model and settings */
 	bool begin;
@@ -156,6 +115,25 @@ infer_predict(struct infer *t, struct err *e)
 	return t->predict == NULL ? -1 : 0;
 }
 
+/* infer_reads - the model is an encoder */
+static int
+infer_reads(struct infer *t, int dir, struct err *e)
+{
+	const char *ref = t->conf->adapter;
+	struct buf *told = buf_new(t->stage->arena, 1 << 16);
+	int adapter = ref == NULL ? -1 : stage_files(t->stage, ref,
+	    KIND_MODEL, e);
+
+	if (ref != NULL && adapter == -1)
+		return -1;
+	t->reads = reads_open(t->stage, t->conf, dir, adapter, told, e);
+	if (adapter != -1)
+		close(adapter);
+	if (told->n > 0)
+		stage_warn(t->stage, "'%s': %s", ref, buf_cstr(told));
+	return t->reads == NULL ? -1 : 0;
+}
+
 static int
 infer_model(struct infer *t, struct err *e)
 {
@@ -166,6 +144,11 @@ infer_model(struct infer *t, struct err *e)
 	dir = stage_files(t->stage, c->model, KIND_MODEL, e);
 	if (dir == -1)
 		return -1;
+	if (reads_is(dir)) {
+		rc = infer_reads(t, dir, e);
+		close(dir);
+		return rc == -1 ? err_prefix(e, "'%s': ", c->model) : 0;
+	}
 	/* quantised, it needs no more memory than that */
 	rc = c->weights != PACKED_F32 && c->adapter == NULL ?
 	    model_look(a, dir, &t->model, e) :
@@ -437,6 +420,12 @@ infer_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	size_t n = 0;
 
 	(void)scratch;
+	if (t->reads != NULL) {
+		if (reads_batch(t->reads, b, &t->told.read, e) == -1)
+			return -1;
+		stage_append(s, &t->told, sizeof(t->told));
+		return 0;
+	}
 	for (size_t i = 0; i < b->n; i++) {
 		ask_open(t, b->arena, &b->rec[i], &q[i]);
 		if (q[i].error == NULL && !ask_again(t, &q[i]))
@@ -458,6 +447,13 @@ infer_finish(struct stage *s, struct batch *out, struct err *e)
 
 	(void)out;
 	(void)e;
+	if (t->reads != NULL) {
+		stage_result(s, "infer", view_of(arena_printf(s->arena,
+		    "{\"read\":%lld,\"refused\":%lld,\"tokens\":%lld}",
+		    (long long)k->read.rows, (long long)k->read.refused,
+		    (long long)k->read.tokens)));
+		return 1;
+	}
 	if (k->refused > 0)
 		stage_warn(s, "%lld rows have no answer but the reason why",
 		    (long long)k->refused);

@@ -12,12 +12,14 @@
  */
 
 struct infer_conf {
-	const char *model, *adapter, *prompt, *template, *into, *gpus;
+	const char *model, *adapter, *prompt, *template, *into, *gpus, *pair;
 	int64_t max_tokens, top_k, seed, slots, context;
 	double temperature, top_p;
 	struct opt_list stop;
 	int begin, overlong, weights;	/* weights: enum packed_form */
 };
+
+extern const struct opt infer_opts[];
 
 enum { BEGIN_AUTO, BEGIN_YES, BEGIN_NO };
 enum { OVERLONG_FAIL, OVERLONG_CUT };
