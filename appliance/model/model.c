@@ -106,9 +106,13 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 			    "%s%s, which has no such labels: they are to be "
 			    "named", family_class(shape.family),
 			    head_class(shape.head.kind));
-	} else if (want != NULL)
+	} else if (want != NULL) {
+		struct shape_head own = shape.head;
+
 		shape.head = *want;
-	else if (shape.head.kind == HEAD_EMBED && s.kind == SOURCE_DIRECTORY &&
+		if (want->names.n == 0 && own.labels == want->labels)
+			shape.head.names = own.names;
+	} else if (shape.head.kind == HEAD_EMBED && s.kind == SOURCE_DIRECTORY &&
 	    pooling_read(a, at, &shape.head, &m->most, e) == -1)
 		return -1;
 	return look_weights(a, &s, &shape, want != NULL, m, e);

@@ -52,12 +52,18 @@ parts(const struct hf_encoding *x, size_t n[2], unsigned char *second)
 	}
 }
 
-/* keep - how many of each text stay, so that all are at most `most` */
+/* keep - how many of each text stay, of `most` in all: the shorter one as it
+ * is, or both about a half */
 static void
-keep(size_t n[2], size_t all, size_t most)
+keep(size_t n[2], size_t most)
 {
-	for (; all > most && n[0] + n[1] > 0; all--)
-		n[n[1] >= n[0]]--;
+	size_t longer = n[0] > n[1] ? 0 : 1, *less = &n[!longer];
+
+	if (n[0] + n[1] <= most)
+		return;
+	if (*less > most / 2)
+		*less = most / 2;
+	n[longer] = most - *less;
 }
 
 int
@@ -65,7 +71,7 @@ reader_read(const struct reader *r, struct arena *a, struct view text,
     const struct view *pair, bool find, struct reading *out, struct err *e)
 {
 	unsigned flags = HF_TEMPLATE | (find ? HF_SPECIAL : 0);
-	size_t left[2], n = 0;
+	size_t left[2], n = 0, specials;
 	struct hf_encoding x;
 
 	if (hf_encode(r->hf, a, text, pair, flags, &x, e) == -1)
@@ -78,7 +84,8 @@ reader_read(const struct reader *r, struct arena *a, struct view text,
 	out->special = arena_array(a, x.n + 1, sizeof(*out->special));
 	out->second = arena_array(a, x.n + 1, 1);
 	parts(&x, left, out->second);
-	keep(left, x.n, r->most);
+	specials = x.n - left[0] - left[1];
+	keep(left, r->most > specials ? r->most - specials : 0);
 	for (size_t i = 0; i < x.n; i++) {
 		const struct hf_unit *u = &x.v[i];
 		unsigned char in = out->second[i];

@@ -76,6 +76,9 @@ for m in families/*; do
 done >/dev/null
 ok 'families through GGUF: the same tensors and logits' py "$here/families.py" check families
 
+mkdir encoders
+ok 'encoders: what their heads say, alone and in pairs, and what is written of them' py "$here/encoders.py" "$QUERN_BIN/quern" encoders licences.jsonl
+
 for arch in gpt2 llama; do
 	more='kv_heads=2'
 	[ $arch = llama ] || more=
