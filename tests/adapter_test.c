@@ -54,6 +54,8 @@ rig_new(struct arena *a, enum family family, bool tied,
 	shape_of(&s, family, tied);
 	weights_layout(a, &s, &r->w);
 	r->device.k = k;
+	r->device.dev = k->open(1, NULL, 0);
+	arena_defer(a, k->close, r->device.dev);
 	slab_init(&r->slab, a, &r->device);
 	if (c != NULL) {
 		if (adapter_check(c, &e) == -1 || adapter_plan(a, &r->w, c,
@@ -235,6 +237,8 @@ test_dora(struct arena *a)
 	size_t row = 0;
 
 	o->device.k = k;
+	o->device.dev = k->open(1, NULL, 0);
+	arena_defer(a, k->close, o->device.dev);
 	o->run = some(a, 1, na + nb + ONE_N);
 	o->grad = arena_array(a, na + nb + ONE_N, sizeof(real));
 	o->x = some(a, 2, ONE_R * ONE_K);

@@ -363,6 +363,8 @@ test_decoder(struct arena *a, const struct shape *s)
 
 	weights_layout(a, s, &w);
 	device->k = k;
+	device->dev = k->open(1, NULL, 0);
+	arena_defer(a, k->close, device->dev);
 	slab_init(slab, a, device);
 	decoder_want(&d, a, &w, slab, &(struct decoder_conf){
 	    .B = 2, .T = 6 });
