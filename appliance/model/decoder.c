@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/encoder.h"
+#include "appliance/model/decoder_parts.h"
 #include "appliance/model/experts.h"
 #include "appliance/model/half.h"
 
@@ -334,34 +335,42 @@ decoder_ready(struct decoder *d)
 	const struct shape *m = &(d)->w->shape;				\
 	const size_t R = (d)->R, C = m->C
 
-/*
- * head - logits, loss and, with a scale, the gradient of the last norm's result
- * in dn, some rows at a time: all logits at once would be the largest part of
- * the memory
- */
+/* judge_next - the loss of the next word */
 static void
-head(const struct decoder *d, double scale)
+judge_next(struct decoder *d, size_t row, size_t n, double scale, void *arg)
+{
+	(void)arg;
+	d->device->k->classify(d->device->dev, d->loss + row, d->logits,
+	    d->target + row, n, d->w->shape.V, scale, d->w->shape.logit_cap);
+}
+
+void
+decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
+    void *arg, double scale)
 {
 	size_t n;
 
 	OPS(d);
+	(void)m;
+	half_begin(d);
+	k->put(dev, d->target, target, R * sizeof(*target));
+	judge = judge == NULL ? judge_next : judge;
 	for (size_t r = 0; r < R; r += d->chunk) {
 		n = R - r < d->chunk ? R - r : d->chunk;
 		linear_forward(d->device, &d->to_head, &d->work, d->logits,
 		    d->norm + r * C, n);
-		k->classify(dev, d->loss + r, d->logits, d->target + r, n,
-		    m->V, scale, m->logit_cap);
+		judge(d, r, n, scale, arg);
 		if (scale != 0)
 			half_round(d, d->logits, n * m->V);
 		if (scale != 0)
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);
 	}
+	half_end(d);
 }
 
-/* losses - the sum of a micro-batch's */
-static double
-losses(const struct decoder *d)
+double
+decoder_sum(const struct decoder *d)
 {
 	real *loss = mem_alloc(d->R * sizeof(*loss));
 	double sum = 0;
@@ -393,37 +402,37 @@ decoder_embed(const struct decoder *d, real *y, size_t skip)
 	k->add(dev, y, d->dx, R * C);
 }
 
-/* pass - forward and, with a scale, back */
-static double
-pass(struct decoder *d, const int32_t *id, const int32_t *target,
-    double scale)
+void
+decoder_forward(struct decoder *d, const int32_t *id, bool learns)
 {
-	const size_t skip = d->w->shape.place_skip * d->w->shape.C;
-	real *dplace;
-	double sum;
-
 	OPS(d);
-	d->work.dropout = scale == 0 || d->adapter == NULL ? 0 :
+	d->work.dropout = !learns || d->adapter == NULL ? 0 :
 	    d->adapter->conf.dropout;
+	half_begin(d);
 	k->put(dev, d->id, id, R * sizeof(*id));
-	k->put(dev, d->target, target, R * sizeof(*target));
 	decoder_norms(d);
-	decoder_embed(d, d->layer[0].in, skip);
+	decoder_embed(d, d->layer[0].in, m->place_skip * C);
 	if (m->embed_scale != 0)
 		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
 		    R * C);
 	for (size_t i = 0; i < m->L; i++) {
 		block_forward(d, i);
-		if (scale != 0)
+		if (learns)
 			half_keep(d, i);
 	}
 	block_norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm,
 	    d->w->norm_b);
 	half_round(d, d->norm, R * C);
-	head(d, scale);
-	sum = losses(d);
-	if (scale == 0)
-		return sum;
+	half_end(d);
+}
+
+void
+decoder_backward(struct decoder *d)
+{
+	real *dplace = decoder_grad(d, d->w->place);
+
+	OPS(d);
+	half_begin(d);
 	k->fill(dev, d->dx, R * C, 0);
 	block_norm_grad(d, d->dx, d->dn, d->last, d->mean, d->keep,
 	    d->w->norm, d->w->norm_b);
@@ -435,20 +444,18 @@ pass(struct decoder *d, const int32_t *id, const int32_t *target,
 	}
 	if (m->embed_scale != 0)
 		k->mix(dev, d->dx, m->embed_scale, d->dx, 0, R * C);
-	dplace = decoder_grad(d, d->w->place);
 	k->embed_grad(dev, decoder_grad(d, d->w->token), dplace == NULL ?
-	    NULL : dplace + skip, d->dx, d->id, d->pos, R, C);
-	return sum;
+	    NULL : dplace + m->place_skip * C, d->dx, d->id, d->pos, R, C);
+	half_end(d);
 }
 
 double
 decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
     double scale)
 {
-	double sum;
-
-	half_begin(d);
-	sum = pass(d, id, target, scale);
-	half_end(d);
-	return sum;
+	decoder_forward(d, id, scale != 0);
+	decoder_head(d, target, NULL, NULL, scale);
+	if (scale != 0)
+		decoder_backward(d);
+	return decoder_sum(d);
 }

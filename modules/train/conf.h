@@ -9,7 +9,7 @@
 struct train_conf {
 	const char *tokenizer, *base, *text, *valid, *shard, *out, *gpus;
 	const char *target_regex, *prompt, *completion, *messages;
-	const char *template, *date, *example;
+	const char *template, *date, *example, *chosen, *rejected;
 	const char *label, *pair, *tokens, *tags;
 	int objective, loss, packing, arch, schedule, optimizer, guard;
 	int adapter, bias, ranks, init_lora_weights, base_form, precision;
@@ -18,7 +18,7 @@ struct train_conf {
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
-	double mask, temperature;
+	double mask, temperature, beta, label_smoothing;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
 	    completion_only, double_quant, exact, multi, normalize;

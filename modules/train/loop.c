@@ -338,24 +338,6 @@ loop_step(struct train *t, struct work *w, struct point *p, struct err *e)
 	return 0;
 }
 
-/* work_open - room for a step */
-static void
-work_open(const struct train *t, struct work *w)
-{
-	size_t rows = t->decoder.B * (size_t)t->conf->accumulate;
-	size_t all = rows * t->decoder.T;
-	struct arena *a = t->stage->arena;
-
-	w->all = (struct micro){ .x = &t->train };
-	w->all.id = arena_array(a, all, sizeof(*w->all.id));
-	w->all.target = arena_array(a, all, sizeof(*w->all.target));
-	w->all.from = arena_array(a, all, sizeof(*w->all.from));
-	w->all.token = arena_array(a, all, sizeof(*w->all.token));
-	w->all.row = arena_array(a, rows, sizeof(*w->all.row));
-	w->loss = arena_array(a, (size_t)t->conf->accumulate,
-	    sizeof(*w->loss));
-}
-
 /* loop_steps - until the end, an early stop, or TERM */
 static int
 loop_steps(struct train *t, struct err *e)
@@ -368,7 +350,11 @@ loop_steps(struct train *t, struct err *e)
 	int64_t first = t->at.step;
 	int rc;
 
-	work_open(t, &w);
+	w.all = micro_new(t->stage->arena, t->decoder.B *
+	    (size_t)c->accumulate, t->decoder.T);
+	w.all.x = &t->train;
+	w.loss = arena_array(t->stage->arena, (size_t)c->accumulate,
+	    sizeof(*w.loss));
 	loop_ahead(t, &w);
 	while (t->at.step < t->steps) {
 		if (stage_stopping(t->stage))

@@ -22,16 +22,17 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 {
 	const struct train_conf *c = t->conf;
 	const struct weights *w = &t->model.w;
-	size_t T = (size_t)c->context;
 
 	slab_init(s, a, t->device);
 	decoder_want(d, a, w, s, &(struct decoder_conf){
 	    .B = way->batch * t->objective->group,
-	    .T = T < w->shape.T ? T : w->shape.T, .frozen = t->frozen,
+	    .T = train_context(t), .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
 	    .held = way->base, .recompute = way->recompute,
 	    .half = c->precision != PRECISION_F32,
 	    .form = c->precision == PRECISION_F16 ? FORM_F16 : FORM_BF16 });
+	if (t->objective->want != NULL)
+		t->objective->want(t, s, d->R);
 	*o = (struct optimise){ .kind = (enum optimiser)c->optimizer,
 	    .weight_decay = c->weight_decay, .beta1 = c->beta1,
 	    .beta2 = c->beta2, .eps = c->eps, .momentum = c->momentum };

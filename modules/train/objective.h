@@ -14,9 +14,10 @@
  * same for all (loop.c).
  *
  * Order of calls: plan, from the options alone; open, when the model is there
- * and the device is not; add for each record; ready, when the sequences are
- * made and the device has the weights as they begin, also when a run is
- * resumed; then run for each micro-batch.
+ * and the device is not; add for each record; want, when memory is planned,
+ * also in trials; ready, when the sequences are made and the device has the
+ * weights as they begin, also when a run is resumed; then run for each
+ * micro-batch.
  *
  * A step's loss is the sum of what run returns over its micro-batches divided
  * by what they count: tokens that are learnt, or with group > 1 groups of so
@@ -25,6 +26,7 @@
  * groups.
  */
 
+struct slab;
 struct train;
 struct train_conf;
 
@@ -40,6 +42,8 @@ struct objective {
 	int (*head)(struct train *, struct shape_head *, struct err *);
 	int (*plan)(const struct train_conf *, struct err *);	/* or NULL */
 	int (*open)(struct train *, struct err *);		/* or NULL */
+	/* want - memory for R rows of a micro-batch, or NULL */
+	void (*want)(struct train *, struct slab *, size_t R);
 	/* add - a record's texts, and beside them what the objective wants to
 	 * keep; NULL, or why the record has none */
 	const char *(*add)(struct train *, struct arena *, struct rec *,
@@ -50,7 +54,7 @@ struct objective {
 	double (*run)(struct train *, const struct micro *, double scale);
 };
 
-extern const struct objective objective_causal;
+extern const struct objective objective_causal, objective_dpo;
 extern const struct objective objective_masked, objective_classify,
     objective_regress, objective_tag, objective_contrast;
 

@@ -5,10 +5,10 @@
 
 const struct opt train_opts[] = {
 	OPT_ENUM(struct train_conf, objective, "causal",
-	    "causal|masked|classify|regress|tag|contrast", 0,
-	    "what is learnt: causal, the next token; by an encoder: masked "
-	    "words, a label, numbers, a tag for each word, which two texts "
-	    "belong together"),
+	    "causal|dpo|masked|classify|regress|tag|contrast", 0,
+	    "what is learnt: causal, the next token; dpo, which of two answers "
+	    "is better; by an encoder: masked words, a label, numbers, a tag "
+	    "for each word, which two texts belong together"),
 	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
 	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
@@ -39,6 +39,14 @@ const struct opt train_opts[] = {
 	    "field that is learnt from after the prompt, where it is there"),
 	OPT_TEXT(struct train_conf, prompt, "prompt", 0,
 	    "field that goes before a completion"),
+	OPT_TEXT(struct train_conf, chosen, "chosen", 0,
+	    "dpo: field with the better answer"),
+	OPT_TEXT(struct train_conf, rejected, "rejected", 0,
+	    "dpo: field with the other one"),
+	OPT_FLOAT(struct train_conf, beta, "0.1", 0, 100, 0,
+	    "dpo: what a rise of log p counts against the reference"),
+	OPT_FLOAT(struct train_conf, label_smoothing, "0", 0, 0.5, 0,
+	    "dpo: part of the pairs that are taken to be the wrong way round"),
 	OPT_TEXT(struct train_conf, messages, "messages", 0,
 	    "field with a chat, which goes before the others"),
 	OPT_TEXT(struct train_conf, template, NULL, 0,

@@ -175,6 +175,19 @@ span_copy(const struct rows *r, struct span s, size_t at,
 }
 
 struct micro
+micro_new(struct arena *a, size_t rows, size_t T)
+{
+	struct micro m = { .held = false };
+
+	m.id = arena_array(a, rows * T, sizeof(*m.id));
+	m.target = arena_array(a, rows * T, sizeof(*m.target));
+	m.from = arena_array(a, rows * T, sizeof(*m.from));
+	m.token = arena_array(a, rows * T, sizeof(*m.token));
+	m.row = arena_array(a, rows, sizeof(*m.row));
+	return m;
+}
+
+struct micro
 micro_at(const struct micro *m, size_t rows, size_t T)
 {
 	struct micro at = *m;

@@ -56,6 +56,9 @@ struct micro {
 	bool held;			/* of what is held back */
 };
 
+/* micro_new - room for so many rows */
+struct micro micro_new(struct arena *, size_t rows, size_t T);
+
 /* micro_at - the micro-batch that begins `rows` rows further on */
 struct micro micro_at(const struct micro *, size_t rows, size_t T);
 

@@ -265,6 +265,14 @@ tokens_collected(struct train *t, struct err *e)
 	return t->train.v == NULL || t->train.side == NULL ? -1 : 0;
 }
 
+size_t
+train_context(const struct train *t)
+{
+	size_t T = (size_t)t->conf->context, most = t->model.w.shape.T;
+
+	return T < most ? T : most;
+}
+
 /* train_rows - sequences of what was collected, and of what is held back */
 static int
 train_rows(struct train *t, struct err *e)
@@ -328,7 +336,8 @@ train_prepare(struct train *t, struct err *e)
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
 	    "sequences of %zu", family_name(t->model.w.shape.family),
 	    t->model.w.all, t->train.n,
-	    (long long)t->steps, (long long)each, t->decoder.T);
+	    (long long)t->steps, (long long)each *
+	    (long long)t->objective->group, t->decoder.T);
 	if (train_example(t, e) == -1)
 		return -1;
 	return t->objective->ready == NULL ? 0 : t->objective->ready(t, e);

@@ -57,6 +57,9 @@ struct train {
 int train_adapter(struct train *, struct err *);
 void adapter_tell(const struct train *);
 
+/* train_context - tokens of a sequence */
+size_t train_context(const struct train *);
+
 /* train_memory - the plan, shown first; then everything is in its place */
 int train_memory(struct train *, struct err *);
 

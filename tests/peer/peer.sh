@@ -132,6 +132,23 @@ for arch in gpt2 llama; do
 	rm -rf first last last.peft
 done
 
+# preferences: a pair's loss, and steps of plain descent on all pairs
+py "$here/dpo.py" golden >dpo.txt
+ok "DPO: PyTorch's numbers are those of prefer_test" sh -c "[ -s dpo.txt ] && while IFS= read -r line; do
+    grep -qxF -- \"\$line\" '${srcdir:-.}/tests/prefer_test.c' || exit 1; done <dpo.txt"
+awk 'BEGIN { srand(7); n = split("license copy program work free patent source", w, " ")
+    for (i = 0; i < 12; i++) {
+	a = w[int(rand() * n) + 1]
+	b = w[int(rand() * n) + 1]
+	printf "{\"prompt\":\"say %s %s\",\"chosen\":\" %s %s\",\"rejected\":\" %s %s %s\"}\n", a, b, b, a, a, b, a
+    } }' >pairs.jsonl
+for arch in gpt2 llama; do
+	quern train -q -j 1 out=./pairs base=./$arch objective=dpo optimizer=sgd momentum=0 weight_decay=0 clip=0 \
+	    schedule=constant warmup=0 lr=0.1 batch=12 steps=6 beta=0.5 label_smoothing=0.05 context=48 <pairs.jsonl
+	ok "$arch: pairs, six steps whose losses and margins are PyTorch's" py "$here/dpo.py" steps ./$arch pairs.jsonl 0.5 0.05 0.1 pairs/train.json
+	rm -rf pairs
+done
+
 py "$here/nf4.py" >nf4.txt
 ok "NF4: bitsandbytes' numbers are those of held_test" sh -c "grep -q '^data 0247000998bb3119$' nf4.txt &&
     sed -n 's/^\([0-9a-f]\{1000,\}\)$/\1/p' nf4.txt | cut -c1-64 | grep -qf - '${srcdir:-.}/tests/held_test.c'"

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MODEL_DECODER_PARTS_H
+#define MODEL_DECODER_PARTS_H
+
+#include "appliance/model/decoder.h"
+
+/*
+ * decoder_parts.h - the parts of decoder_run, for losses other than the next
+ * word's: forward, the head once or more, and backward from what the head was
+ * run with last.
+ *
+ * A judge sees logits[n,V] of n rows from `row` on: it puts their losses to
+ * loss + row, and with scale != 0 the logits become their gradient times scale.
+ * Rows come in order, at most chunk at a time.
+ */
+
+typedef void decoder_judge(struct decoder *, size_t row, size_t n,
+    double scale, void *arg);
+
+/* decoder_forward - learns: with dropout */
+void decoder_forward(struct decoder *, const int32_t *id, bool learns);
+
+/* decoder_head - judge NULL: the next word's */
+void decoder_head(struct decoder *, const int32_t *target, decoder_judge *,
+    void *arg, double scale);
+
+void decoder_backward(struct decoder *);
+
+/* decoder_sum - of the losses that the head has left */
+double decoder_sum(const struct decoder *);
+
+#endif
