@@ -84,6 +84,17 @@ enum kernel_quant { KERNEL_Q8, KERNEL_Q4 };
  */
 enum kernel_precision { PRECISION_F32, PRECISION_BF16, PRECISION_F16 };
 
+/* what a teacher held to be likely: in each row K words, none twice, and their
+ * probabilities at a temperature */
+#define KERNEL_TAUGHT	128		/* most words */
+
+struct kernel_teacher {
+	const int32_t *id;		/* [R,K] */
+	const real *p;			/* [R,K] */
+	size_t K;
+	double temperature, alpha;
+};
+
 /* AdamW (Loshchilov and Hutter 2019, as PyTorch computes it) */
 struct kernel_adamw {
 	double lr, beta1, beta2, eps, decay;
@@ -184,6 +195,15 @@ struct kernels {
 	void (*classify)(void *, real *loss, real *logits,
 	    const int32_t *target, size_t R, size_t V, double scale,
 	    double cap);
+
+	/* distillation (Hinton et al. 2015): of each row with a target alpha
+	 * times temperature squared times the Kullback-Leibler divergence of
+	 * teacher from softmax(logits / temperature), all words but the K being
+	 * one, plus 1 - alpha times the cross-entropy, which is nll[R] as well.
+	 * Otherwise as classify; the logits are overwritten in any case */
+	void (*distill)(void *, real *loss, real *nll, real *logits,
+	    const int32_t *target, const struct kernel_teacher *, size_t R,
+	    size_t V, double scale, double cap);
 
 	void (*adamw)(void *, real *p, const real *g, real *m, real *v,
 	    size_t n, const struct kernel_adamw *);

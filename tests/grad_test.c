@@ -238,6 +238,40 @@ classify_back(struct probe *p)
 	    p->cap);
 }
 
+/* three words of each row are named, one of them its target */
+static const struct kernel_teacher *
+taught(void)
+{
+	static const int32_t id[] = { 3, 1, 6, 0, 2, 5, 4, 3, 0, 6, 2, 3 };
+	static const real p[] = { 0.5, 0.2, 0.1, 0.3, 0.3, 0.4, 0.05, 0.9,
+	    0.01, 0.2, 0.2, 0.2 };
+	static const struct kernel_teacher o = { id, p, 3, 1.7, 0.6 };
+
+	return &o;
+}
+
+static void
+distill_run(struct probe *p)
+{
+	real nll[4], copy[64];
+
+	memcpy(copy, p->x[0], p->n[0] * sizeof(real));
+	k->distill(NULL, p->y, nll, copy, p->id, taught(), p->R, p->C, 0,
+	    p->cap);
+}
+
+static void
+distill_back(struct probe *p)
+{
+	real y[4], nll[4];
+
+	for (size_t r = 1; r < p->R; r++)
+		p->dy[r] = p->dy[0];
+	memcpy(p->dx[0], p->x[0], p->n[0] * sizeof(real));
+	k->distill(NULL, y, nll, p->dx[0], p->id, taught(), p->R, p->C,
+	    p->dy[0], p->cap);
+}
+
 /* fill_probe - sizes and inputs */
 static void
 fill_probe(struct probe *p, struct arena *a, size_t n0, size_t n1, size_t n2,
@@ -291,6 +325,11 @@ test_rows(struct arena *a)
 	probe_check(&p, a, "classify");
 	p.cap = 1.5;
 	probe_check(&p, a, "classify, capped");
+	p.run = distill_run;
+	p.grad = distill_back;
+	probe_check(&p, a, "distill, capped");
+	p.cap = 0;
+	probe_check(&p, a, "distill");
 	id[2] = 3;
 	p.C = 12;
 	p.run = rope_run;

@@ -301,6 +301,45 @@ test_tables(const struct both *b, size_t R, size_t V)
 	tap(fabs(sum[0] - sum[1]) < 1e-4 * sum[0], "%s sumsq", b->isa);
 }
 
+/* test_distill - the teacher names the target, or not; some rows are not learnt;
+ * K may be all words */
+static void
+test_distill(const struct both *b, size_t R, size_t V, size_t K)
+{
+	struct kernel_teacher o[2];
+	struct pair p = some(8, R * K);
+	int32_t *id = arena_array(arena, R * K, sizeof(*id));
+	int32_t *target = arena_array(arena, R, sizeof(*target));
+
+	for (size_t r = 0; r < R; r++) {
+		double sum = K < V ? 0.1 : 0;
+
+		target[r] = r % 4 == 3 ? -1 : (int32_t)((r * 5 + r % 2) % V);
+		for (size_t i = 0; i < K; i++) {
+			id[r * K + i] = (int32_t)((r * 5 + i * 2 + (i * 2 >=
+			    V && V % 2 == 0)) % V);
+			sum += exp((double)p.v[0][r * K + i]);
+		}
+		for (size_t i = 0; i < K; i++)
+			p.v[0][r * K + i] = p.v[1][r * K + i] =
+			    (real)(exp((double)p.v[0][r * K + i]) / sum);
+	}
+	for (int way = 0; way < 3; way++) {
+		struct pair x = some(5, R * V), loss = none(R), nll = none(R);
+
+		for (int i = 0; i < 2; i++) {
+			o[i] = (struct kernel_teacher){ id, p.v[i], K,
+			    way == 0 ? 1 : 2.5, way == 2 ? 1 : 0.7 };
+			b->k[i]->distill(b->dev[i], loss.v[i], nll.v[i],
+			    x.v[i], target, &o[i], R, V, 0.25, way == 0 ? 0 :
+			    1.3);
+		}
+		same(b, "distill loss", V, loss);
+		same(b, "distill nll", V, nll);
+		same(b, "distill gradient", V, x);
+	}
+}
+
 static void
 test_attend(const struct both *b)
 {
@@ -465,6 +504,9 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	test_acts(&b);
 	test_tables(&b, 37, 29);
 	test_tables(&b, 530, 700);
+	test_distill(&b, 9, 29, 5);
+	test_distill(&b, 5, 14, 14);
+	test_distill(&b, 40, 701, 128);
 	test_attend(&b);
 	test_cache(&b, 0, 0, 0);
 	test_cache(&b, 5, 0.2, 0);

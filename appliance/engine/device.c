@@ -14,7 +14,7 @@ static const char *const op_names[] = {
 	"layernorm", "layernorm_grad",
 	"rmsnorm", "rmsnorm_grad", "headnorm", "headnorm_grad", "rope",
 	"attend", "attend_grad", "act", "act_grad", "glu", "glu_grad",
-	"weigh", "weigh_grad", "classify", "adamw", "sumsq",
+	"weigh", "weigh_grad", "classify", "distill", "adamw", "sumsq",
 	"gemm_part", "mix", "dropout", "dora_norm", "dora_turn",
 	"dora_turn_grad",
 	"packed_size", "pack", "product", "store", "look", "softcap",

@@ -75,39 +75,6 @@ struct classify_call {
 	float scale, cap;
 };
 
-/* row_max - of a row */
-static float
-row_max(const real *x, size_t n)
-{
-	vec m = splat(-HUGE_VALF), v;
-	ivec more;
-	float max = -HUGE_VALF;
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES) {
-		v = load(x + i);
-		more = v > m;
-		m = (vec)(((ivec)v & more) | ((ivec)m & ~more));
-	}
-	for (size_t k = 0; k < LANES; k++)
-		max = m[k] > max ? m[k] : max;
-	for (; i < n; i++)
-		max = x[i] > max ? x[i] : max;
-	return max;
-}
-
-/* row_cap - a row becomes cap * tanh(x / cap) */
-static void
-row_cap(real *x, size_t n, float cap)
-{
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		save(x + i, splat(cap) * vtanh(load(x + i) / splat(cap)));
-	for (; i < n; i++)
-		x[i] = cap * tanhf(x[i] / cap);
-}
-
 /* row_slopes - a row's gradient, times the cap's slope if there is one */
 static void
 row_slopes(const struct classify_call *k, real *x, int32_t t, float lse)

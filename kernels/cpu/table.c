@@ -283,6 +283,7 @@ const struct kernels OP(table) = {
 	.act = OP(act), .act_grad = OP(act_grad), .glu = OP(glu),
 	.glu_grad = OP(glu_grad), .weigh = OP(weigh),
 	.weigh_grad = OP(weigh_grad), .classify = OP(classify),
+	.distill = OP(distill),
 	.adamw = cpu_adamw, .sumsq = cpu_sumsq,
 	.packed_size = OP(packed_size), .pack = OP(pack),
 	.product = OP(product), .store = OP(store), .look = OP(look),

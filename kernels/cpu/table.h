@@ -7,6 +7,8 @@
 /* table.h - the operations of the CPU's table that lie in other files than it:
  * each is what kernel.h says */
 
+#include "kernels/cpu/cpu.h"
+
 void OP(gemm)(void *, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, const real *b, double beta, real *c);
 void OP(gemm_part)(void *, int ta, int tb, size_t M, size_t N, size_t K,
@@ -52,6 +54,9 @@ void OP(weigh_grad)(void *, real *dx, real *dw, const real *dy, const real *x,
 void OP(softcap)(void *, real *y, size_t n, double cap);
 void OP(classify)(void *, real *loss, real *logits, const int32_t *target,
     size_t R, size_t V, double scale, double cap);
+void OP(distill)(void *, real *loss, real *nll, real *logits,
+    const int32_t *target, const struct kernel_teacher *, size_t R, size_t V,
+    double scale, double cap);
 void OP(attend)(void *, real *y, real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
 void OP(attend_grad)(void *, real *dq, real *dk, real *dv, const real *dy,

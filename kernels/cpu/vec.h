@@ -4,6 +4,8 @@
 
 #include "kernels/kernel.h"
 
+#include <math.h>
+
 /* vec.h - GCC's vectors: eight reals, whatever the instruction set makes of
  * them */
 
@@ -76,6 +78,39 @@ static inline vec
 vtanh(vec u)
 {
 	return splat(1) - splat(2) / (vexp(u + u) + splat(1));
+}
+
+/* row_max - of a row */
+static inline float
+row_max(const real *x, size_t n)
+{
+	vec m = splat(-HUGE_VALF), v;
+	ivec more;
+	float max = -HUGE_VALF;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES) {
+		v = load(x + i);
+		more = v > m;
+		m = (vec)(((ivec)v & more) | ((ivec)m & ~more));
+	}
+	for (size_t k = 0; k < LANES; k++)
+		max = m[k] > max ? m[k] : max;
+	for (; i < n; i++)
+		max = x[i] > max ? x[i] : max;
+	return max;
+}
+
+/* row_cap - a row becomes cap * tanh(x / cap) */
+static inline void
+row_cap(real *x, size_t n, float cap)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		save(x + i, splat(cap) * vtanh(load(x + i) / splat(cap)));
+	for (; i < n; i++)
+		x[i] = cap * tanhf(x[i] / cap);
 }
 
 #endif

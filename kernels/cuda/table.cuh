@@ -61,6 +61,7 @@ table_fill(struct kernels *k)
 	k->weigh = cuda_weigh;
 	k->weigh_grad = cuda_weigh_grad;
 	k->classify = cuda_classify;
+	k->distill = cuda_distill;
 	k->adamw = cuda_adamw;
 	k->sumsq = cuda_sumsq;
 	k->mix = cuda_mix;

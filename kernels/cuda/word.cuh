@@ -134,6 +134,109 @@ cuda_classify(void *dev, real *loss, real *logits, const int32_t *target,
 		    target, V, (float)scale, (float)cap);
 }
 
+/* a row of distillation: the words that the teacher names are set aside while
+ * the others are summed; ref/distill.c has the formulas */
+struct distill_row {
+	float named[KERNEL_TAUGHT], p[KERNEL_TAUGHT];
+	float part[WARPS];
+	float wanted;
+};
+
+/* distill_sum - the sum of exp((x - max) t) over a row */
+static __device__ inline float
+distill_sum(const real *x, size_t V, float max, float t, float *part)
+{
+	float sum = 0;
+
+	for (size_t i = threadIdx.x; i < V; i += THREADS)
+		sum += expf((x[i] - max) * t);
+	return block_sum(sum, part);
+}
+
+__global__ static void
+distill_rows(real *loss, real *nll, real *logits, const int32_t *target,
+    struct kernel_teacher o, size_t V, float scale, float cap)
+{
+	__shared__ struct distill_row w;
+	real *x = logits + (size_t)blockIdx.x * V;
+	const int32_t *id = o.id + blockIdx.x * o.K;
+	const int32_t want = target[blockIdx.x];
+	const unsigned me = threadIdx.x;
+	const float t = 1 / (float)o.temperature, a = (float)o.alpha;
+	const float csq = cap == 0 ? 0 : 1 / (cap * cap);
+	float max = -INFINITY, others, soft, hard, rest[2], mine = 0, fade;
+
+	if (want < 0) {
+		for (size_t i = me; i < V; i += THREADS)
+			x[i] = 0;
+		if (me == 0)
+			loss[blockIdx.x] = nll[blockIdx.x] = 0;
+		return;
+	}
+	for (size_t i = me; i < V; i += THREADS) {
+		x[i] = capped(x[i], cap);
+		max = fmaxf(max, x[i]);
+	}
+	max = block_max(max, w.part);
+	if (me == 0)
+		w.wanted = x[want];
+	if (me < o.K) {
+		w.named[me] = x[id[me]];
+		w.p[me] = o.p[blockIdx.x * o.K + me];
+	}
+	__syncthreads();		/* the target may be one of them */
+	if (me < o.K)
+		x[id[me]] = -INFINITY;
+	__syncthreads();
+	others = distill_sum(x, V, max, t, w.part);
+	soft = others + block_sum(me < o.K ? expf((w.named[me] - max) * t) : 0,
+	    w.part);
+	hard = distill_sum(x, V, max, 1, w.part) + block_sum(me < o.K ?
+	    expf(w.named[me] - max) : 0, w.part);
+	rest[0] = fmaxf(1 - block_sum(me < o.K ? w.p[me] : 0, w.part), 0);
+	rest[1] = fmaxf(others / soft, 1e-37f);
+	soft = max * t + logf(soft);
+	hard = max + logf(hard);
+	if (me < o.K && w.p[me] > 0)
+		mine = w.p[me] * (logf(w.p[me]) - (w.named[me] * t - soft));
+	mine = block_sum(mine, w.part);
+	if (me == 0) {
+		if (rest[0] > 0)
+			mine += rest[0] * logf(rest[0] / rest[1]);
+		nll[blockIdx.x] = hard - w.wanted;
+		loss[blockIdx.x] = a / (t * t) * mine + (1 - a) * (hard -
+		    w.wanted);
+	}
+	fade = scale * a / t * (1 - rest[0] / rest[1]);
+	for (size_t i = me; i < V; i += THREADS) {
+		float y = x[i];
+		float g = fade * expf(y * t - soft) + scale * (1 - a) *
+		    (expf(y - hard) - (i == (size_t)want ? 1.0f : 0.0f));
+
+		x[i] = cap == 0 ? g : g * (1 - csq * y * y);
+	}
+	__syncthreads();		/* those of the named are nonsense */
+	if (me < o.K) {
+		float y = w.named[me];
+
+		x[id[me]] = scale * (1 - csq * y * y) * (a / t * (expf(y * t -
+		    soft) - w.p[me]) + (1 - a) * (expf(y - hard) -
+		    (id[me] == want ? 1.0f : 0.0f)));
+	}
+}
+
+static void
+cuda_distill(void *dev, real *loss, real *nll, real *logits,
+    const int32_t *target, const struct kernel_teacher *o, size_t R, size_t V,
+    double scale, double cap)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	if (R * V > 0)
+		LAUNCH(c, (unsigned)R, THREADS, 0, distill_rows, loss, nll,
+		    logits, target, *o, V, (float)scale, (float)cap);
+}
+
 #define SUM_BLOCKS	1024
 
 /* sumsq_parts - each block's sum of squares, in double */

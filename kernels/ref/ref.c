@@ -242,6 +242,7 @@ static const struct kernels ref_kernels = {
 	.act = ref_act, .act_grad = ref_act_grad, .glu = ref_glu,
 	.glu_grad = ref_glu_grad, .weigh = ref_weigh,
 	.weigh_grad = ref_weigh_grad, .classify = ref_classify,
+	.distill = ref_distill,
 	.adamw = ref_adamw, .sumsq = ref_sumsq,
 	.packed_size = ref_packed_size, .pack = ref_pack,
 	.product = ref_product, .store = ref_store, .look = ref_look,
