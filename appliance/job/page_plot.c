@@ -25,7 +25,7 @@ pair_of(struct view v, struct view *first, double *second)
 }
 
 enum form { FORM_OTHER, FORM_SCALAR, FORM_OBJECT, FORM_MEASURE, FORM_CURVE,
-    FORM_BARS };
+    FORM_BARS, FORM_POINTS, FORM_TABLE };
 
 /* form_of - by the first element of an array, by the members of an object */
 static enum form
@@ -35,12 +35,19 @@ form_of(struct view v)
 	struct view one, first;
 	double x;
 
+	if (json_open(&it, v, '{') && json_get(v, "points", &one) &&
+	    one.p[0] == '[')
+		return FORM_POINTS;
 	if (json_open(&it, v, '{'))
 		return json_get(v, "value", &one) && json_get(v, "low",
 		    &first) ? FORM_MEASURE : FORM_OBJECT;
 	if (!json_open(&it, v, '['))
 		return FORM_SCALAR;
-	if (!json_element(&it, &one) || !pair_of(one, &first, &x))
+	if (!json_element(&it, &one))
+		return FORM_OTHER;
+	if (one.p[0] == '{')
+		return FORM_TABLE;
+	if (!pair_of(one, &first, &x))
 		return FORM_OTHER;
 	return json_number(first, &x) ? FORM_CURVE : FORM_BARS;
 }
@@ -166,9 +173,8 @@ plot_bars(struct arena *a, struct view array, struct buf *b)
 	buf_str(b, "</table>\n");
 }
 
-/* plot_value - one cell: a scalar, or a measure with its interval */
-static void
-plot_value(struct arena *a, struct view v, struct buf *b)
+void
+page_value(struct arena *a, struct view v, struct buf *b)
 {
 	struct json_iter it;
 	struct view key, value, text;
@@ -185,7 +191,7 @@ plot_value(struct arena *a, struct view v, struct buf *b)
 			if (json_string(a, key, &text))
 				page_text(b, text);
 			buf_char(b, ' ');
-			plot_value(a, value, b);
+			page_value(a, value, b);
 			sep = ", ";
 		}
 	else if (json_number(v, &x))
@@ -207,26 +213,32 @@ plot_object(struct arena *a, struct view object, struct buf *b)
 			enum form form = form_of(value);
 
 			if (form == FORM_CURVE || form == FORM_BARS ||
-			    form == FORM_OTHER)
+			    form == FORM_OTHER || form == FORM_POINTS ||
+			    form == FORM_TABLE)
 				continue;
 			buf_str(b, "<tr><td>");
 			if (json_string(a, key, &text))
 				page_text(b, text);
 			buf_str(b, "<td>");
-			plot_value(a, value, b);
+			page_value(a, value, b);
 			buf_char(b, '\n');
 		}
 	buf_str(b, "</table>\n");
 	plot_curves(a, object, b);
 	if (json_open(&it, object, '{'))
 		while (json_member(&it, &key, &value)) {
-			if (form_of(value) != FORM_BARS)
+			enum form form = form_of(value);
+
+			if (form != FORM_BARS && form != FORM_POINTS)
 				continue;
 			buf_str(b, "<h4>");
 			if (json_string(a, key, &text))
 				page_text(b, text);
 			buf_str(b, "</h4>\n");
-			plot_bars(a, value, b);
+			if (form == FORM_BARS)
+				plot_bars(a, value, b);
+			else
+				page_points(a, value, b);
 		}
 }
 
@@ -242,9 +254,13 @@ page_plot(struct arena *a, struct view name, struct view value, struct buf *b)
 		plot_object(a, value, b);
 	else if (form == FORM_BARS)
 		plot_bars(a, value, b);
+	else if (form == FORM_TABLE)
+		page_table(a, value, b);
+	else if (form == FORM_POINTS)
+		page_points(a, value, b);
 	else {
 		buf_str(b, "<p>");
-		plot_value(a, value, b);
+		page_value(a, value, b);
 		buf_str(b, "</p>\n");
 	}
 }

@@ -181,7 +181,8 @@ static const char style[] =
     ".s0{fill:none;stroke:#36c;stroke-width:1.5}"
     ".s1{fill:none;stroke:#c63;stroke-width:1.5}"
     ".s2{fill:none;stroke:#393;stroke-width:1.5}"
-    ".bar{fill:#7ae}details{margin:.5em 0}";
+    ".bar{fill:#7ae}.point{fill:#36c;fill-opacity:.6}"
+    ".mid{text-anchor:middle}details{margin:.5em 0}";
 
 int
 report_html(struct arena *a, struct view json, struct buf *b, struct err *e)

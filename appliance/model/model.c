@@ -112,7 +112,8 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 		shape.head = *want;
 		if (want->names.n == 0 && own.labels == want->labels)
 			shape.head.names = own.names;
-	} else if (shape.head.kind == HEAD_EMBED && s.kind == SOURCE_DIRECTORY &&
+	} else if (shape.head.kind == HEAD_EMBED &&
+	    s.kind == SOURCE_DIRECTORY &&
 	    pooling_read(a, at, &shape.head, &m->most, e) == -1)
 		return -1;
 	return look_weights(a, &s, &shape, want != NULL, m, e);

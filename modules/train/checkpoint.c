@@ -134,7 +134,7 @@ pass_all(struct pass *p, struct train *t, struct progress *at, bool moments)
 static int
 file_out(struct train *t, const char *name, bool moments, struct err *e)
 {
-	int dir = stage_dir(t->stage), rc;
+	int dir = t->dir, rc;
 	const char *tmp = arena_printf(t->stage->arena, ".%s.tmp", name);
 	struct pass p = { .out = true };
 	struct head h;
@@ -166,7 +166,7 @@ static int
 file_in(struct train *t, const char *name, bool moments, struct progress *at,
     struct err *e)
 {
-	int dir = stage_dir(t->stage), rc;
+	int dir = t->dir, rc;
 	struct pass p = { .out = false };
 	struct head h;
 

@@ -13,7 +13,8 @@ struct train_conf {
 	const char *label, *pair, *tokens, *tags;
 	int objective, loss, packing, arch, schedule, optimizer, guard;
 	int adapter, bias, ranks, init_lora_weights, base_form, precision;
-	int pool;
+	int pool, search;
+	int64_t trials, eta;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
 	int64_t batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
@@ -24,7 +25,7 @@ struct train_conf {
 	    completion_only, double_quant, exact, multi, normalize;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
 	struct opt_list labels, turn, rank_pattern, alpha_pattern;
-	struct opt_list modules_to_save;
+	struct opt_list modules_to_save, space;
 };
 
 extern const struct opt train_opts[];
@@ -33,6 +34,7 @@ enum { LOSS_ASSISTANT, LOSS_ALL };
 enum { ARCH_GPT2, ARCH_LLAMA };
 enum { SCHEDULE_COSINE, SCHEDULE_LINEAR, SCHEDULE_CONSTANT, SCHEDULE_WSD };
 enum { GUARD_STOP, GUARD_SKIP };
+enum { SEARCH_NONE, SEARCH_GRID, SEARCH_RANDOM, SEARCH_TPE, SEARCH_HALVING };
 enum { ADAPTER_NONE, ADAPTER_LORA };
 enum { RANKS_NONE, RANKS_MPI };
 

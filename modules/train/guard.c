@@ -40,6 +40,7 @@ left_out(struct train *t, const char *why, struct err *e)
 		    (long long)at->step + 1, why);
 	if (at->in_a_row < IN_A_ROW)
 		return 0;
+	t->part.diverged = true;
 	return err_set(e, FATE_REJECT, "%d steps in a row were left out, the "
 	    "last, %lld: %s; the last checkpoint is of step %lld", IN_A_ROW,
 	    (long long)at->step + 1, why, (long long)t->kept);
@@ -56,6 +57,7 @@ guard_step(struct train *t, double loss, double norm, struct err *e)
 		if (t->conf->guard == GUARD_SKIP)
 			return left_out(t, arena_printf(t->stage->arena,
 			    "its %s is no number", what), e);
+		t->part.diverged = true;
 		return err_set(e, FATE_REJECT, "the %s is no number at step "
 		    "%lld: take a lower lr or a longer warmup, or guard=skip; "
 		    "the last checkpoint is of step %lld", what,
@@ -70,4 +72,16 @@ guard_step(struct train *t, double loss, double norm, struct err *e)
 	at->recent[at->nrecent % RECENT][0] = loss;
 	at->recent[at->nrecent++ % RECENT][1] = norm;
 	return 1;
+}
+
+int
+guard_valid(struct train *t, struct err *e)
+{
+	if (t->conf->guard == GUARD_SKIP)
+		return 0;
+	t->part.diverged = true;
+	return err_set(e, FATE_REJECT, "the validation loss is no number at "
+	    "step %lld: take a lower lr or a longer warmup, or guard=skip; the "
+	    "last checkpoint is of step %lld", (long long)t->at.step,
+	    (long long)t->kept);
 }

@@ -199,11 +199,24 @@ numbers_text(const struct train *t, const struct point *p)
 	return buf_cstr(b);
 }
 
-/* loop_eval - after a step: 1 if it is time to stop early */
+/* part_name - before a message: of which trial it is */
+static const char *
+part_name(const struct train *t)
+{
+	return t->part.name == NULL ? "" : t->part.name;
+}
+
+/* stale - has it been long without a better loss */
+static bool
+stale(const struct train *t)
+{
+	return t->conf->patience > 0 && t->at.stale >= t->conf->patience;
+}
+
+/* loop_eval - after a step: is it the best so far */
 static int
 loop_eval(struct train *t, struct work *w, struct err *e)
 {
-	const struct train_conf *c = t->conf;
 	struct progress *at = &t->at;
 	struct point p = { .step = at->step };
 	double loss;
@@ -212,11 +225,11 @@ loop_eval(struct train *t, struct work *w, struct err *e)
 		return -1;
 	loss = p.loss;
 	point_add(at->valid, &at->nvalid, &p);
-	msg_info("step %lld: validation loss %.4f%s", (long long)at->step,
-	    loss, numbers_text(t, &p));
-	if (at->best != 0 && loss >= at->best) {
+	msg_info("%sstep %lld: validation loss %.4f%s", part_name(t),
+	    (long long)at->step, loss, numbers_text(t, &p));
+	if (!isfinite(loss) || (at->best != 0 && loss >= at->best)) {
 		at->stale++;
-		return c->patience > 0 && at->stale >= c->patience;
+		return isfinite(loss) ? 0 : guard_valid(t, e);
 	}
 	at->best = loss;
 	at->best_step = at->step;
@@ -248,9 +261,10 @@ loop_note(struct train *t, const struct point *p, double seconds)
 		*sum = (struct point){ 0 };
 		at->since = 0;
 	}
-	stage_done(t->stage, at->step);
-	stage_note(t->stage, "step %lld of %lld, loss %.3f, %.0f tokens/s",
-	    (long long)at->step, (long long)t->steps, p->loss,
+	stage_done(t->stage, t->part.name == NULL ? at->step : t->part.begun +
+	    1000 * at->step / t->part.until);
+	stage_note(t->stage, "%sstep %lld of %lld, loss %.3f, %.0f tokens/s",
+	    part_name(t), (long long)at->step, (long long)t->steps, p->loss,
 	    tokens / seconds);
 }
 
@@ -286,7 +300,7 @@ loop_ahead(struct train *t, struct work *w)
 	double began, seconds = 0;
 	int64_t left = (t->steps - t->at.step) * t->conf->accumulate;
 
-	if (left < AHEAD)
+	if (left < AHEAD || t->part.name != NULL)
 		return;
 	w->counted = 0;
 	work_get(t, t->at.step * t->conf->accumulate, w->all, w);
@@ -348,7 +362,6 @@ loop_steps(struct train *t, struct err *e)
 	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
 	double began, kept = when_mono();
 	int64_t first = t->at.step;
-	int rc;
 
 	w.all = micro_new(t->stage->arena, t->decoder.B *
 	    (size_t)c->accumulate, t->decoder.T);
@@ -356,7 +369,8 @@ loop_steps(struct train *t, struct err *e)
 	w.loss = arena_array(t->stage->arena, (size_t)c->accumulate,
 	    sizeof(*w.loss));
 	loop_ahead(t, &w);
-	while (t->at.step < t->steps) {
+	t->part.early = stale(t);
+	while (t->at.step < t->part.until && !t->part.early) {
 		if (stage_stopping(t->stage))
 			return checkpoint_write(t, e) == -1 ? -1 :
 			    stage_stop(e);
@@ -366,19 +380,10 @@ loop_steps(struct train *t, struct err *e)
 		loop_note(t, &p, when_mono() - began);
 		if (t->at.step == first + MEASURED)
 			loop_hours(t, when_mono() - began);
-		rc = 0;
 		if (t->held.n > 0 && (t->at.step % every == 0 ||
-		    t->at.step == t->steps))
-			rc = loop_eval(t, &w, e);
-		if (rc == -1)
+		    t->at.step == t->part.until) && loop_eval(t, &w, e) == -1)
 			return -1;
-		if (rc == 1) {
-			stage_warn(t->stage, "stopped early at step %lld: no "
-			    "better validation loss since step %lld",
-			    (long long)t->at.step,
-			    (long long)t->at.best_step);
-			return 0;
-		}
+		t->part.early = stale(t);
 		if (when_mono() - kept >= (double)c->checkpoint) {
 			if (checkpoint_write(t, e) == -1)
 				return -1;
@@ -395,12 +400,19 @@ loop_run(struct train *t, struct err *e)
 		return -1;
 	t->kept = t->at.step;
 	if (t->at.step > 0)
-		msg_info("resumed at step %lld", (long long)t->at.step);
-	stage_total(t->stage, t->steps);
+		msg_info("%sresumed at step %lld", part_name(t),
+		    (long long)t->at.step);
+	if (t->part.name == NULL)
+		stage_total(t->stage, t->steps);
 	if (loop_steps(t, e) == -1)
 		return -1;
-	/* the last parameters are the best unless an earlier step's were; a
-	 * shell keeps no files and gives the last */
+	if (t->part.name != NULL)
+		return checkpoint_write(t, e);
+	if (t->at.step < t->steps)
+		stage_warn(t->stage, "stopped early at step %lld: no better "
+		    "validation loss since step %lld", (long long)t->at.step,
+		    (long long)t->at.best_step);
+	/* the last parameters are the best unless an earlier step's were */
 	if (t->at.best != 0 && t->at.best_step != t->at.step &&
 	    best_read(t, e) == -1)
 		return -1;

@@ -139,10 +139,12 @@ tell(struct train *t, const struct way *way, struct err *e)
 	size_t left, most;
 
 	slab_text(&t->slab, b);
-	msg_info("memory in MiB: %s", buf_cstr(b));
+	if (!t->part.quiet)
+		msg_info("memory in MiB: %s", buf_cstr(b));
 	b->n = 0;
 	slab_json(&t->slab, b);
-	stage_result(t->stage, "memory", buf_get(b));
+	if (t->part.name == NULL)
+		stage_result(t->stage, "memory", buf_get(b));
 	left = slab_left(&t->slab, &where);
 	if (left == SIZE_MAX)
 		return 0;
@@ -152,8 +154,9 @@ tell(struct train *t, const struct way *way, struct err *e)
 		    where, t->ranks.at.here);
 	}
 	most = largest_batch(t, *way, left);
-	msg_info("%zu MiB are left %s: batch=%zu is the largest that fits",
-	    left >> 20, where, most);
+	if (!t->part.quiet)
+		msg_info("%zu MiB are left %s: batch=%zu is the largest that "
+		    "fits", left >> 20, where, most);
 	if (slab_size(&t->slab) <= left)
 		return 0;
 	return err_set(e, FATE_REJECT, "%zu MiB are needed, %zu MiB are left "

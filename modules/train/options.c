@@ -194,6 +194,17 @@ const struct opt train_opts[] = {
 	    "steps between two looks at valid; 0: a tenth of all"),
 	OPT_INT(struct train_conf, patience, "0", 0, 1e6, 0,
 	    "looks without a lower loss after which it stops; 0: never"),
+	OPT_ENUM(struct train_conf, search, "none",
+	    "none|grid|random|tpe|halving", 0, "train again and again with "
+	    "other options; the lowest loss on valid is what is kept"),
+	OPT_LIST(struct train_conf, space, NULL, 0,
+	    "search: options and where they are looked for, as "
+	    "NAME:LOW..HIGH[:log][:POINTS] or NAME:A/B/C"),
+	OPT_INT(struct train_conf, trials, "0", 0, TRIALS_MOST, 0,
+	    "search: trainings; 0: all of a grid, else 27"),
+	OPT_INT(struct train_conf, eta, "3", 2, 1000, 0,
+	    "halving: one of so many goes on to a part of the steps that is "
+	    "so many times longer"),
 	OPT_DURATION(struct train_conf, checkpoint, "60s", 0, 1e9, OPT_NOKEY,
 	    "time between two checkpoints"),
 	OPT_TEXT(struct train_conf, gpus, "0", OPT_NOKEY,

@@ -57,7 +57,7 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 		    "weights are held: without an adapter none are");
 	if (c->adapter == ADAPTER_NONE && c->merge)
 		return err_set(e, FATE_REJECT, "merge=yes without an adapter");
-	if (goal_plan(c, e) == -1)
+	if (goal_plan(c, e) == -1 || tune_check(c, e) == -1)
 		return -1;
 	needs->source = c->shard != NULL;
 	needs->makes = c->out == NULL ? KIND_MODEL : KIND_NONE;
@@ -110,10 +110,38 @@ shape_of(const struct train *t, struct shape *s)
 static int
 look_half(const struct train *t, struct err *e)
 {
-	if (t->conf->precision == PRECISION_F32 || t->model.w.shape.E == 0)
+	if (t->conf->precision == PRECISION_F32)
 		return 0;
-	return err_set(e, FATE_REJECT, "a model with experts cannot be trained "
-	    "in 16 bits yet: precision=f32");
+	if (t->objective->head != NULL)
+		return err_set(e, FATE_REJECT, "an encoder cannot be trained "
+		    "in 16 bits yet: precision=f32");
+	if (t->model.w.shape.E > 0)
+		return err_set(e, FATE_REJECT, "a model with experts cannot "
+		    "be trained in 16 bits yet: precision=f32");
+	return 0;
+}
+
+/* model_shape - what is trained of a base, or the shape of a new one */
+static int
+model_shape(struct train *t, struct err *e)
+{
+	struct shape_head head;
+	struct shape shape;
+
+	if (look_half(t, e) == -1)
+		return -1;
+	if (t->conf->base != NULL)
+		return train_adapter(t, e);
+	if (t->objective->head == NULL)
+		shape_of(t, &shape);
+	else if (t->objective->head(t, &head, e) == -1)
+		return -1;
+	else
+		encode_shape(t, &head, &shape);
+	if (shape_check(&shape, e) == -1)
+		return -1;
+	weights_layout(t->stage->arena, &shape, &t->model.w);
+	return 0;
 }
 
 /* open_model - a base's files, or the shape of a new one; no weights yet */
@@ -123,12 +151,8 @@ open_model(struct train *t, struct err *e)
 	struct arena *a = t->stage->arena;
 	bool encoder = t->objective->head != NULL;
 	struct shape_head head;
-	struct shape shape;
 	int dir, rc;
 
-	if (encoder && t->conf->precision != PRECISION_F32)
-		return err_set(e, FATE_REJECT, "an encoder cannot be trained "
-		    "in 16 bits yet: precision=f32");
 	if (encoder && t->objective->head(t, &head, e) == -1)
 		return -1;
 	if (t->conf->base != NULL) {
@@ -138,21 +162,36 @@ open_model(struct train *t, struct err *e)
 		rc = encoder ? model_look_encoder(a, dir, &head, &t->model,
 		    e) : model_look(a, dir, &t->model, e);
 		close(dir);
-		if (rc == 0)
-			rc = look_half(t, e);
-		return rc == -1 ? err_prefix(e, "'%s': ", t->conf->base) :
-		    train_adapter(t, e);
+		if (rc == -1)
+			return err_prefix(e, "'%s': ", t->conf->base);
+	} else if (open_tokenizer(t, e) == -1) {
+		return -1;
 	}
-	if (open_tokenizer(t, e) == -1)
+	return model_shape(t, e);
+}
+
+/* open_dir - where checkpoints are kept: the stage's directory; in a shell one
+ * beside the result, if a best or several trials will be kept */
+static int
+open_dir(struct train *t, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	const char *out;
+	int at;
+
+	t->dir = stage_dir(t->stage);
+	if (t->dir != -1 || c->valid == NULL || t->ranks.at.rank > 0)
+		return 0;
+	out = stage_output(t->stage, c->out, &at, e);
+	if (out == NULL)
 		return -1;
-	if (encoder)
-		encode_shape(t, &head, &shape);
-	else
-		shape_of(t, &shape);
-	if (shape_check(&shape, e) == -1)
+	t->beside = arena_printf(t->stage->arena, "%s.trials", out);
+	if (file_remove(at, t->beside, e) == -1)
 		return -1;
-	weights_layout(a, &shape, &t->model.w);
-	return 0;
+	if (mkdirat(at, t->beside, 0750) == -1)
+		return err_errno(e, "cannot make '%s'", t->beside);
+	t->dir = file_dir(at, t->beside, e);
+	return t->dir == -1 ? -1 : 0;
 }
 
 /* open_one - a file that is collected in, cut to the mark */
@@ -199,12 +238,13 @@ train_open(struct stage *s, struct err *e)
 	t->stage = s;
 	t->conf = s->conf;
 	t->objective = objective_of(t->conf);
-	t->fd = t->side = -1;
+	t->fd = t->side = t->dir = -1;
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
 	if (join_open(t, e) == -1 || open_model(t, e) == -1 ||
-	    train_chat(t, e) == -1 || open_tokens(t, e) == -1)
+	    train_chat(t, e) == -1 || open_dir(t, e) == -1 ||
+	    open_tokens(t, e) == -1)
 		return -1;
 	return t->objective->open == NULL ? 0 : t->objective->open(t, e);
 }
@@ -273,6 +313,17 @@ train_context(const struct train *t)
 	return T < most ? T : most;
 }
 
+/* rows_tell - how many, and how full */
+static void
+rows_tell(struct train *t, size_t learnt)
+{
+	size_t T = t->decoder.T;
+
+	msg_info("%zu tokens, %zu of them learnt, in %zu sequences that are "
+	    "%.0f %% full", t->train.n, learnt, t->rows.n, 100 *
+	    fmin((double)t->train.n / (double)(t->rows.n * T), 1));
+}
+
 /* train_rows - sequences of what was collected, and of what is held back */
 static int
 train_rows(struct train *t, struct err *e)
@@ -301,9 +352,8 @@ train_rows(struct train *t, struct err *e)
 	if (learnt == 0)
 		return err_set(e, FATE_REJECT, "no token is learnt: every "
 		    "completion is empty, or no turn is the assistant's");
-	msg_info("%zu tokens, %zu of them learnt, in %zu sequences that are "
-	    "%.0f %% full", t->train.n, learnt, t->rows.n, 100 *
-	    fmin((double)t->train.n / (double)(t->rows.n * T), 1));
+	if (!t->part.quiet)
+		rows_tell(t, learnt);
 	rows_make(a, &t->valid, T, packing, &t->held);
 	if (t->conf->valid != NULL && t->held.n == 0)
 		stage_warn(t->stage, "'%s' has fewer tokens than one "
@@ -311,12 +361,11 @@ train_rows(struct train *t, struct err *e)
 	return 0;
 }
 
-/* train_prepare - tokens, device, memory, how many steps */
+/* train_data - tokens, and the device that they are put on */
 static int
-train_prepare(struct train *t, struct err *e)
+train_data(struct train *t, struct err *e)
 {
 	const struct train_conf *c = t->conf;
-	int64_t each = c->batch * c->accumulate;
 
 	if ((c->shard != NULL ? tokens_shard(t, e) :
 	    tokens_collected(t, e)) == -1 || join_tokens(t, e) == -1)
@@ -325,12 +374,24 @@ train_prepare(struct train *t, struct err *e)
 		return -1;
 	t->device = device_for(t->stage->arena, stage_gpus(t->stage),
 	    stage_threads(t->stage), e);
-	if (t->device == NULL || train_memory(t, e) == -1)
-		return -1;
-	if (train_rows(t, e) == -1)
+	return t->device == NULL ? -1 : 0;
+}
+
+/* train_ready - memory, sequences, how many steps */
+static int
+train_ready(struct train *t, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	int64_t each = c->batch * c->accumulate;
+
+	if (train_memory(t, e) == -1 || train_rows(t, e) == -1)
 		return -1;
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)(t->rows.n / t->objective->group) / (double)each + 0.999);
+	t->part.until = t->steps;
+	if (t->part.quiet)
+		return t->objective->ready == NULL ? 0 :
+		    t->objective->ready(t, e);
 	if (t->conf->adapter == ADAPTER_LORA)
 		adapter_tell(t);
 	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
@@ -341,6 +402,18 @@ train_prepare(struct train *t, struct err *e)
 	if (train_example(t, e) == -1)
 		return -1;
 	return t->objective->ready == NULL ? 0 : t->objective->ready(t, e);
+}
+
+int
+train_again(struct train *t, const struct train *of, struct stage *s,
+    const struct train_conf *c, struct err *e)
+{
+	*t = *of;
+	t->stage = s;
+	t->conf = c;
+	memset(&t->at, 0, sizeof(t->at));
+	t->frozen = NULL;
+	return model_shape(t, e) == -1 ? -1 : train_ready(t, e);
 }
 
 /* train_keep - the model's files, for the save that follows or to out= */
@@ -370,7 +443,10 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 	bool first;
 
 	(void)out;
-	if (train_prepare(t, e) == -1 || loop_run(t, e) == -1)
+	if (train_data(t, e) == -1)
+		return -1;
+	if (t->conf->search != SEARCH_NONE ? tune_run(t, e) == -1 :
+	    train_ready(t, e) == -1 || loop_run(t, e) == -1)
 		return -1;
 	first = t->ranks.at.rank == 0;
 	ranks_close(&t->ranks);
@@ -380,7 +456,24 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 		return -1;
 	train_tell(t, b);
 	stage_result(s, "train", buf_get(b));
+	/* a search has its own results, and its table goes with the model */
+	b->n--;
+	buf_view(b, t->part.told);
+	buf_char(b, '}');
 	return train_keep(t, buf_get(b), e) == -1 ? -1 : 1;
+}
+
+/* dir_drop - what was only for this run */
+static void
+dir_drop(struct train *t)
+{
+	struct err ignored;
+	int at;
+
+	(void)stage_output(t->stage, t->conf->out, &at, &ignored);
+	(void)file_remove(at, t->beside, &ignored);
+	if (t->dir != -1)
+		close(t->dir);
 }
 
 static void
@@ -392,10 +485,12 @@ train_close(struct stage *s)
 		close(t->fd);
 	if (t != NULL && t->side != -1)
 		close(t->side);
+	if (t != NULL && t->beside != NULL)
+		dir_drop(t);
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 5,
+	.abi = MODULE_ABI, .revision = 6,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,

@@ -12,13 +12,14 @@
 #include "modules/train/objective.h"
 #include "modules/train/progress.h"
 #include "modules/train/rows.h"
+#include "modules/train/tune.h"
 
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
  * tokens.h makes them, objective.h says what for, adapt.c sets adapters up,
  * memory.c plans, join.h speaks with other ranks, loop.c takes the steps,
  * guard.c and scale.c watch them, checkpoint.c keeps what a step depends on,
- * tell.c tells what it was.
+ * tell.c tells what it was; tune.h does all that again and again.
  */
 
 
@@ -42,6 +43,9 @@ struct train {
 	struct tokens train, valid;
 	struct rows rows, held;		/* of train, of valid */
 	struct progress at;
+	struct part part;		/* as a trial of a search */
+	int dir;			/* of checkpoints; -1: none are kept */
+	const char *beside;		/* it goes at the end */
 	/* texts as they come in: in files, and how much is in them */
 	int fd, side;
 	struct stored {
@@ -51,6 +55,11 @@ struct train {
 	struct lesson_conf lesson;	/* what a record becomes */
 	const char *why;		/* the first had none; NULL: it had */
 };
+
+/* train_again - from the same tokens with other options, in the stage's arena:
+ * shape, memory, rows; `of` is not touched */
+int train_again(struct train *, const struct train *of, struct stage *,
+    const struct train_conf *, struct err *);
 
 /* train_adapter - as the options say; what of the base is frozen, and how it is
  * held; adapter_tell - how much that is */
@@ -80,8 +89,11 @@ int guard_step(struct train *, double loss, double norm, struct err *);
 double scale_now(const struct train *);
 int scale_step(struct train *, double loss, double norm);
 
+/* guard_valid - a validation loss is no number: 0 it goes on, -1 */
+int guard_valid(struct train *, struct err *);
+
 /* loop_run - from at.step to the end, or FATE_STOP at a checkpoint; then the
- * device has the best parameters */
+ * device has the best parameters, or a trial's checkpoint is written */
 int loop_run(struct train *, struct err *);
 
 /* checkpoint_write - parameters, moments and progress, by rename and flushed;

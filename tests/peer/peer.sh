@@ -10,7 +10,7 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece protobuf transformers torch bm25s peft gguf bitsandbytes \
+	    sentencepiece protobuf transformers torch bm25s peft gguf bitsandbytes optuna \
 	    >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
@@ -69,6 +69,7 @@ if [ -n "${QUERN_TEST_DATA-}" ]; then
 fi
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
 
+ok 'Parzen estimators: the densities that Optuna has' py "$here/parzen.py" "$here/../tune_test.c"
 ok 'quantised numbers: bit for bit what gguf decodes and encodes' py "$here/quant.py" "$here/../quant_test.c"
 py "$here/families.py" make families bpe.json >/dev/null 2>&1
 for m in families/*; do
