@@ -88,6 +88,7 @@ test_grid(struct arena *a)
 		{ "rank:3..6", 4, "3 4 5 6" },
 		{ "rank:1..100:log:3", 3, "1 10 100" },
 		{ "rank:1..2:7", 2, "1 2" },
+		{ "big:-1..1", 3, "-1 0 1" },
 		{ "tied:yes/no kind:a/b/c", 6, "yes,a yes,b yes,c no,a no,b "
 		    "no,c" },
 		{ "lr:1..2", 0, "" },

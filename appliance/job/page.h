@@ -26,7 +26,8 @@ void page_graph(struct arena *, struct view root, struct buf *);
 void page_value(struct arena *, struct view, struct buf *);
 
 /* page_table - of an array of objects, a column for each name; page_points - of
- * {"points":[[X,Y],...]}, X numbers ("scale":"log") or words */
+ * {"points":[[X,Y],...]}, X numbers ("scale":"log") or words, their order in
+ * "words" */
 void page_table(struct arena *, struct view rows, struct buf *);
 void page_points(struct arena *, struct view object, struct buf *);
 

@@ -86,7 +86,8 @@ page_table(struct arena *a, struct view rows, struct buf *b)
 	buf_str(b, "</table>\n");
 }
 
-/* of a picture: words are places 0, 1, ... in the order of meeting */
+/* of a picture: words are places 0, 1, ... in the order that is said, then of
+ * meeting */
 struct places {
 	struct view word[WORDS];
 	size_t n;
@@ -187,6 +188,9 @@ page_points(struct arena *a, struct view object, struct buf *b)
 	struct view points, one;
 	double x, y;
 
+	if (page_array(object, "words", &it))
+		while (p.n < WORDS && json_element(&it, &one))
+			p.word[p.n++] = one;
 	if (!json_get(object, "points", &points) ||
 	    places_frame(&p, points) == 0)
 		return;

@@ -153,7 +153,8 @@ axis_back(const struct axis *x, double t)
 {
 	double v = x->log ? exp(t) : t;
 
-	v = x->whole ? round(v) : v;
+	/* + 0: there is one zero only, so that places can be compared */
+	v = x->whole ? round(v) + 0.0 : v;
 	return fmin(fmax(v, x->low), x->high);
 }
 

@@ -225,7 +225,12 @@ points_json(const struct tune *u, size_t axis, struct buf *b)
 	const struct axis *x = &u->space.v[axis];
 	const char *sep = "";
 
-	buf_printf(b, "{%s\"points\":[", x->log ? "\"scale\":\"log\"," : "");
+	buf_printf(b, "{%s\"words\":[", x->log ? "\"scale\":\"log\"," : "");
+	for (size_t i = 0; i < x->n; i++) {
+		buf_str(b, i > 0 ? "," : "");
+		buf_json_str(b, x->word[i]);
+	}
+	buf_str(b, "],\"points\":[");
 	for (size_t i = 0; i < u->n; i++) {
 		const struct trial *r = &u->v[i];
 
