@@ -105,13 +105,21 @@ convert_tensor(struct convert *c, int fd, const struct tensor *t,
 {
 	bool same = t->change == TENSOR_SAME && t->scales == 0 &&
 	    t->values == NULL;
+	bool prune = c->prune != NULL && prune_takes(c->prune, t);
 	float *v;
 	int rc;
 
-	if (form == NULL || (same && t->form == form))
+	c->numbers += t->count;
+	c->bytes += convert_size(t, form);
+	if (prune && (form == NULL || form->encode == NULL))
+		return err_set(e, FATE_REJECT, "tensor '%.100s' is %s, which "
+		    "is not written: prune with a dtype", t->name, t->dtype);
+	if (form == NULL || (same && t->form == form && !prune))
 		return write_raw(fd, t, e);
 	v = mem_alloc((size_t)t->count * sizeof(*v));
 	rc = tensor_read(t, v, e);
+	if (rc == 0 && prune)
+		prune_tensor(c->prune, t, v);
 	if (rc == 0)
 		rc = convert_check(t, form, v, e);
 	if (rc == 0)

@@ -2,6 +2,7 @@
 #ifndef MODEL_CONVERT_H
 #define MODEL_CONVERT_H
 
+#include "appliance/model/prune.h"
 #include "appliance/model/source.h"
 
 /*
@@ -15,6 +16,7 @@
  * matrices are `form`, or what quant_of says where their rows are no whole
  * blocks; the table of words and the head are Q8_0 where others are of four
  * bits, since their errors meet every word.
+ * With `prune` matrices lose weights before they are written.
  */
 
 struct loss {				/* by rounding */
@@ -28,7 +30,9 @@ struct convert {
 	struct arena *arena;
 	const struct source *source;
 	const struct quant *form;
+	struct prune *prune;		/* or NULL */
 	uint64_t max_shard;		/* bytes of tensors in a file; 0: any */
+	uint64_t numbers, bytes;	/* out: in all tensors */
 	struct loss loss;
 };
 

@@ -298,6 +298,11 @@ write_one(struct convert *c, int fd, const struct tensor *place,
 		tensor_changed(&t, TENSOR_PAIRED, place->heads);
 	v = mem_alloc((size_t)t.count * sizeof(*v));
 	rc = tensor_read(&t, v, e);
+	if (rc == 0 && c->prune != NULL && prune_takes(c->prune, &t))
+		prune_tensor(c->prune, &t, v);
+	c->numbers += t.count;
+	c->bytes += t.count * (place->group > 0 ? 1 : sizeof(*v)) +
+	    (place->group > 0 ? t.count / place->group * sizeof(*v) : 0);
 	for (uint64_t i = 0; rc == 0 && place->group > 0 && i < t.count; i++)
 		if (!isfinite(v[i]))
 			rc = err_set(e, FATE_REJECT, "tensor '%.100s' holds "

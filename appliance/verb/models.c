@@ -184,7 +184,8 @@ export_anew(struct verb_call *c, const struct export_conf *conf,
 		return -1;
 	rc = source_open(c->arena, at, &s, NULL, e) == -1 ?
 	    err_prefix(e, "'%s': ", conf->ref) :
-	    verb_convert(c, &s, at, conf->to, conf->dtype, conf->max_shard, e);
+	    verb_convert(c, &s, at, &(struct verb_write){ conf->to,
+	    conf->dtype, conf->max_shard, NULL }, e);
 	close(at);
 	return rc;
 }

@@ -2,10 +2,9 @@
 /* models convert: from one format and one kind of numbers to another */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
-#include "appliance/model/convert.h"
 #include "appliance/store/artefact.h"
 #include "appliance/text/tokenizer.h"
-#include "appliance/verb/verb.h"
+#include "appliance/verb/shrink.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -13,8 +12,8 @@
 #include <unistd.h>
 
 struct convert_conf {
-	const char *model, *to, *dtype, *tokenizer;
-	int64_t max_shard;
+	const char *model, *to, *dtype, *tokenizer, *prune, *wanda, *on;
+	int64_t max_shard, threads;
 };
 
 static const struct opt convert_opts[] = {
@@ -29,6 +28,16 @@ static const struct opt convert_opts[] = {
 	    "most bytes of one file of weights; 0: one file"),
 	OPT_PATH_IN(struct convert_conf, tokenizer, NULL, 0,
 	    "file of a tokenizer, for a model that has none"),
+	OPT_TEXT(struct convert_conf, prune, NULL, 0,
+	    "the part of each matrix's weights that becomes 0, as 0.5, or of "
+	    "how many neighbours how many stay, as 2:4"),
+	OPT_PATH_IN(struct convert_conf, wanda, NULL, 0,
+	    "records to read: weights count with the length of their inputs, "
+	    "not by magnitude alone"),
+	OPT_PATH_IN(struct convert_conf, on, NULL, 0,
+	    "records to measure perplexity on, before and after"),
+	OPT_INT(struct convert_conf, threads, "0", 0, 1024, 0,
+	    "of measuring; 0: as many as there are cores"),
 	OPT_DONE
 };
 
@@ -72,31 +81,55 @@ dtype_of(const char *text, const struct quant **form, struct err *e)
 	    "bf16, q8_0, q4_0 and q4_k are", text);
 }
 
-/* convert_told - what was lost, as a line for people or an object */
+/* told_json - what was lost, as an object */
+static void
+told_json(const char *to, const struct convert *v, const struct shrink *x,
+    double of, double rms, struct buf *b)
+{
+	const struct loss *l = &v->loss;
+
+	buf_str(b, "{\"to\":");
+	buf_json_str(b, to);
+	buf_printf(b, ",\"bits\":%.6g,\"rounded_tensors\":%llu,"
+	    "\"rounded_numbers\":%llu,\"largest_error\":%.6g,"
+	    "\"rms_error\":%.6g,\"rms_relative\":%.6g", v->numbers > 0 ?
+	    8 * (double)v->bytes / (double)v->numbers : 0,
+	    (unsigned long long)l->tensors, (unsigned long long)l->numbers,
+	    l->worst, rms, of);
+	if (x != NULL)
+		shrink_told(x, to, true, b);
+	buf_str(b, "}\n");
+}
+
+/* convert_told - what was lost, for people or programs */
 static void
 convert_told(const struct verb_call *c, const char *to,
-    const struct loss *l)
+    const struct convert *v, const struct shrink *x)
 {
+	struct buf *b = buf_new(c->arena, 1 << 16);
+	const struct loss *l = &v->loss;
 	double of = l->squares > 0 ? sqrt(l->lost / l->squares) : 0;
 	double rms = l->numbers > 0 ? sqrt(l->lost / (double)l->numbers) : 0;
-	struct buf *b;
+	bool prune = x != NULL && x->conf->prune != NULL;
 
 	if (c->json) {
-		b = buf_new(c->arena, 1 << 16);
-		buf_str(b, "{\"to\":");
-		buf_json_str(b, to);
-		buf_printf(b, ",\"rounded_tensors\":%llu,\"rounded_numbers\":"
-		    "%llu,\"largest_error\":%.6g,\"rms_error\":%.6g,"
-		    "\"rms_relative\":%.6g}", (unsigned long long)l->tensors,
-		    (unsigned long long)l->numbers, l->worst, rms, of);
-		puts(buf_cstr(b));
-	} else if (l->lost == 0)
-		printf("%s: nothing was lost\n", to);
-	else
-		printf("%s: %llu tensors were rounded; largest error %.3g in "
-		    "%s, rms error %.3g, %.4f %% of the rms of the weights\n",
-		    to, (unsigned long long)l->tensors, l->worst, l->where,
-		    rms, 100 * of);
+		told_json(to, v, x, of, rms, b);
+	} else if (l->lost == 0) {
+		buf_printf(b, "%s: nothing was %s", to, prune ? "rounded" :
+		    "lost");
+	} else {
+		buf_printf(b, "%s: %llu tensors were rounded; largest error "
+		    "%.3g in %s, rms error %.3g, %.4f %% of the rms of the "
+		    "weights", to, (unsigned long long)l->tensors, l->worst,
+		    l->where, rms, 100 * of);
+	}
+	if (!c->json) {
+		buf_printf(b, "; %.3g bits a weight\n", v->numbers > 0 ?
+		    8 * (double)v->bytes / (double)v->numbers : 0);
+		if (x != NULL)
+			shrink_told(x, to, false, b);
+	}
+	fputs(buf_cstr(b), stdout);
 }
 
 /* convert_to - the format that a path names, into `part` */
@@ -128,31 +161,35 @@ convert_to(struct convert *c, int files, const char *to, const char *part,
 
 int
 verb_convert(struct verb_call *c, const struct source *s, int files,
-    const char *to, const char *dtype, int64_t max_shard, struct err *e)
+    const struct verb_write *w, struct err *e)
 {
 	struct convert v = { .arena = c->arena, .source = s,
-	    .max_shard = (uint64_t)max_shard };
-	const char *part;
-	size_t n = strlen(to);
+	    .max_shard = (uint64_t)w->max_shard };
+	struct shrink *x = w->shrink;
+	const char *part, *to;
+	size_t n = strlen(w->to);
 	struct err none;
 
-	while (n > 1 && to[n - 1] == '/')
+	while (n > 1 && w->to[n - 1] == '/')
 		n--;
-	to = arena_strn(c->arena, to, n);
+	to = arena_strn(c->arena, w->to, n);
 	part = arena_printf(c->arena, "%s.part", to);
-	if (dtype_of(dtype, &v.form, e) == -1)
+	if (x != NULL && x->conf->prune != NULL)
+		v.prune = &x->prune;
+	if (dtype_of(w->dtype, &v.form, e) == -1)
 		return -1;
 	if (file_exists(AT_FDCWD, to))
 		return err_set(e, FATE_CREATE, "'%s' is there already", to);
 	if (file_remove(AT_FDCWD, part, e) == -1)
 		return -1;
-	if (convert_to(&v, files, to, part, e) == -1) {
+	if (convert_to(&v, files, to, part, e) == -1 ||
+	    (x != NULL && shrink_measure(c, x, part, e) == -1)) {
 		file_remove(AT_FDCWD, part, &none);
 		return -1;
 	}
 	if (file_rename(AT_FDCWD, part, AT_FDCWD, to, e) == -1)
 		return -1;
-	convert_told(c, to, &v.loss);
+	convert_told(c, to, &v, x);
 	return 0;
 }
 
@@ -177,11 +214,18 @@ int
 models_convert(struct verb_call *c, struct err *e)
 {
 	struct convert_conf conf = { .model = NULL };
+	struct shrink_conf less;
+	struct shrink x;
 	struct source s;
 	int at, rc;
 
 	if (verb_words(c, convert_opts, &conf, e) == -1)
 		return -1;
+	if (file_exists(AT_FDCWD, conf.to))	/* before it is measured */
+		return err_set(e, FATE_CREATE, "'%s' is there already",
+		    conf.to);
+	less = (struct shrink_conf){ conf.prune, conf.wanda, conf.on,
+	    conf.threads };
 	at = verb_model(c, conf.model, e);
 	if (at == -1)
 		return -1;
@@ -190,8 +234,10 @@ models_convert(struct verb_call *c, struct err *e)
 	if (rc == 0 && conf.tokenizer != NULL)
 		rc = take_tokenizer(c, conf.tokenizer, &s, e);
 	if (rc == 0)
-		rc = verb_convert(c, &s, at, conf.to, conf.dtype,
-		    conf.max_shard, e);
+		rc = shrink_open(c, &less, at, &s, conf.to, &x, e);
+	if (rc == 0)
+		rc = verb_convert(c, &s, at, &(struct verb_write){ conf.to,
+		    conf.dtype, conf.max_shard, &x }, e);
 	close(at);
 	return rc;
 }

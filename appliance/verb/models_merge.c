@@ -94,8 +94,8 @@ merge_write(struct verb_call *c, const struct merge_conf *conf, int base,
 		rc = source_open(c->arena, dir, &s, NULL, e);
 	if (rc == 0)
 		rc = verb_convert(c, &s, faccessat(base, "config.json", R_OK,
-		    0) == 0 ? base : dir, conf->to, conf->dtype,
-		    conf->max_shard, e);
+		    0) == 0 ? base : dir, &(struct verb_write){
+		    conf->to, conf->dtype, conf->max_shard, NULL }, e);
 	close(dir);
 	return rc;
 }

@@ -15,7 +15,8 @@ static const struct {
 	{ "models", data_main, "list [NAME] | show REF | "
 	    "import PATH NAME [reference=yes] | "
 	    "export REF TO [dtype=...] [max_shard=N] | "
-	    "convert MODEL TO [dtype=...] [max_shard=N] [tokenizer=FILE] | "
+	    "convert MODEL TO [dtype=...] [max_shard=N] [tokenizer=FILE] "
+	    "[prune=PART|KEEP:OF] [wanda=FILE] [on=FILE] | "
 	    "merge MODEL ADAPTER TO | "
 	    "inspect MODEL [tensors=yes] [numbers=no] | rm NAME@VERSION",
 	    "models, their versions and their formats", false },

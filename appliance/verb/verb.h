@@ -41,11 +41,17 @@ int verb_model(struct verb_call *, const char *name, struct err *);
 bool verb_ends(const char *path, const char *end);
 
 /* verb_convert - a source to a path: a .gguf file, a .bin file or a directory,
- * through a temporary; form NULL: without loss.  Says what was lost */
+ * through a temporary.  Says what was lost */
 struct source;
-struct quant;
+struct prune;
+struct shrink;
+struct verb_write {
+	const char *to, *dtype;		/* dtype NULL: without loss */
+	int64_t max_shard;
+	struct shrink *shrink;		/* fewer weights, measured; or NULL */
+};
 int verb_convert(struct verb_call *, const struct source *, int files,
-    const char *to, const char *dtype, int64_t max_shard, struct err *);
+    const struct verb_write *, struct err *);
 
 /* verb_version - a reference that must mean a version */
 int verb_version(struct verb_call *, const char *ref, struct version *,
