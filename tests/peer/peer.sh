@@ -90,6 +90,14 @@ for arch in gpt2 llama; do
 	    quern infer -q ./$arch max_tokens=16 >$arch.said 2>/dev/null
 	ok "$arch: transformers reads it and has the same losses" py "$here/model.py" ./$arch $arch.nll 64
 	ok "$arch: and says the same words" py "$here/words.py" ./$arch $arch.said 16
+	head -n 60 licences.jsonl >read.jsonl
+	for how in '0.5 -' '2:4 -' '0.5 read.jsonl' '2:4 read.jsonl'; do
+		set -- $how
+		[ "$2" = - ] && by= || by=wanda=$2
+		quern models convert ./$arch cut prune=$1 $by >/dev/null
+		ok "$arch pruned by $how: PyTorch cuts the same" py "$here/prune.py" ./$arch cut "$2" "$1"
+		rm -rf cut
+	done
 done
 
 # models that transformers saved, as they are and trained further by us
