@@ -54,6 +54,11 @@ done
 ok 'fewer bits alone: what they cost' near "$(told perplexity_after q4_0.told)" "$(perplexity ./q4_0.gguf)" 0.00001
 ok 'eight bits cost less than four' awk "BEGIN { a = $(told value q8_0.told); b = $(told value q4_0.told); exit !(a * a < b * b) }"
 ok 'and are told' near "$(told bits q8_0.told)" 8.6 0.1
+quern models convert ./llama each.gguf dtype=q4_0 on=held.jsonl each=yes >each.told
+ok 'each matrix alone, the dearest first' sh -c "grep -A99 'each matrix alone' each.told | tail -n +3 | awk '{ print \$2 }' >order && [ \$(wc -l <order) = 15 ] && sort -gr order | cmp - order"
+quern models convert ./gpt2 each prune=0.8 on=held.jsonl each=yes --json >each.told
+ok 'of those that lose weights' is "$(grep -o '"tensor":"[^"]*"' each.told | wc -l)" 8
+ok 'nothing of it stays' sh -c '! ls -d each.* 2>/dev/null | grep -v -e each.gguf -e each.told'
 ok 'nothing lost is no difference' sh -c "quern models convert ./llama same on=held.jsonl | grep -q 'same: perplexity on .held.jsonl. .* +0 %: +0 nats'"
 quern models convert ./llama bin.bin prune=0.5 >/dev/null
 quern models convert ./llama bin.half prune=0.5 >/dev/null
@@ -69,6 +74,7 @@ no() {
 	grep -qF "$want" err && ! ls -d x* 2>/dev/null || { cat err; return 1; }
 }
 ok 'inputs without a cut' no 'wanda= says what prune= cuts, which is missing' ./gpt2 x wanda=in.jsonl
+ok 'each of nothing' no 'each= measures on= what prune= or dtype= costs' ./gpt2 x on=in.jsonl each=yes
 ok 'a part that is none' no 'prune= is neither a part between 0 and 1 nor KEEP:OF' ./gpt2 x prune=1
 ok 'groups that do not fit' no "tensor 'transformer.h.0.attn.c_attn.weight' has 32 inputs, which are no whole groups of 5" ./gpt2 x prune=2:5
 ok 'a file that cannot be measured' no "will have no tokenizer to measure it with" ./llama x.bin on=in.jsonl

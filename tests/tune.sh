@@ -116,6 +116,24 @@ quern train -q -j 2 out=./shell tokenizer=./bpe.json $small valid=corpus:valid s
 ok 'in a shell nothing but the best stays' sh -c 'ls -d shell shell.* | tr "\n" " " | grep -qx "shell " && grep -q "\"search\":{\"trials\":3" shell/train.json'
 ok 'nothing comes of any: the first says why' sh -c "quern train -q out=./x tokenizer=./bpe.json $small valid=corpus:valid search=grid space=channels:17/19 <in.jsonl 2>&1 | grep -q 'no trial came to a result; the first: channels=17 cannot be shared by heads=2'"
 
+# the best weights, not the last: of few texts more is learnt than holds
+head -n 6 in.jsonl >few.jsonl
+rough="tokenizer=./bpe.json $small batch=2 eval_every=4 lr=0.03 warmup=0 schedule=constant"
+id=$(job "pipeline over
+  ingest @DIR@/few.jsonl
+  train  $(echo "$rough" | sed "s#=./#=$dir/#") valid=corpus:valid steps=80
+  save   over" | quern submit)
+once
+quern models export over over
+step=$(sed 's/.*"best_step":\([0-9]*\).*/\1/' over/train.json)
+ok 'the best step comes before the last' test "$step" -gt 0 -a "$step" -lt 80
+quern train -q -j 2 out=./upto $rough steps="$step" <few.jsonl
+ok 'its weights are kept: those of a training that ends there' cmp over/model.safetensors upto/model.safetensors
+quern train -q -j 2 out=./same $rough valid=corpus:valid steps=80 <few.jsonl
+ok 'in a shell as well' cmp over/model.safetensors same/model.safetensors
+quern train -j 2 out=./soon $rough valid=corpus:valid steps=80 patience=3 <few.jsonl 2>told
+ok 'three looks without a better one: enough' sh -c "grep -q \"stopped early at step $((step + 12)): no better validation loss since step $step\" told && cmp soon/model.safetensors over/model.safetensors"
+
 # what is refused before anything is read
 no() {
 	want=$1

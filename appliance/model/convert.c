@@ -9,6 +9,20 @@
 #define BITE	((size_t)16 << 10)	/* blocks written at once */
 #define MOST	65504			/* of a half, and so of a scale */
 
+/* convert_meant - a tensor has other names in other formats, but one place */
+static bool
+convert_meant(const struct convert *c, const struct tensor *t)
+{
+	return c->only == NULL || (c->only->fd == t->fd && c->only->data +
+	    c->only->from == t->data + t->from);
+}
+
+const struct quant *
+convert_asked(const struct convert *c, const struct tensor *t)
+{
+	return convert_meant(c, t) ? c->form : NULL;
+}
+
 uint64_t
 convert_size(const struct tensor *t, const struct quant *form)
 {
@@ -105,7 +119,8 @@ convert_tensor(struct convert *c, int fd, const struct tensor *t,
 {
 	bool same = t->change == TENSOR_SAME && t->scales == 0 &&
 	    t->values == NULL;
-	bool prune = c->prune != NULL && prune_takes(c->prune, t);
+	bool prune = c->prune != NULL && convert_meant(c, t) &&
+	    prune_takes(c->prune, t);
 	float *v;
 	int rc;
 

@@ -31,6 +31,8 @@ struct convert {
 	const struct source *source;
 	const struct quant *form;
 	struct prune *prune;		/* or NULL */
+	const struct tensor *only;	/* of the source: the one that form and
+					 * prune are for; NULL: all */
 	uint64_t max_shard;		/* bytes of tensors in a file; 0: any */
 	uint64_t numbers, bytes;	/* out: in all tensors */
 	struct loss loss;
@@ -48,6 +50,10 @@ int convert_gguf(struct convert *, int to, const char *name, struct err *);
  * F32), or version 2 with bytes and a scale for each 64 (form Q8_0); models of
  * Llama's family as that program computes it */
 int convert_llama2c(struct convert *, int to, const char *name, struct err *);
+
+/* convert_asked - the form that a tensor is to have; NULL: without loss */
+const struct quant *convert_asked(const struct convert *,
+    const struct tensor *);
 
 /* convert_size - bytes that a tensor has in a form; convert_form - what one
  * becomes in a GGUF file */

@@ -26,7 +26,7 @@ dir_form(const struct convert *c, const struct tensor *t)
 
 	if (t->form == NULL)
 		return NULL;
-	if (c->form != NULL)
+	if (convert_asked(c, t) != NULL)
 		return c->form;
 	return plain && t->scales == 0 && t->form->encode != NULL ? t->form :
 	    quant_form(GGUF_FORM_F32);

@@ -29,7 +29,7 @@ is_outer(const char *name)
 const struct quant *
 convert_form(const struct convert *c, const struct tensor *t)
 {
-	const struct quant *form = c->form;
+	const struct quant *form = convert_asked(c, t);
 
 	if (t->ndims < 2 || strcmp(t->name, "position_embd.weight") == 0)
 		return quant_form(GGUF_FORM_F32);

@@ -14,6 +14,7 @@
 struct convert_conf {
 	const char *model, *to, *dtype, *tokenizer, *prune, *wanda, *on;
 	int64_t max_shard, threads;
+	bool each;
 };
 
 static const struct opt convert_opts[] = {
@@ -36,6 +37,8 @@ static const struct opt convert_opts[] = {
 	    "not by magnitude alone"),
 	OPT_PATH_IN(struct convert_conf, on, NULL, 0,
 	    "records to measure perplexity on, before and after"),
+	OPT_BOOL(struct convert_conf, each, "no", 0,
+	    "the same for every matrix alone: which of them costs most"),
 	OPT_INT(struct convert_conf, threads, "0", 0, 1024, 0,
 	    "of measuring; 0: as many as there are cores"),
 	OPT_DONE
@@ -159,6 +162,38 @@ convert_to(struct convert *c, int files, const char *to, const char *part,
 	return rc;
 }
 
+/* convert_each - every matrix alone beside the place, measured, and gone */
+static int
+convert_each(struct verb_call *c, const struct convert *all, int files,
+    const char *to, struct shrink *x, struct err *e)
+{
+	const struct tensors *t = &all->source->tensors;
+	const char *one = arena_printf(c->arena, "%s.each%s", to,
+	    verb_ends(to, ".gguf") ? ".gguf" : "");
+	struct err none;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < t->n; i++) {
+		struct convert v = *all;
+		struct prune prune = x->prune;
+
+		if (t->v[i].ndims < 2)
+			continue;
+		prune.gone = prune.numbers = 0;
+		prune.squares = prune.lost = 0;
+		v.prune = all->prune == NULL ? NULL : &prune;
+		v.only = &t->v[i];
+		v.loss = (struct loss){ .numbers = 0 };
+		rc = file_remove(AT_FDCWD, one, e);
+		if (rc == 0)
+			rc = convert_to(&v, files, to, one, e);
+		if (rc == 0)
+			rc = shrink_each(c, x, &v, one, e);
+		file_remove(AT_FDCWD, one, &none);
+	}
+	return rc;
+}
+
 int
 verb_convert(struct verb_call *c, const struct source *s, int files,
     const struct verb_write *w, struct err *e)
@@ -183,7 +218,9 @@ verb_convert(struct verb_call *c, const struct source *s, int files,
 	if (file_remove(AT_FDCWD, part, e) == -1)
 		return -1;
 	if (convert_to(&v, files, to, part, e) == -1 ||
-	    (x != NULL && shrink_measure(c, x, part, e) == -1)) {
+	    (x != NULL && shrink_measure(c, x, part, e) == -1) ||
+	    (x != NULL && x->conf->each && convert_each(c, &v, files, to, x,
+	    e) == -1)) {
 		file_remove(AT_FDCWD, part, &none);
 		return -1;
 	}
@@ -225,7 +262,7 @@ models_convert(struct verb_call *c, struct err *e)
 		return err_set(e, FATE_CREATE, "'%s' is there already",
 		    conf.to);
 	less = (struct shrink_conf){ conf.prune, conf.wanda, conf.on,
-	    conf.threads };
+	    conf.threads, conf.each };
 	at = verb_model(c, conf.model, e);
 	if (at == -1)
 		return -1;
@@ -234,7 +271,8 @@ models_convert(struct verb_call *c, struct err *e)
 	if (rc == 0 && conf.tokenizer != NULL)
 		rc = take_tokenizer(c, conf.tokenizer, &s, e);
 	if (rc == 0)
-		rc = shrink_open(c, &less, at, &s, conf.to, &x, e);
+		rc = shrink_open(c, &less, at, &s, conf.to, conf.dtype !=
+		    NULL, &x, e);
 	if (rc == 0)
 		rc = verb_convert(c, &s, at, &(struct verb_write){ conf.to,
 		    conf.dtype, conf.max_shard, &x }, e);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define SEQUENCE	512	/* tokens that are read at once */
@@ -80,12 +81,17 @@ prune_of(struct verb_call *c, const struct source *s, int at,
 
 int
 shrink_open(struct verb_call *c, const struct shrink_conf *conf, int at,
-    const struct source *s, const char *to, struct shrink *x, struct err *e)
+    const struct source *s, const char *to, bool rounds, struct shrink *x,
+    struct err *e)
 {
 	*x = (struct shrink){ .conf = conf };
 	if (conf->wanda != NULL && conf->prune == NULL)
 		return err_set(e, FATE_USAGE, "wanda= says what prune= cuts, "
 		    "which is missing");
+	if (conf->each && (conf->on == NULL || (conf->prune == NULL &&
+	    !rounds)))
+		return err_set(e, FATE_USAGE, "each= measures on= what prune= "
+		    "or dtype= costs, and not all are there");
 	if (conf->on != NULL && verb_ends(to, ".bin"))
 		return err_set(e, FATE_USAGE, "on=: '%s' will have no "
 		    "tokenizer to measure it with", to);
@@ -102,20 +108,89 @@ shrink_open(struct verb_call *c, const struct shrink_conf *conf, int at,
 	return prune_of(c, s, at, x, e);
 }
 
+/* measure_path - what has been written */
+static int
+measure_path(struct verb_call *c, const struct shrink *x, const char *path,
+    struct measure *m, struct err *e)
+{
+	int at = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+
+	if (at == -1)
+		return err_errno(e, "cannot open '%s'", path);
+	rc = measure_model(c->arena, x->device, at, &x->texts, m, e);
+	close(at);
+	return rc;
+}
+
 int
 shrink_measure(struct verb_call *c, struct shrink *x, const char *path,
     struct err *e)
 {
-	int at, rc;
+	return x->conf->on == NULL ? 0 : measure_path(c, x, path, &x->after,
+	    e);
+}
 
-	if (x->conf->on == NULL)
+int
+shrink_each(struct verb_call *c, struct shrink *x, const struct convert *v,
+    const char *path, struct err *e)
+{
+	const struct loss *l = &v->loss;
+	double lost = l->lost + (v->prune == NULL ? 0 : v->prune->lost);
+	double all = l->squares + (v->prune == NULL ? 0 : v->prune->lost);
+	struct shrink_matrix *m;
+	struct measure after;
+
+	if (lost == 0)			/* as it was */
 		return 0;
-	at = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (at == -1)
-		return err_errno(e, "cannot open '%s'", path);
-	rc = measure_model(c->arena, x->device, at, &x->texts, &x->after, e);
-	close(at);
-	return rc;
+	if (measure_path(c, x, path, &after, e) == -1)
+		return -1;
+	x->each = arena_grow(c->arena, x->each, x->neach, x->neach + 1,
+	    sizeof(*x->each));
+	m = &x->each[x->neach++];
+	m->name = v->only->name;
+	if (l->tensors == 0)		/* pruned alone */
+		all = v->prune->squares;
+	m->lost = all > 0 ? sqrt(lost / all) : 0;
+	m->more = measure_more(&x->before, &after, &m->low, &m->high);
+	return 0;
+}
+
+static int
+by_more(const void *v, const void *w)
+{
+	const struct shrink_matrix *a = v, *b = w;
+
+	if (a->more != b->more)
+		return a->more > b->more ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* told_each - the dearest first */
+static void
+told_each(const struct shrink *x, bool json, struct buf *b)
+{
+	if (x->neach > 1)
+		qsort(x->each, x->neach, sizeof(*x->each), by_more);
+	buf_str(b, json ? ",\"each\":[" : "each matrix alone, the dearest "
+	    "first:\n  error %  nats a token  (95%)\n");
+	for (size_t i = 0; i < x->neach; i++) {
+		const struct shrink_matrix *m = &x->each[i];
+
+		if (!json) {
+			buf_printf(b, "%9.4f %+13.6f  (%+.6f to %+.6f)  %s\n",
+			    100 * m->lost, m->more, m->low, m->high, m->name);
+			continue;
+		}
+		buf_str(b, i > 0 ? ",{\"tensor\":" : "{\"tensor\":");
+		buf_json_str(b, m->name);
+		buf_printf(b, ",\"rms_relative\":%.6g,\"nats_more\":{"
+		    "\"value\":%.6g,\"low\":", m->lost, m->more);
+		buf_json_num(b, m->low);
+		buf_str(b, ",\"high\":");
+		buf_json_num(b, m->high);
+		buf_str(b, "}}");
+	}
+	buf_str(b, json ? "]" : "");
 }
 
 /* told_more - what the texts say */
@@ -162,4 +237,6 @@ shrink_told(const struct shrink *x, const char *to, bool json, struct buf *b)
 		    100 * gone, p->n, 100 * lost);
 	if (x->conf->on != NULL)
 		told_more(x, to, json, b);
+	if (x->conf->each)
+		told_each(x, json, b);
 }

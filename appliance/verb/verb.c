@@ -16,7 +16,8 @@ static const struct {
 	    "import PATH NAME [reference=yes] | "
 	    "export REF TO [dtype=...] [max_shard=N] | "
 	    "convert MODEL TO [dtype=...] [max_shard=N] [tokenizer=FILE] "
-	    "[prune=PART|KEEP:OF] [wanda=FILE] [on=FILE] | "
+	    "[prune=PART|KEEP:OF] [wanda=FILE] "
+	    "[on=FILE [each=yes]] | "
 	    "merge MODEL ADAPTER TO | "
 	    "inspect MODEL [tensors=yes] [numbers=no] | rm NAME@VERSION",
 	    "models, their versions and their formats", false },
