@@ -116,6 +116,23 @@ quern train -q -j 2 out=./shell tokenizer=./bpe.json $small valid=corpus:valid s
 ok 'in a shell nothing but the best stays' sh -c 'ls -d shell shell.* | tr "\n" " " | grep -qx "shell " && grep -q "\"search\":{\"trials\":3" shell/train.json'
 ok 'nothing comes of any: the first says why' sh -c "quern train -q out=./x tokenizer=./bpe.json $small valid=corpus:valid search=grid space=channels:17/19 <in.jsonl 2>&1 | grep -q 'no trial came to a result; the first: channels=17 cannot be shared by heads=2'"
 
+# adapters of a base in the store
+quern data export corpus:train >parts.jsonl
+quern models import ./plain base >/dev/null
+id=$(job "pipeline lora
+  from  corpus:train
+  train base=base adapter=lora valid=corpus:valid context=32 steps=8 batch=4 \\
+	search=grid space=rank:2/4,use_dora:yes/no,lr:0.001/0.01
+  save  lora" | quern submit)
+once
+quern models export lora lora
+ok 'adapters are searched as well' is "$(grep -o '"end":"done"' lora/train.json | wc -l)" 8
+best=$(best lora)
+ok 'the best has the rank that it says' sh -c "grep -q '\"r\": *$(echo "$best" | sed 's/.*rank=\([0-9]*\).*/\1/')' lora/adapter_config.json"
+ok 'and comes from its base alone, once' is "$(quern runs show "$id" | grep -c 'input .*base@1')" 1
+quern train -q -j 2 out=./alone2 base=base adapter=lora context=32 steps=8 batch=4 $best <parts.jsonl
+ok 'and is what a training with its options makes' cmp lora/adapter_model.safetensors alone2/adapter_model.safetensors
+
 # the best weights, not the last: of few texts more is learnt than holds
 head -n 6 in.jsonl >few.jsonl
 rough="tokenizer=./bpe.json $small batch=2 eval_every=4 lr=0.03 warmup=0 schedule=constant"
