@@ -16,6 +16,12 @@ bpe_size(const struct bpe *b)
 	return b->size;
 }
 
+const struct bpe_pattern *
+bpe_cut(const struct bpe *b)
+{
+	return b->pattern;
+}
+
 int64_t
 bpe_find(const struct bpe *b, const char *text)
 {

@@ -74,6 +74,9 @@ const struct bpe_pattern *bpe_pattern_of(struct view regex);
 const char *bpe_regex(const struct bpe_pattern *);
 const char *bpe_pattern_name(const struct bpe_pattern *);
 
+/* bpe_cut - the pattern that a vocabulary has */
+const struct bpe_pattern *bpe_cut(const struct bpe *);
+
 /* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
 size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);
 

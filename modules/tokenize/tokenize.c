@@ -312,7 +312,7 @@ tokenize_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 7,
+	.abi = MODULE_ABI, .revision = 8,
 	.name = "tokenize", .summary = "learn a vocabulary, text to ids and "
 	    "back",
 	.options = tokenize_opts, .conf_size = sizeof(struct tokenize_conf),
