@@ -18,7 +18,11 @@
 struct vocab {
 	struct learn *learn;
 	struct learn_conf rules;
-	int *file, nfiles;		/* of the threads */
+	struct vocab_file {
+		int fd;
+		const char *name;	/* in the job's directory; or NULL */
+	} *file;			/* of the threads */
+	int nfiles;
 };
 
 static const char *const pieces[] = { "<unk>", "<s>", "</s>" };
@@ -76,40 +80,41 @@ vocab_open(struct stage *s, const struct vocab_conf *c, struct err *e)
 	return v->learn == NULL ? -1 : 0;
 }
 
-/* vocab_file - for counts that do not fit: beside the job's other files, in a
- * shell one without a name */
+/* vocab_file - for counts that do not fit: beside the job's other files, where
+ * it counts as the job's, in a shell one without a name */
 static int
-vocab_file(struct stage *s, int number, struct err *e)
+vocab_file(struct stage *s, int number, struct vocab_file *f, struct err *e)
 {
-	const char *tmp = getenv("TMPDIR"), *name;
-	int dir = stage_dir(s), fd;
+	const char *tmp = getenv("TMPDIR");
+	int dir = stage_dir(s);
 
 	if (dir != -1) {
-		name = arena_printf(s->arena, "%s.words.%d", stage_pipeline(s),
-		    number);
-		fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC |
-		    O_NOFOLLOW, 0600);
+		f->name = arena_printf(s->arena, "%s.words.%d",
+		    stage_pipeline(s), number);
+		f->fd = openat(dir, f->name, O_RDWR | O_CREAT | O_TRUNC |
+		    O_CLOEXEC | O_NOFOLLOW, 0600);
 	} else {
-		name = tmp == NULL ? "/tmp" : tmp;
-		fd = open(name, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+		tmp = tmp == NULL ? "/tmp" : tmp;
+		f->fd = open(tmp, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	}
-	if (fd == -1)
-		err_errno(e, "cannot create a file for words in '%s'", name);
-	return fd;
+	if (f->fd == -1)
+		return err_errno(e, "cannot create a file for words in '%s'",
+		    dir != -1 ? f->name : tmp);
+	return 0;
 }
 
 int
 vocab_thread(struct stage *s, void **scratch, struct err *e)
 {
 	struct vocab *v = s->state;
-	int fd = vocab_file(s, v->nfiles, e);
+	struct vocab_file f = { 0 };
 
-	if (fd == -1)
+	if (vocab_file(s, v->nfiles, &f, e) == -1)
 		return -1;
 	v->file = arena_grow(s->arena, v->file, (size_t)v->nfiles,
 	    (size_t)v->nfiles + 1, sizeof(*v->file));
-	v->file[v->nfiles++] = fd;
-	*scratch = learn_thread(v->learn, fd);
+	v->file[v->nfiles++] = f;
+	*scratch = learn_thread(v->learn, f.fd);
 	return 0;
 }
 
@@ -192,6 +197,10 @@ vocab_close(struct stage *s)
 {
 	struct vocab *v = s->state;
 
-	for (int i = 0; v != NULL && i < v->nfiles; i++)
-		close(v->file[i]);
+	for (int i = 0; v != NULL && i < v->nfiles; i++) {
+		close(v->file[i].fd);
+		/* words are text, which no ended job keeps */
+		if (v->file[i].name != NULL)
+			unlinkat(stage_dir(s), v->file[i].name, 0);
+	}
 }
