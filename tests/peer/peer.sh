@@ -59,6 +59,8 @@ quern tokenize -q learn ./unigram.json kind=unigram vocab=2000 coverage=1 byte_f
 ok 'SentencePiece models: ids and texts of the library' py "$here/spm.py" "$QUERN_BIN" 100000 \
     $([ -z "${QUERN_TEST_DATA-}" ] || ls "$QUERN_TEST_DATA"/tokenizers/sentencepiece/*.model)
 ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
+quern tokenize -q learn ./chars.json kind=char-bpe vocab=2000 coverage=1 byte_fallback=no <most.jsonl
+ok 'BPE of characters: as short as with sentencepiece' py "$here/unigram.py" chars.json most.jsonl held.jsonl
 
 export RUST_BACKTRACE=0 TOKENIZERS_PARALLELISM=false
 py "$here/hf_golden.py" hf 2>/dev/null
