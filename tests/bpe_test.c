@@ -449,6 +449,19 @@ static const struct {
 	{ "YQ== 0\nYQ== 1\n", "tokens 0 and 1 are the same" },
 	{ "YQ== 0\nYg== 1\n", "the vocabulary lacks byte 0: no byte-level "
 	    "vocabulary" },
+	{ "# patern a\nYQ== 0\n", "line 1: neither '# pattern REGEX' nor "
+	    "'# special ID TOKEN'" },
+	{ "# special x\nYQ== 0\n", "line 1: neither '# pattern REGEX' nor "
+	    "'# special ID TOKEN'" },
+	{ "YQ== 0\n# pattern a\n", "line 2: no token in base64 and its rank" },
+	{ "# pattern (a\nYQ== 0\n", "line 1: its pattern '(a': a group is not "
+	    "closed" },
+	{ "# pattern (?m)^a\nYQ== 0\n", "line 1: its pattern '(?m)^a': the "
+	    "group (?m)^a is not read" },
+	{ "# pattern [[:alpha:]]\nYQ== 0\n", "line 1: its pattern "
+	    "'[[:alpha:]]': the class [:alpha:] is not read" },
+	{ "# pattern [a--b]\nYQ== 0\n", "line 1: its pattern '[a--b]': the "
+	    "class operation -- is not read" },
 };
 
 static void
@@ -460,6 +473,72 @@ test_ranks(struct arena *a)
 		tap_str(tokenizer_open(a, view_of(rank_cases[i].in), &e) ==
 		    NULL ? e.text : "it was read", rank_cases[i].err,
 		    "a rank file is refused");
+	}
+}
+
+/* rank files of 256 bytes, "ab" 256 and "abc" 257, after head lines */
+static const struct {
+	const char *head, *in, *want;
+} head_cases[] = {
+	{ "# pattern gpt2\n", "ab abc x", "<256> <257> x" },
+	{ "# pattern [ab]+|c\n", "abc ab", "<256>c<256>" },
+	{ "# pattern .{1,2}+\r\n", "abc", "<256>c" },
+	{ "# pattern \\w+$|\\W\n", "ab\nab", "\n<256>" },
+	{ "# pattern (?s).b\n", "ab\nb", "<256>\nb" },
+	{ "# pattern x*\n", "xabx", "xx" },
+	{ "# special 300 <|endoftext|>\n# pattern .\n", "ab<|endoftext|>",
+	    "ab<|endoftext|>" },
+	{ "# pattern [\\w&&[^b]]+|b\n", "a\xcc\x81" "b", "a\xcc\x81" "b" },
+};
+
+/* base64 of up to three bytes, which is all that is needed here */
+static void
+put_rank(struct buf *b, const char *p, size_t n, unsigned rank)
+{
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
+	    "klmnopqrstuvwxyz0123456789+/";
+	uint32_t x = 0;
+
+	for (size_t i = 0; i < 3; i++)
+		x = x << 8 | (i < n ? (unsigned char)p[i] : 0);
+	for (size_t i = 0; i < 4; i++)
+		buf_char(b, i > n ? '=' : digit[x >> (18 - 6 * i) & 63]);
+	buf_printf(b, " %u\n", rank);
+}
+
+static void
+test_heads(struct arena *a)
+{
+	for (size_t i = 0; i < BASE_COUNT(head_cases); i++) {
+		struct buf *file = buf_new(a, 1 << 16), *b = buf_new(a, 4096);
+		struct err e = { 0 };
+		struct tokenizer *t;
+		uint32_t *ids;
+		size_t n;
+
+		buf_str(file, head_cases[i].head);
+		for (unsigned k = 0; k < 256; k++) {
+			char c = (char)k;
+
+			put_rank(file, &c, 1, k);
+		}
+		put_rank(file, "ab", 2, 256);
+		put_rank(file, "abc", 3, 257);
+		t = tokenizer_open(a, buf_get(file), &e);
+		if (t == NULL) {
+			tap(false, "%s: %s", head_cases[i].head, e.text);
+			continue;
+		}
+		n = tokenizer_encode(t, a, view_of(head_cases[i].in), &ids);
+		for (size_t k = 0; k < n; k++)
+			if (ids[k] < 256)
+				buf_char(b, (char)ids[k]);
+			else
+				buf_printf(b, "<%u>", ids[k]);
+		tap_str(buf_cstr(b), head_cases[i].want, "a rank file that "
+		    "says its pattern");
+		tap(t->end == (strstr(head_cases[i].head, "300") == NULL ? -1 :
+		    300), "and its special token, if it has one");
 	}
 }
 
@@ -623,6 +702,7 @@ main(void)
 	test_classes(a);
 	test_files(a);
 	test_ranks(a);
+	test_heads(a);
 	test_golden(a);
 	arena_free(a);
 	return tap_done();

@@ -140,10 +140,10 @@ static const struct family {
 	    UPPER "+" LOWER "*" SHORT "?|\\\\p{N}{1,3}" OTHER "[\\\\r\\\\n/]*"
 	    BLANKS) },
 	{ "a pattern of no scanner", BYTES, 0, CUT("\\\\p{N}{1,3}|[^\\\\r\\\\n"
-	    "\\\\p{L}\\\\p{P}\\\\p{S}]?[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+"
-	    "[\\\\r\\\\n]*" BLANKS) },
-	{ "BPE of characters", CHARS, 0, "\"normalizer\":{\"type\":\"Sequence\","
-	    "\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81"
+	    "\\\\p{L}\\\\p{P}\\\\p{S}]?[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}"
+	    "\\\\p{S}]+[\\\\r\\\\n]*" BLANKS) },
+	{ "BPE of characters", CHARS, 0, "\"normalizer\":{\"type\":"
+	    "\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"\xe2\x96\x81"
 	    "\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
 	    "\"content\":\"\xe2\x96\x81\"}]}" },
 	{ "WordPiece of BERT", WORDS, 0, BERT },
@@ -203,7 +203,8 @@ text_of(struct arena *a, size_t which, size_t n)
 }
 
 /* runs are tokens up to this length, each made of two halves; where each place
- * of a text is tried with every token that begins there, as long as words are */
+ * of a text is tried with every token that begins there, as long as words
+ * are */
 #define RUNS	512
 #define WORD	16
 static const char *const runs[] = { "a", " ", "1", "\n", "A", ".", "b" };
@@ -378,7 +379,8 @@ test_family(const struct family *f)
 	    f->name);
 	/* plain text is mostly known pieces, which some families look up */
 	tap(worst.steps < (plain.steps < 40 * SIZE ? 400 * SIZE : 10 *
-	    plain.steps) && worst.bytes < 2000 * SIZE, "%s: %.0f steps a byte of plain text, %.0f of %s; %.0f bytes a "
+	    plain.steps) && worst.bytes < 2000 * SIZE,
+	    "%s: %.0f steps a byte of plain text, %.0f of %s; %.0f bytes a "
 	    "byte of %s", f->name, (double)plain.steps / (2 * SIZE),
 	    (double)worst.steps / (2 * SIZE), slow, (double)worst.bytes /
 	    (2 * SIZE), large);

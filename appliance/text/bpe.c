@@ -4,6 +4,7 @@
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_scan.h"
 #include "appliance/text/bpe_scratch.h"
+#include "appliance/text/hf_regex.h"
 #include "appliance/text/utf8.h"
 
 #include <sys/types.h>
@@ -16,12 +17,6 @@ bpe_size(const struct bpe *b)
 	return b->size;
 }
 
-const struct bpe_pattern *
-bpe_cut(const struct bpe *b)
-{
-	return b->pattern;
-}
-
 int64_t
 bpe_find(const struct bpe *b, const char *text)
 {
@@ -32,6 +27,29 @@ bpe_find(const struct bpe *b, const char *text)
 		    text))
 			return b->other[i];
 	return id == BPE_NONE ? -1 : (int64_t)id;
+}
+
+const struct bpe_pattern *
+bpe_cut(const struct bpe *b, struct view *regex)
+{
+	*regex = b->own_text;
+	return b->own != NULL ? NULL : b->pattern;
+}
+
+/* encode_own - by an expression; what it does not match gets no ids, as in
+ * tiktoken */
+static void
+encode_own(struct bpe_scratch *s, struct view v)
+{
+	struct hf_search *search = hf_search_new(s->bpe->own, v);
+	size_t from, to;
+
+	s->end = v.p + v.n;
+	while (hf_search_next(search, &from, &to))
+		if (to > from)
+			bpe_one(s, v.p + from, to - from);
+	s->steps += hf_search_steps(search);
+	hf_search_free(search);
 }
 
 /* encode_text - text without added tokens, normalized */
@@ -51,6 +69,10 @@ encode_text(struct bpe_scratch *s, struct view v)
 		copy[0] = ' ';
 		memcpy(copy + 1, v.p, v.n);
 		v = (struct view){ copy, v.n + 1 };
+	}
+	if (b->own != NULL) {
+		encode_own(s, v);
+		return;
 	}
 	s->end = end = v.p + v.n;
 	for (p = v.p; p < end; p += n) {

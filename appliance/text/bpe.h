@@ -13,7 +13,8 @@
  *   tokenizer.json  Hugging Face's: a model BPE; ByteLevel with use_regex, or
  *                   Split by one of the patterns below and ByteLevel; no
  *                   normalizer or NFC; ignore_merges
- *   rank files      OpenAI's: r50k, p50k, cl100k, o200k
+ *   rank files      OpenAI's: r50k, p50k, cl100k, o200k; Kimi's; and any other
+ *                   that says its pattern in head lines, see bpe_rank.c
  *
  * Other pipelines are refused with the reason.  Ids are those of Hugging Face's
  * tokenizers 0.23 with encode_special_tokens, and of tiktoken's
@@ -31,7 +32,8 @@ struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
 
 /*
  * bpe_map, bpe_keep - from and to a directory of compiled vocabularies
- * (compiled.h), by the hash of the file; NULL: it is not there or not good
+ * (compiled.h), by the hash of the file; NULL: it is not there or not good.
+ * Not kept are those with an expression of their own.
  */
 struct bpe *bpe_map(struct arena *, int dir, const struct hash *);
 int bpe_keep(const struct bpe *, int dir, const struct hash *, struct err *);
@@ -74,8 +76,8 @@ const struct bpe_pattern *bpe_pattern_of(struct view regex);
 const char *bpe_regex(const struct bpe_pattern *);
 const char *bpe_pattern_name(const struct bpe_pattern *);
 
-/* bpe_cut - the pattern that a vocabulary has */
-const struct bpe_pattern *bpe_cut(const struct bpe *);
+/* bpe_cut - the pattern that cuts; NULL: the file's own expression, *regex */
+const struct bpe_pattern *bpe_cut(const struct bpe *, struct view *regex);
 
 /* bpe_piece - length of the first piece of text, n > 0 and valid UTF-8 */
 size_t bpe_piece(const struct bpe_pattern *, const char *text, size_t n);

@@ -439,7 +439,7 @@ int
 bpe_keep(const struct bpe *b, int dir, const struct hash *source,
     struct err *e)
 {
-	return compiled_keep(dir, b->image, source, e);
+	return b->own != NULL ? 0 : compiled_keep(dir, b->image, source, e);
 }
 
 struct bpe *

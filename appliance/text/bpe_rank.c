@@ -2,10 +2,25 @@
 /*
  * Rank files as OpenAI's tiktoken has them: a line is a token in base64, a
  * blank, its rank, which is its id.  Pattern and special tokens are not in the
- * file; how many lines it has and its last rank say which vocabulary it is.
+ * file; how many lines it has and its last rank say which vocabulary it is.  Of
+ * others, lines in front of all say it, which are ours:
+ *
+ *   # pattern NAME        one of bpe.h, or
+ *   # pattern REGEX       as hf_regex_open_rust reads it, to the line's end
+ *   # special ID TOKEN    to the line's end
  */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_table.h"
+#include "appliance/text/hf_regex.h"
+
+#define NO_HAN(x)	"[" x "\\p{Lm}\\p{Lo}\\p{M}&&[^\\p{Han}]]"
+#define SHORT	"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+#define NEITHER	"|[^\\r\\n\\p{L}\\p{N}]?"
+
+static const char kimi[] = "[\\p{Han}]+" NEITHER NO_HAN("\\p{Lu}\\p{Lt}") "*"
+    NO_HAN("\\p{Ll}") "+" SHORT NEITHER NO_HAN("\\p{Lu}\\p{Lt}") "+"
+    NO_HAN("\\p{Ll}") "*" SHORT "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 struct special {
 	uint32_t id;
@@ -27,6 +42,10 @@ static const struct preset {
 	    { 100276, "<|endofprompt|>" } } },
 	{ "o200k_base", "o200k", 199998, 199997, {
 	    { 199999, "<|endoftext|>" }, { 200018, "<|endofprompt|>" } } },
+	{ "kimi_k2", kimi, 163584, 163583, {
+	    { 163584, "[BOS]" }, { 163585, "[EOS]" },
+	    { 163586, "<|im_end|>" }, { 163838, "[UNK]" },
+	    { 163839, "[PAD]" } } },
 };
 
 /* digit64 - the value of a base64 digit; -1 */
@@ -88,6 +107,88 @@ rank_line(struct arena *a, struct view v, struct view *bytes, int64_t *rank)
 	return rank_bytes(a, (struct view){ v.p, n }, bytes);
 }
 
+/* rank_pattern - by name, or as an expression */
+static int
+rank_pattern(struct bpe_source *b, struct arena *a, struct view v,
+    struct err *e)
+{
+	b->pattern = bpe_pattern(arena_strn(a, v.p, v.n));
+	if (b->pattern == NULL)
+		b->pattern = bpe_pattern_of(v);
+	if (b->pattern != NULL)
+		return 0;
+	b->pattern = bpe_pattern("gpt2");	/* which is not used */
+	b->own_text = v;
+	b->own = hf_regex_open_rust(a, hf_chars_new(a), v, e);
+	return b->own == NULL ? -1 : 0;
+}
+
+/* rank_special - '# special ID TOKEN'; false if a line is not that */
+static bool
+rank_special(struct view v, uint32_t *id, struct view *text)
+{
+	static const char head[] = "# special ";
+	size_t n = sizeof(head) - 1, i;
+
+	if (v.n <= n || memcmp(v.p, head, n) != 0)
+		return false;
+	*id = 0;
+	for (i = n; i < v.n && v.p[i] >= '0' && v.p[i] <= '9'; i++)
+		if (*id < BPE_TOKENS)
+			*id = *id * 10 + (uint32_t)(v.p[i] - '0');
+	if (i == n || i + 1 >= v.n || v.p[i] != ' ')
+		return false;
+	*text = (struct view){ v.p + i + 1, v.n - i - 1 };
+	return true;
+}
+
+/* rank_head - a line in front of the tokens */
+static int
+rank_head(struct bpe_source *b, struct arena *a, struct view v,
+    struct err *e)
+{
+	static const char pattern[] = "# pattern ";
+	size_t n = sizeof(pattern) - 1;
+	struct view text;
+	uint32_t id;
+
+	if (v.n > n && memcmp(v.p, pattern, n) == 0)
+		return rank_pattern(b, a, (struct view){ v.p + n, v.n - n }, e);
+	return rank_special(v, &id, &text) ? 0 : err_set(e, FATE_REJECT,
+	    "neither '# pattern REGEX' nor '# special ID TOKEN'");
+}
+
+/* line_at - the line at *at, without its end; *at is behind it then */
+static struct view
+line_at(struct view file, size_t *at)
+{
+	const char *p = file.p + *at, *end = memchr(p, '\n', file.n - *at);
+	size_t n = end == NULL ? file.n - *at : (size_t)(end - p);
+
+	*at += n + 1;
+	return (struct view){ p, n - (n > 0 && p[n - 1] == '\r') };
+}
+
+/* rank_specials - of the head, once text is made into no more tokens */
+static int
+rank_specials(struct bpe_source *b, struct arena *a, struct view file,
+    struct err *e)
+{
+	struct view v, text;
+	uint32_t id;
+
+	for (size_t at = 0; at < file.n;) {
+		v = line_at(file, &at);
+		if (v.n > 0 && v.p[0] != '#')
+			break;
+		if (rank_special(v, &id, &text) &&
+		    !bpe_source_put(b, a, id, text))
+			return err_set(e, FATE_REJECT, "special token %u has "
+			    "an id that is taken or too large", id);
+	}
+	return 0;
+}
+
 /* rank_preset - which vocabulary it is */
 static int
 rank_preset(struct bpe_source *b, struct arena *a, uint32_t count,
@@ -101,9 +202,10 @@ rank_preset(struct bpe_source *b, struct arena *a, uint32_t count,
 		p++;
 	if (p == presets + BASE_COUNT(presets))
 		return err_set(e, FATE_REJECT, "a rank file of %u tokens up to "
-		    "%u: none of r50k, p50k, cl100k, o200k, and its pattern "
-		    "is not known", count, b->size - 1);
-	b->pattern = bpe_pattern(p->pattern);
+		    "%u: none of r50k, p50k, cl100k, o200k, kimi_k2, and it "
+		    "has no line '# pattern REGEX'", count, b->size - 1);
+	if (rank_pattern(b, a, view_of(p->pattern), e) == -1)
+		return -1;
 	for (s = p->special; s < p->special + BASE_COUNT(p->special) &&
 	    s->name != NULL; s++)
 		if (!bpe_source_put(b, a, s->id, view_of(s->name)))
@@ -112,46 +214,57 @@ rank_preset(struct bpe_source *b, struct arena *a, uint32_t count,
 	return 0;
 }
 
+/* rank_lines - all of the file; how many tokens, -1 if a line is wrong */
+static int
+rank_lines(struct bpe_source *b, struct arena *a, struct view file,
+    struct err *e)
+{
+	struct view v, bytes;
+	int count = 0;
+	size_t line = 0;
+	int64_t rank;
+
+	for (size_t at = 0; at < file.n;) {
+		v = line_at(file, &at);
+		line++;
+		if (v.n == 0)
+			continue;
+		if (v.p[0] == '#' && count == 0) {
+			if (rank_head(b, a, v, e) == -1)
+				return err_prefix(e, "line %zu: ", line);
+			continue;
+		}
+		if (!rank_line(a, v, &bytes, &rank))
+			return err_set(e, FATE_REJECT, "line %zu: no token in "
+			    "base64 and its rank", line);
+		if (bytes.n > BPE_RANKED)
+			return err_set(e, FATE_REJECT, "line %zu: a token of "
+			    "%zu bytes; up to %zu are read", line, bytes.n,
+			    BPE_RANKED);
+		if (!bpe_source_put(b, a, rank, bytes))
+			return err_set(e, FATE_REJECT, "line %zu: rank %lld is "
+			    "taken or too large", line, (long long)rank);
+		count++;
+	}
+	return count;
+}
+
 struct bpe *
 bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 {
 	struct bpe_source *b = arena_alloc(a, sizeof(*b));
-	struct view v, bytes;
-	uint32_t count = 0;
-	size_t line = 0, n;
-	const char *end;
-	int64_t rank;
+	int count = rank_lines(b, a, file, e);
+	struct bpe *t;
 
-	for (size_t at = 0; at < file.n; at += n + 1) {
-		end = memchr(file.p + at, '\n', file.n - at);
-		n = end == NULL ? file.n - at : (size_t)(end - file.p) - at;
-		v = (struct view){ file.p + at, n };
-		line++;
-		if (v.n > 0 && v.p[v.n - 1] == '\r')
-			v.n--;
-		if (v.n == 0)
-			continue;
-		if (!rank_line(a, v, &bytes, &rank)) {
-			err_set(e, FATE_REJECT, "line %zu: no token in base64 "
-			    "and its rank", line);
-			return NULL;
-		}
-		if (bytes.n > BPE_RANKED) {
-			err_set(e, FATE_REJECT, "line %zu: a token of %zu "
-			    "bytes; up to %zu are read", line, bytes.n,
-			    BPE_RANKED);
-			return NULL;
-		}
-		if (!bpe_source_put(b, a, rank, bytes)) {
-			err_set(e, FATE_REJECT, "line %zu: rank %lld is taken "
-			    "or too large", line, (long long)rank);
-			return NULL;
-		}
-		count++;
-	}
 	b->whole = true;
-	if (bpe_source_name(b, a, NULL, e) == -1 ||
-	    rank_preset(b, a, count, e) == -1)
+	if (count == -1 || bpe_source_name(b, a, NULL, e) == -1 ||
+	    (b->pattern == NULL && rank_preset(b, a, (uint32_t)count, e) ==
+	    -1) || rank_specials(b, a, file, e) == -1)
 		return NULL;
-	return bpe_attach(a, bpe_compile(a, b), e);
+	t = bpe_attach(a, bpe_compile(a, b), e);
+	if (t != NULL) {
+		t->own = b->own;
+		t->own_text = b->own_text;
+	}
+	return t;
 }

@@ -38,6 +38,8 @@ struct bpe {
 	const uint64_t *joint;		/* bits: see bpe_joint */
 	const uint64_t *close;		/* [1024] bits: a byte, then another */
 	const struct bpe_pattern *pattern;
+	const struct hf_regex *own;	/* NULL; else it cuts, not pattern */
+	struct view own_text;
 	struct bpe_added *added;	/* NULL: none */
 	bool nfc, blank, whole;
 };

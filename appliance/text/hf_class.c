@@ -152,9 +152,10 @@ static void
 set_word(struct hf_parse *s, uint32_t *set)
 {
 	static const uint32_t out[] = { 0xb2, 0xb3, 0xb9, 0xbc, 0xbd, 0xbe };
+	bool less = !s->rust && s->brackets > 0;
 
-	set_prop(s, set, HF_ONIG_WORD);
-	for (size_t i = 0; s->brackets > 0 && i < BASE_COUNT(out); i++)
+	set_prop(s, set, s->rust ? HF_WORD : HF_ONIG_WORD);
+	for (size_t i = 0; less && i < BASE_COUNT(out); i++)
 		set[out[i] >> 5] &= ~(1u << (out[i] & 31));
 }
 
@@ -349,6 +350,9 @@ class_posix(struct hf_parse *s, uint32_t *set)
 	one = hf_set_new(s);
 	if (one == NULL)
 		return -1;
+	if (s->rust)		/* where they are of ASCII only */
+		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
+		    "read", (int)raw.n, raw.p);
 	if (strcmp(name, "punct") == 0)		/* symbols are in it, too */
 		set_prop(s, one, HF_ONIG_PUNCT);
 	else if (!set_named(s, one, view_of(name)))
@@ -401,6 +405,14 @@ class_item(struct hf_parse *s, uint32_t *set, int64_t *c)
 	return 0;
 }
 
+/* class_operation - Rust's -- and ~~ between classes */
+static bool
+class_operation(const struct hf_parse *s)
+{
+	return s->rust && s->end - s->p > 1 && s->p[0] == s->p[1] &&
+	    (*s->p == '-' || *s->p == '~');
+}
+
 /* class_range - a character, or the range that begins with it */
 static int
 class_range(struct hf_parse *s, uint32_t *set, int64_t from)
@@ -408,7 +420,8 @@ class_range(struct hf_parse *s, uint32_t *set, int64_t from)
 	const char *old = s->p;
 	int64_t to = from;
 
-	if (s->end - s->p > 1 && s->p[0] == '-' && s->p[1] != ']') {
+	if (!class_operation(s) && s->end - s->p > 1 && s->p[0] == '-' &&
+	    s->p[1] != ']') {
 		s->p++;
 		if (class_item(s, set, &to) != 0) {
 			s->p = old;
@@ -454,6 +467,11 @@ hf_class_bracket(struct hf_parse *s)
 			all = set;
 			set = next;
 			continue;
+		}
+		if (class_operation(s)) {
+			err_set(s->err, FATE_REJECT, "the class operation "
+			    "%.2s is not read", s->p);
+			return NULL;
 		}
 		kind = class_item(s, set, &c);
 		if (kind == -1 || (kind == 0 && class_range(s, set, c) == -1))

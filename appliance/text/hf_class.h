@@ -18,6 +18,7 @@ struct hf_parse {
 	const char *p, *end;
 	uint32_t sets;			/* made so far */
 	bool fold, dot_all, extended;	/* (?i), (?m), (?x) */
+	bool rust;			/* the dialect, see hf_regex.h */
 	unsigned depth, brackets;	/* of groups; of classes */
 	struct err *err;
 };

@@ -141,7 +141,7 @@ parse_flags(struct hf_parse *s)
 			on = false;
 		else if (*s->p == 'i')
 			s->fold = on;
-		else if (*s->p == 'm')
+		else if (*s->p == (s->rust ? 's' : 'm'))
 			s->dot_all = on;
 		else if (*s->p == 'x')
 			s->extended = on;
@@ -277,7 +277,7 @@ parse_atom(struct hf_parse *s)
 		return parse_escape(s);
 	case '^':
 	case '$':
-		return node_assert(s, c);
+		return node_assert(s, !s->rust ? c : c == '^' ? 'A' : 'z');
 	case '*':
 	case '+':
 	case '?':
@@ -365,10 +365,12 @@ parse_quantified(struct hf_parse *s)
 			return parse_fail(s, "an interval is not in order or "
 			    "too large");
 		how = HF_GREEDY;
-		if (s->p < s->end && *s->p == '?' && !(braces && min == max)) {
+		if (s->p < s->end && *s->p == '?' && (s->rust || !braces ||
+		    min != max)) {
 			s->p++;
 			how = HF_LAZY;
-		} else if (s->p < s->end && *s->p == '+' && !braces) {
+		} else if (s->p < s->end && *s->p == '+' && (s->rust ||
+		    !braces)) {
 			s->p++;
 			how = HF_ALL;
 		}

@@ -349,20 +349,20 @@ misses(const struct node *n, bool *ahead)
 	}
 }
 
-struct hf_regex *
-hf_regex_open(struct arena *a, const struct hf_chars *chars,
-    struct view pattern, struct err *e)
+static struct hf_regex *
+open_as(struct arena *a, const struct hf_chars *chars, struct view pattern,
+    bool rust, struct err *e)
 {
 	struct hf_regex *re = arena_alloc(a, sizeof(*re));
 	struct hf_parse s = { .arena = a, .chars = chars, .p = pattern.p,
-	    .end = pattern.p + pattern.n, .err = e };
+	    .end = pattern.p + pattern.n, .rust = rust, .err = e };
 	struct compile c = { .re = re, .arena = a, .err = e };
 	struct node *n;
 	uint32_t *word;
 	bool ahead = false;
 
 	n = hf_node_parse(&s);
-	if (n != NULL && misses(n, &ahead) == 1) {
+	if (n != NULL && !rust && misses(n, &ahead) == 1) {
 		err_set(e, FATE_REJECT, "a lookahead before a loop of dots is "
 		    "not read");
 		n = NULL;
@@ -375,8 +375,22 @@ hf_regex_open(struct arena *a, const struct hf_chars *chars,
 	re->empty = node_empty(n);
 	word = arena_array(a, HF_SET_WORDS, sizeof(*word));
 	for (uint32_t i = 0; i < HF_CHARS; i++)
-		if (chars->prop[i] >> HF_ONIG_WORD & 1)
+		if (chars->prop[i] >> (rust ? HF_WORD : HF_ONIG_WORD) & 1)
 			hf_set_add(word, i, i);
 	re->word = word;
 	return re;
+}
+
+struct hf_regex *
+hf_regex_open(struct arena *a, const struct hf_chars *chars,
+    struct view pattern, struct err *e)
+{
+	return open_as(a, chars, pattern, false, e);
+}
+
+struct hf_regex *
+hf_regex_open_rust(struct arena *a, const struct hf_chars *chars,
+    struct view pattern, struct err *e)
+{
+	return open_as(a, chars, pattern, true, e);
 }

@@ -26,11 +26,20 @@
 
 #define HF_REGEX_CODE	20000		/* instructions */
 #define HF_REGEX_SPLITS	400		/* alternatives and loops over groups */
-#define HF_REGEX_SETS	64		/* classes */
+#define HF_REGEX_SETS	128		/* classes */
 
 struct hf_regex;
 
 struct hf_regex *hf_regex_open(struct arena *, const struct hf_chars *,
+    struct view pattern, struct err *);
+
+/*
+ * hf_regex_open_rust - the same as Rust's fancy-regex has it, which tiktoken
+ * uses: {n,m}+ is possessive, ^ and $ are the ends of the text, (?s) is what is
+ * (?m) in Ruby, \w has Rust's characters; (?m), POSIX names and the operations
+ * -- and ~~ of classes are refused
+ */
+struct hf_regex *hf_regex_open_rust(struct arena *, const struct hf_chars *,
     struct view pattern, struct err *);
 
 struct hf_search;

@@ -29,13 +29,15 @@ find_any(const struct tokenizer *t, const char *const *name, size_t n)
 }
 
 /* is_ranks - a rank file: text that begins with base64 and has no NUL soon, as
- * the length in tokenizer.bin has */
+ * the length in tokenizer.bin has, or with head lines */
 static bool
 is_ranks(struct view file)
 {
 	size_t n = file.n < 8 ? file.n : 8;
 	char c = n == 0 ? '\0' : file.p[0];
 
+	if (c == '#')
+		return true;
 	return ((c >= '0' && c <= '9') || ((c | 32) >= 'a' &&
 	    (c | 32) <= 'z') || c == '+' || c == '/') &&
 	    memchr(file.p, '\0', n) == NULL;

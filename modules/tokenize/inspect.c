@@ -110,19 +110,24 @@ inspect_way(struct arena *a, const struct known *v, struct view root,
 {
 	const struct tokenizer *t = v->tokenizer;
 	const struct bpe_pattern *p;
+	struct view regex;
 	struct buf *cut = buf_new(a, 1 << 16);
 	struct view part;
 	struct err e;
 
 	if (t->bpe != NULL) {
-		p = bpe_cut(t->bpe);
+		p = bpe_cut(t->bpe, &regex);
 		inspect_put(b, "path", VIEW("byte-level BPE"));
 		/* of the machine, so no part of the record */
-		msg_info("%-18s %s", "cut by", bpe_block_here() ? "blocks of "
-		    "64 bytes" : "characters: this machine lacks AVX2");
-		inspect_put(b, "pattern", view_of(bpe_pattern_name(p)));
-		if (bpe_regex(p) != NULL)
-			inspect_put(b, "regex", view_of(bpe_regex(p)));
+		msg_info("%-18s %s", "cut by", p == NULL ? "an expression" :
+		    bpe_block_here() ? "blocks of 64 bytes" : "characters: "
+		    "this machine lacks AVX2");
+		inspect_put(b, "pattern", p == NULL ? VIEW("the file's own") :
+		    view_of(bpe_pattern_name(p)));
+		if (p != NULL && bpe_regex(p) != NULL)
+			regex = view_of(bpe_regex(p));
+		if (p == NULL || bpe_regex(p) != NULL)
+			inspect_put(b, "regex", regex);
 		return;
 	}
 	if (t->spm != NULL) {

@@ -11,7 +11,7 @@ struct talk {
 	const char *why;
 };
 
-/* known_path - a directory, or the file's directory: -1 if neither opens */
+/* known_path - a directory, or the file's directory; -1 if it does not open */
 static int
 known_path(struct stage *s, const char *with, const char **name)
 {
@@ -35,9 +35,9 @@ known_open(struct stage *s, const char *with, const char *template,
 
 	*v = (struct known){ .name = with };
 	rc = stage_tokenizer(s, with, &v->file, e);
-	if (rc == 0 && !stage_named(with) &&
-	    (dir = known_path(s, with, &v->name)) == -1)
-		rc = err_errno(e, "cannot open '%s'", with);
+	/* a job that names a file may read no others beside it */
+	if (rc == 0 && !stage_named(with))
+		dir = known_path(s, with, &v->name);
 	if (v->name == NULL)
 		v->name = with;
 	if (rc == 0)

@@ -10,7 +10,8 @@ here=$(cd "${srcdir:-.}/tests/peer" && pwd)
 venv=${PEER_VENV:-$QUERN_BIN/peer}
 if [ ! -x "$venv/bin/python" ]; then
 	python3 -m venv "$venv" && "$venv/bin/pip" install -q tokenizers \
-	    sentencepiece protobuf transformers torch bm25s peft gguf bitsandbytes optuna \
+	    sentencepiece protobuf tiktoken transformers torch bm25s peft gguf \
+	    bitsandbytes optuna \
 	    >"$dir/pip" 2>&1 || {
 		tail -n 3 "$dir/pip"
 		echo '1..0 # SKIP PyPI is not in reach'
@@ -58,6 +59,7 @@ awk 'NR % 10 == 0' licences.jsonl >held.jsonl
 quern tokenize -q learn ./unigram.json kind=unigram vocab=2000 coverage=1 byte_fallback=no <most.jsonl
 ok 'SentencePiece models: ids and texts of the library' py "$here/spm.py" "$QUERN_BIN" 100000 \
     $([ -z "${QUERN_TEST_DATA-}" ] || ls "$QUERN_TEST_DATA"/tokenizers/sentencepiece/*.model)
+ok 'rank files: ids of tiktoken' sh -c "'$venv/bin/python' '$here/ranks.py' '$QUERN_BIN' 80000 $([ -z "${QUERN_TEST_DATA-}" ] || echo "$QUERN_TEST_DATA"/tokenizers/tiktoken/*.tiktoken) 2>/dev/null"
 ok 'a unigram model: texts are as short as with other trainers' py "$here/unigram.py" unigram.json most.jsonl held.jsonl
 quern tokenize -q learn ./chars.json kind=char-bpe vocab=2000 coverage=1 byte_fallback=no <most.jsonl
 ok 'BPE of characters: as short as with sentencepiece' py "$here/unigram.py" chars.json most.jsonl held.jsonl
