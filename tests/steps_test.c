@@ -378,7 +378,7 @@ test_family(const struct family *f)
 	tap(linear, "%s: twice the text takes twice the steps and memory",
 	    f->name);
 	/* plain text is mostly known pieces, which some families look up */
-	tap(worst.steps < (plain.steps < 40 * SIZE ? 400 * SIZE : 10 *
+	tap(worst.steps < (plain.steps < 80 * SIZE ? 800 * SIZE : 10 *
 	    plain.steps) && worst.bytes < 2000 * SIZE,
 	    "%s: %.0f steps a byte of plain text, %.0f of %s; %.0f bytes a "
 	    "byte of %s", f->name, (double)plain.steps / (2 * SIZE),
