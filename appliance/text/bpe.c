@@ -7,8 +7,6 @@
 #include "appliance/text/hf_regex.h"
 #include "appliance/text/utf8.h"
 
-#include <sys/types.h>
-
 #define IDS_KEPT	((size_t)1 << 22)
 
 uint32_t
@@ -154,51 +152,14 @@ bpe_encode(const struct bpe *b, struct bpe_scratch *s, struct arena *a,
 	return s->n;
 }
 
-/* decode_some - tokens while there is room to write 16 bytes for each; how
- * many, or -1 */
-static ssize_t
-decode_some(const struct bpe *b, const uint32_t *ids, size_t n,
-    struct buf *out)
-{
-	char *p = out->p + out->n, *end = out->p + out->cap;
-	const struct bpe_slot *t;
-	size_t i;
-
-	for (i = 0; i < n && end - p >= (ptrdiff_t)sizeof(*t); i++) {
-		if (ids[i] >= b->size)
-			return -1;
-		t = &b->slot[ids[i]];
-		memcpy(p, t, sizeof(*t));
-		if (t->n > BPE_SLOT)
-			break;
-		p += t->n;
-	}
-	out->n = (size_t)(p - out->p);
-	return (ssize_t)i;
-}
-
 int
 bpe_decode(const struct bpe *b, const uint32_t *ids, size_t n,
     struct buf *out)
 {
 	struct view v;
-	ssize_t done;
 	size_t i = 0;
 
-	while (i < n) {
-		/* most tokens are shorter; never more than the buffer may be */
-		size_t want = (n - i) * 8 + sizeof(struct bpe_slot);
-
-		if (want > out->max - out->n)
-			want = out->max - out->n;
-		if (want > 0 && want > out->cap - out->n)
-			buf_reserve(out, want);
-		done = decode_some(b, ids + i, n - i, out);
-		if (done == -1)
-			return -1;
-		i += (size_t)done;
-		if (i == n)
-			break;
+	while ((i += slots_put(b->slot, b->size, ids + i, n - i, out)) < n) {
 		if (ids[i] >= b->size)
 			return -1;
 		v = bpe_token_at(b, ids[i]);

@@ -37,20 +37,20 @@ static void
 make_slots(struct making *m, struct compiling *c)
 {
 	const struct bpe_source *s = m->from;
-	struct bpe_slot *slot = arena_array(m->a, s->size + 1, sizeof(*slot));
+	struct slot *slot = arena_array(m->a, s->size + 1, sizeof(*slot));
 	size_t room = 1, at = 0;
 	uint32_t part;
 	char *pool;
 
 	for (uint32_t i = 0; i < s->size; i++)
-		room += s->token[i].n > BPE_SLOT ? s->token[i].n : 0;
+		room += s->token[i].n > SLOT_TEXT ? s->token[i].n : 0;
 	pool = arena_alloc(m->a, room);
 	for (uint32_t i = 0; i < s->size; i++) {
 		struct view v = s->token[i];
 
-		slot[i].n = v.p == NULL ? BPE_ABSENT : v.n > BPE_SLOT ?
+		slot[i].n = v.p == NULL ? BPE_ABSENT : v.n > SLOT_TEXT ?
 		    BPE_POOLED : (unsigned char)v.n;
-		if (slot[i].n <= BPE_SLOT) {
+		if (slot[i].n <= SLOT_TEXT) {
 			memcpy(slot[i].text, v.p, v.n);
 		} else if (v.p != NULL) {
 			part = (uint32_t)v.n;
@@ -324,9 +324,9 @@ slots_good(const struct bpe *b)
 	uint32_t n, at;
 
 	for (uint32_t i = 0; i < b->size; i++) {
-		const struct bpe_slot *t = &b->slot[i];
+		const struct slot *t = &b->slot[i];
 
-		if (t->n <= BPE_SLOT || t->n == BPE_ABSENT)
+		if (t->n <= SLOT_TEXT || t->n == BPE_ABSENT)
 			continue;
 		memcpy(&n, t->text, sizeof(n));
 		memcpy(&at, t->text + 4, sizeof(at));

@@ -8,10 +8,10 @@
 struct view
 bpe_token_at(const struct bpe *b, uint32_t id)
 {
-	const struct bpe_slot *t = &b->slot[id];
+	const struct slot *t = &b->slot[id];
 	uint32_t n, at;
 
-	if (t->n <= BPE_SLOT)
+	if (t->n <= SLOT_TEXT)
 		return (struct view){ t->text, t->n };
 	if (t->n == BPE_ABSENT)
 		return (struct view){ NULL, 0 };

@@ -3,27 +3,22 @@
 #define TEXT_BPE_TABLE_H
 
 #include "appliance/text/bpe_source.h"
+#include "appliance/text/slots.h"
 
 /*
  * bpe_table.h - the tables of a compiled vocabulary, which lie in its image:
  * what bpe_attach has checked and everything else only reads.
  */
 
-/* a token's bytes: up to 15 here, longer ones in the pool */
-#define BPE_SLOT	15
+/* a token's bytes are a slot's, or, if longer, in the pool */
 #define BPE_POOLED	255		/* length: two u32, bytes and where */
 #define BPE_ABSENT	254
-
-struct bpe_slot {
-	char text[BPE_SLOT];
-	unsigned char n;
-};
 
 struct bpe {
 	struct view image;
 	uint32_t size, longest, ranks;
 	const uint32_t *byte;		/* [256], BPE_NONE */
-	const struct bpe_slot *slot;	/* [size] */
+	const struct slot *slot;	/* [size] */
 	struct view pool;
 	const uint32_t *name;		/* ids by XXH3 of bytes */
 	size_t name_mask;

@@ -27,13 +27,8 @@ bytes_end(const struct spm *s, struct buf *bytes, struct buf *out)
 static int
 byte_of(const struct spm *s, uint32_t id)
 {
-	unsigned c = 0;
-
-	if (s->type[id] != SPM_BYTE)
-		return -1;
-	while (c < 256 && s->byte[c] != id)
-		c++;
-	return c < 256 ? (int)c : -1;
+	return s->type[id] == SPM_BYTE ? (unsigned char)s->slot[id].text[0] :
+	    -1;
 }
 
 /* piece_text - the sign is a blank again, the first one left out if `cut`; was
@@ -50,6 +45,30 @@ piece_text(struct view v, bool cut, struct buf *out)
 		} else
 			buf_char(out, v.p[i]);
 	return first;
+}
+
+/* spm_slot - a piece as text, where one has begun; those of bytes are told by
+ * the first */
+struct slot
+spm_slot(const struct spm *s, uint32_t id)
+{
+	struct slot none = { .n = SLOT_OTHER }, slot;
+	struct view v = s->type[id] == SPM_UNKNOWN ? s->unknown : s->piece[id];
+	struct buf b;
+
+	for (unsigned c = 0; s->type[id] == SPM_BYTE && c < 256; c++)
+		if (s->byte[c] == id)
+			none.text[0] = (char)c;
+	if (s->type[id] == SPM_BYTE || v.n > 3 * SLOT_TEXT)
+		return none;
+	buf_init(&b, 3 * SLOT_TEXT);
+	if (s->type[id] == SPM_UNKNOWN)
+		buf_view(&b, v);
+	else if (s->type[id] != SPM_CONTROL)
+		piece_text(v, false, &b);
+	slot = slot_of(buf_get(&b));
+	buf_free(&b);
+	return slot;
 }
 
 /* decode_plain - as llama2.c: a blank directly after begin was put there */
@@ -92,6 +111,17 @@ decode_pieces(const struct spm *s, const uint32_t *ids, size_t n,
 		bytes_end(s, bytes, out);
 		if (seen || out->n > was)
 			begin = false;
+		if (!begin && !seen) {
+			/* the next one that is none of these is for below */
+			i += slots_put(s->slot, s->n, ids + i, n - i, out);
+			if (i == n)
+				break;
+			id = ids[i];
+			if ((byte = byte_of(s, id)) != -1) {
+				buf_char(bytes, (char)byte);
+				continue;
+			}
+		}
 		seen = false;
 		if (s->type[id] == SPM_UNKNOWN)
 			buf_view(out, s->unknown);

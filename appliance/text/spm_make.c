@@ -295,6 +295,9 @@ spm_make(struct arena *a, const struct spm_spec *spec, struct err *e)
 		return NULL;
 	make_weights(a, s);
 	make_links(s);
+	s->slot = arena_array(a, s->n, sizeof(*s->slot));
+	for (uint32_t i = 0; i < s->n; i++)
+		s->slot[i] = spm_slot(s, i);
 	s->bos = find_control(s, spec->bos);
 	s->eos = find_control(s, spec->eos);
 	arena_defer(a, spm_drop, s);

@@ -3,6 +3,7 @@
 #define TEXT_SPM_TABLE_H
 
 #include "appliance/text/links.h"
+#include "appliance/text/slots.h"
 #include "appliance/text/spm.h"
 #include "appliance/text/trie.h"
 
@@ -51,6 +52,7 @@ struct spm {
 	int32_t bos, eos;
 	struct view unknown;
 	struct view *text, *piece;	/* within; as in the file */
+	struct slot *slot;		/* decoded, where a text has begun */
 	uint8_t *type;
 	float *score;
 	float *weight, heaviest;	/* Unigram: what a piece adds; the
@@ -70,6 +72,9 @@ int spm_norm_make(struct arena *, const struct spm_rules *,
 
 /* spm_norm_run - add the normalized text to a buffer, with 96 bytes to spare */
 void spm_norm_run(const struct spm_norm *, struct view, struct buf *);
+
+/* spm_slot - what a piece is decoded to, see slot */
+struct slot spm_slot(const struct spm *, uint32_t id);
 
 /* spm_find - the id of these bytes, SPM_NONE */
 uint32_t spm_find(const struct spm_names *, const struct view *text,
