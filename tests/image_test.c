@@ -13,6 +13,11 @@
 
 #define SIGN	"\xe2\x96\x81"
 
+#define TO_BLANK "{\"type\":\"Replace\",\"pattern\":{\"String\":\"" SIGN \
+    "\"},\"content\":\" \"}"
+#define BACK	"{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":" \
+    "\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}"
+
 static const struct {
 	const char *name, *json;
 } files[] = {
@@ -62,6 +67,65 @@ alike(const struct tokenizer *t, const struct tokenizer *u, struct view text)
 	    t->end == u->end && t->bos == u->bos && t->begins == u->begins;
 	arena_free(a);
 	return same;
+}
+
+/*
+ * test_back - many ids to text: beside the decoders one after the other, which
+ * HF_SKIP asks for, with no special tokens.  ids: random ones, and many bytes
+ */
+static void
+test_back(struct arena *a, const char *name, struct view json)
+{
+	struct buf *one = buf_new(a, 1 << 24), *two = buf_new(a, 1 << 24);
+	struct err e = { 0 };
+	struct hf *t = hf_open(a, json, &e);
+	uint64_t seed = 88172645463325252u;
+	size_t bad = 0, n;
+	uint32_t id[900], known[512], count = 0, below;
+
+	for (uint32_t i = 0; t != NULL && i < hf_size(t) && count < 512; i++)
+		if (hf_decode(t, &i, 1, 0, one) == 0)
+			known[count++] = i;
+	one->n = 0;
+	for (int round = 0; t != NULL && round < 200; round++) {
+		n = 256 + (size_t)round * 3;
+		for (size_t i = 0; i < n; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			below = round % 2 == 0 && count > 300 ? 300 : count;
+			id[i] = known[(seed >> 33) % below];
+		}
+		for (unsigned raw = 0; raw <= HF_BYTES; raw += HF_BYTES) {
+			bad += hf_decode(t, id, n, raw, one) == -1 ||
+			    hf_decode(t, id, n, raw | HF_SKIP, two) == -1 ||
+			    !view_eq(buf_get(one), buf_get(two));
+			one->n = two->n = 0;
+		}
+	}
+	id[300] = 99999;
+	bad += t != NULL && hf_decode(t, id, 400, 0, one) != -1;
+	tap(t != NULL && bad == 0, "%s: many ids to text", name);
+}
+
+/* bytes_file - with a decoder like Llama's, or one that takes off more */
+static const char *
+bytes_file(struct arena *a, const char *decoders)
+{
+	static const char *const more[] = { SIGN, "a", "bc", SIGN "d",
+	    "longer than fifteen bytes", "\xc3\xa9", SIGN SIGN };
+	struct buf *b = buf_new(a, 1 << 16);
+
+	buf_printf(b, "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":[%s]},"
+	    "\"model\":{\"type\":\"BPE\",\"merges\":[],\"vocab\":{\"?\":0",
+	    decoders);
+	for (unsigned i = 0; i < 256; i++)
+		buf_printf(b, ",\"<0x%02X>\":%u", i, i + 1);
+	for (unsigned i = 0; i < 60; i++)
+		buf_printf(b, ",\"%s%u\":%u", more[i % BASE_COUNT(more)], i,
+		    i + 257);
+	buf_str(b, ",\"word\":400}}}");
+	return buf_cstr(b);
 }
 
 /* is_mapped - is there an image of this file in the directory that opens */
@@ -155,6 +219,7 @@ main(void)
 	char path[] = "/tmp/image_test.XXXXXX";
 	struct arena *a = arena_new();
 	struct err e;
+	char *word;
 	int dir;
 
 	if (mkdtemp(path) == NULL || (dir = file_dir(AT_FDCWD, path, &e)) ==
@@ -164,6 +229,16 @@ main(void)
 	}
 	for (size_t i = 0; i < BASE_COUNT(files); i++)
 		test_one(dir, files[i].name, view_of(files[i].json));
+	test_back(a, "bytes", view_of(bytes_file(a, TO_BLANK "," BACK)));
+	test_back(a, "bytes first", view_of(bytes_file(a, BACK "," TO_BLANK)));
+	test_back(a, "no bytes", view_of(bytes_file(a, TO_BLANK)));
+	word = arena_printf(a, "%.*s%s", (int)strlen(files[0].json) - 3,
+	    files[0].json, ",\"word\":70}}}");
+	memcpy(strstr(word, "true},{\"id\":10"), "null", 4);
+	test_back(a, "WordPiece", view_of(word));
+	test_back(a, "Unigram", view_of(arena_printf(a, "%.*s%s",
+	    (int)strlen(files[2].json) - 3, files[2].json,
+	    ",[\"word\",-9]]}}")));
 	test_files(a, dir);
 	file_remove(AT_FDCWD, path, &e);
 	close(dir);

@@ -2,11 +2,17 @@
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
 #include "appliance/text/compiled.h"
+#include "appliance/text/hf_back.h"
+#include "appliance/text/hf_decode.h"
 #include "appliance/text/hf_image.h"
 #include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_post.h"
 #include "appliance/text/hf_quick.h"
 #include "appliance/text/utf8.h"
+
+#include <stdatomic.h>
+
+#define MANY	256u		/* ids, for which tables are worth while */
 
 struct hf {
 	struct hf_norm *norm;
@@ -17,6 +23,8 @@ struct hf {
 	struct hf_decode *decode;
 	struct hf_limits limits;
 	const struct hf_quick *quick;	/* NULL: none */
+	_Atomic(struct hf_back *) back;	/* made when first needed */
+	bool local;			/* its decoder is one for that */
 	uint32_t size;
 };
 
@@ -72,6 +80,15 @@ part(struct view root, const char *name)
 	return json_get(root, name, &v) ? v : VIEW("null");
 }
 
+/* hf_close - an arena's closer */
+static void
+hf_close(void *arg)
+{
+	struct hf *t = arg;
+
+	hf_back_free(atomic_load(&t->back));
+}
+
 /* open_rest - all but the model */
 static int
 open_rest(struct hf *t, struct hf_open *o, struct view root, struct err *e)
@@ -90,6 +107,8 @@ open_rest(struct hf *t, struct hf_open *o, struct view root, struct err *e)
 	t->size = hf_model_end(t->model);
 	if (hf_added_end(t->added) > t->size)
 		t->size = hf_added_end(t->added);
+	t->local = hf_decode_local(t->decode);
+	arena_defer(o->arena, hf_close, t);
 	t->quick = hf_quick_open(o->arena, &(struct hf_path){ o->chars,
 	    t->norm, t->split, t->model, t->added });
 	return 0;
@@ -338,11 +357,13 @@ hf_ids(const struct hf *t, struct hf_scratch *s, struct arena *a,
 	return 0;
 }
 
-int
-hf_decode(const struct hf *t, const uint32_t *ids, size_t n,
-    unsigned flags, struct buf *b)
+/* decode_plain - through the decoders, see hf_back.h */
+static int
+decode_plain(const void *hf, const uint32_t *ids, size_t n, unsigned flags,
+    struct buf *b)
 {
 	struct arena *a = arena_new();
+	const struct hf *t = hf;
 	struct view *v = arena_array(a, n + 1, sizeof(*v));
 	size_t count = 0;
 	int r = 0;
@@ -359,6 +380,43 @@ hf_decode(const struct hf *t, const uint32_t *ids, size_t n,
 		hf_decode_run(t->decode, a, v, count, flags & HF_BYTES, b);
 	arena_free(a);
 	return r;
+}
+
+/* back_of - the quick way back, NULL: there is none; of two threads that make
+ * one at once, one's stays */
+static const struct hf_back *
+back_of(const struct hf *t)
+{
+	struct hf *own = (void *)(uintptr_t)t;
+	struct hf_back *b = atomic_load(&own->back), *none = NULL;
+	struct view v;
+	int16_t *bytes;
+
+	if (b != NULL)
+		return b;
+	bytes = mem_alloc((t->size + 1) * sizeof(*bytes));
+	for (uint32_t i = 0; i < t->size; i++)
+		bytes[i] = hf_added_token(t->added, i, &v) ||
+		    hf_model_token(t->model, i, &v) ?
+		    (int16_t)hf_decode_byte(t->decode, v) : HF_BACK_OTHER;
+	b = hf_back_make(t, decode_plain, t->size, bytes);
+	mem_free(bytes);
+	if (b == NULL || atomic_compare_exchange_strong(&own->back, &none, b))
+		return b;
+	hf_back_free(b);
+	return none;
+}
+
+int
+hf_decode(const struct hf *t, const uint32_t *ids, size_t n,
+    unsigned flags, struct buf *b)
+{
+	const struct hf_back *back = NULL;
+
+	if (t->local && !(flags & HF_SKIP) && n >= MANY)
+		back = back_of(t);
+	return back != NULL ? hf_back_run(back, ids, n, flags, b) :
+	    decode_plain(t, ids, n, flags, b);
 }
 
 uint32_t

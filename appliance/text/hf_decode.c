@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
-#include "appliance/text/hf_parts.h"
-#include "appliance/text/hf_pattern.h"
+#include "appliance/text/hf_decode.h"
 #include "appliance/text/utf8.h"
-
-enum decode_kind { DECODE_BYTES, DECODE_WORDPIECE, DECODE_METASPACE,
-	DECODE_BPE, DECODE_CTC, DECODE_REPLACE, DECODE_FUSE, DECODE_STRIP,
-	DECODE_FALLBACK };
-
-struct decode_step {
-	enum decode_kind kind;
-	struct view text, word;		/* prefix, suffix, pad, content */
-	uint32_t c;			/* replacement; what is stripped */
-	bool keep, cleanup;		/* keep: blanks of the first token */
-	int64_t start, stop;
-	struct hf_pattern pattern;
-};
-
-struct hf_decode {
-	struct decode_step *v;
-	size_t n, cap;
-	bool none;			/* tokens with blanks between */
-	int16_t byte[324];		/* of the byte-level alphabet; -1 */
-	bool open;			/* what follows may see any bytes */
-};
 
 /* one_char - a member that is one character */
 static int
@@ -262,6 +240,15 @@ fallback_byte(struct view v)
 			return -1;
 	}
 	return x;
+}
+
+int
+hf_decode_byte(const struct hf_decode *m, struct view token)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].kind == DECODE_FALLBACK)
+			return fallback_byte(token);
+	return -1;
 }
 
 /* fallback - runs of byte tokens to text; what is none is U+FFFD a byte */

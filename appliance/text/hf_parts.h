@@ -110,6 +110,7 @@ struct hf_decode;
 
 struct hf_decode *hf_decode_open(struct hf_open *, struct view json,
     struct err *);
+
 void hf_decode_run(const struct hf_decode *, struct arena *, struct view *,
     size_t n, bool raw, struct buf *);
 
