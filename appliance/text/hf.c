@@ -148,9 +148,9 @@ hf_open_with(struct arena *a, const struct hf_chars *chars, struct view json,
 }
 
 struct hf *
-hf_attach(struct arena *a, struct view image)
+hf_attach(struct arena *a, const struct hf_chars *chars, struct view image)
 {
-	struct hf_open o = { .arena = a };
+	struct hf_open o = { .arena = a, .chars = chars };
 	struct hf *t = arena_alloc(a, sizeof(*t));
 	struct view rest, root;
 	struct err e;
@@ -159,7 +159,6 @@ hf_attach(struct arena *a, struct view image)
 	if (t->model == NULL || json_value(rest, &root, &e) == -1 ||
 	    utf8_check(rest.p, rest.n) != rest.n)
 		return NULL;
-	o.chars = hf_chars_new(a);
 	return open_rest(t, &o, root, &e) == -1 ? NULL : t;
 }
 
@@ -169,7 +168,7 @@ hf_map(struct arena *a, int dir, const struct hash *source)
 	struct view image = compiled_map(a, dir, COMPILED_HF,
 	    HF_IMAGE_REVISION, source);
 
-	return image.p == NULL ? NULL : hf_attach(a, image);
+	return image.p == NULL ? NULL : hf_attach(a, hf_chars_new(a), image);
 }
 
 struct view

@@ -29,12 +29,14 @@ struct hf *hf_open_with(struct arena *, const struct hf_chars *,
 
 /*
  * hf_compile - the image (compiled.h) of a file that was opened, empty if it
- * has none; hf_attach - from an image that is at least as large as it says,
- * which must outlive it, and of which all is checked; hf_map - from a directory
- * of images, by the hash of the file; NULL: it is not there or not good
+ * has none; hf_attach - from an image that is at least as large as it says, and
+ * tables of hf_char.h, which must outlive it; all is checked; hf_map - from a
+ * directory of images, by the hash of the file; NULL: it is not there or not
+ * good
  */
 struct view hf_compile(struct arena *, const struct hf *, struct view json);
-struct hf *hf_attach(struct arena *, struct view image);
+struct hf *hf_attach(struct arena *, const struct hf_chars *,
+    struct view image);
 struct hf *hf_map(struct arena *, int dir, const struct hash *source);
 
 #define HF_TEMPLATE	1u	/* special tokens around, as the file has it */

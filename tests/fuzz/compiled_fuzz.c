@@ -3,6 +3,7 @@
 #include "appliance/base/msg.h"
 #include "appliance/text/bpe_table.h"
 #include "appliance/text/hf.h"
+#include "appliance/text/hf_char.h"
 #include "appliance/text/utf8.h"
 
 /* an image of a vocabulary: each five bytes say where a byte of a good one is
@@ -82,13 +83,12 @@ other(struct arena *a, size_t i)
 static void
 other_ways(struct arena *a, const struct hf *t, struct view text)
 {
-	struct hf_scratch *s = hf_scratch(a, t);
 	struct buf *b = buf_new(a, 1 << 20);
 	struct err e;
 	uint32_t *ids;
 	size_t n;
 
-	if (hf_ids(t, s, a, text, &ids, &n, &e) == 0)
+	if (hf_ids(t, NULL, a, text, &ids, &n, &e) == 0)
 		(void)hf_decode(t, ids, n, HF_BYTES, b);
 	(void)hf_find(t, "<x>");
 }
@@ -113,16 +113,20 @@ static void
 others_run(const uint8_t *p, size_t n)
 {
 	static struct view image[BASE_COUNT(others)];
+	static const struct hf_chars *chars;
+	static struct arena *kept;
 	struct arena *a;
 	struct hf *t;
 	char *copy;
 
+	if (kept == NULL)
+		chars = hf_chars_new(kept = arena_new());
 	for (size_t i = 0; i < BASE_COUNT(others); i++) {
 		if (image[i].p == NULL)
-			image[i] = other(arena_new(), i);
+			image[i] = other(kept, i);
 		a = arena_new();
 		copy = changed(image[i], p, n);
-		t = hf_attach(a, (struct view){ copy, image[i].n });
+		t = hf_attach(a, chars, (struct view){ copy, image[i].n });
 		if (t != NULL)
 			other_ways(a, t, VIEW("abc abcab. <x>\xe4\xb8\xad x"));
 		arena_free(a);
