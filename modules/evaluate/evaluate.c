@@ -27,6 +27,9 @@ static const struct opt evaluate_opts[] = {
 	    "field with what is right: a text, a number, or a list of them"),
 	OPT_TEXT(struct evaluate_conf, prediction, "prediction", 0,
 	    "field with what was answered"),
+	OPT_ENUM(struct evaluate_conf, kind, "texts", "texts|numbers|tags", 0,
+	    "what is compared: texts or classes, numbers, or a list of tags "
+	    "for the words of a text"),
 	OPT_TEXT(struct evaluate_conf, rival, NULL, 0,
 	    "field with what somebody else answered, the baseline"),
 	OPT_LIST(struct evaluate_conf, gate, NULL, 0,
@@ -65,12 +68,17 @@ static int
 plan_gate(const struct evaluate_conf *c, const struct gate *g, struct err *e)
 {
 	bool known = c->model != NULL ? likely_metric(g->metric) :
+	    c->kind != KIND_TEXTS ? figure_metric(c->kind, g->metric) :
 	    match_metric(g->metric);
 
 	if (!known)
 		return err_set(e, FATE_REJECT, "gate: no metric '%s' here: %s",
 		    g->metric, c->model != NULL ?
 		    "perplexity, word_perplexity, bits_per_byte" :
+		    c->kind == KIND_NUMBERS ? "pearson, spearman, "
+		    "mean_squared_error, mean_absolute_error" :
+		    c->kind == KIND_TAGS ? "tag_accuracy, entity_precision, "
+		    "entity_recall, entity_f1" :
 		    "accuracy, macro_f1, exact_match, token_f1");
 	if (g->baseline && c->against == NULL && c->rival == NULL)
 		return err_set(e, FATE_REJECT, "gate: a baseline needs %s",
@@ -103,6 +111,9 @@ evaluate_plan(const void *arg, struct needs *needs, struct err *e)
 		rc = err_set(e, FATE_REJECT, "adapter= needs a model");
 	if (c->weights != PACKED_F32 && c->model == NULL)
 		rc = err_set(e, FATE_REJECT, "weights= needs a model");
+	if (c->kind != KIND_TEXTS && (c->model != NULL || c->rival != NULL))
+		rc = err_set(e, FATE_REJECT, "kind= is for predictions "
+		    "without a rival");
 	if (c->against != NULL && c->model == NULL)
 		rc = err_set(e, FATE_REJECT, "against= needs a model");
 	if (c->rival != NULL && c->model != NULL)
@@ -230,6 +241,18 @@ batch_likely(struct stage *s, struct evaluate *t, struct batch *b,
 	return 0;
 }
 
+static void
+batch_figures(struct stage *s, struct evaluate *t, struct batch *b)
+{
+	struct buf *one = buf_new(b->arena, 1 << 12);
+
+	for (size_t i = 0; i < b->n; i++) {
+		one->n = 0;
+		if (figure_record(b->arena, &b->rec[i], t->conf, one))
+			item_add(s, t, one->p, one->n);
+	}
+}
+
 static int
 evaluate_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 {
@@ -239,6 +262,10 @@ evaluate_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	(void)scratch;
 	if (t->conf->model != NULL)
 		return batch_likely(s, t, b, e);
+	if (t->conf->kind != KIND_TEXTS) {
+		batch_figures(s, t, b);
+		return 0;
+	}
 	for (size_t i = 0; i < b->n; i++)
 		if (match_record(b->arena, &b->rec[i], t->conf, &m)) {
 			rec_fact(b->arena, &b->rec[i], "token_f1",
@@ -320,6 +347,7 @@ evaluate_finish(struct stage *s, struct batch *out, struct err *e)
 	struct evaluate *t = s->state;
 	bool model = t->conf->model != NULL;
 	size_t n = t->items->n / (model ? sizeof(struct likely) :
+	    t->conf->kind != KIND_TEXTS ? figure_size(t->conf->kind) :
 	    sizeof(struct match));
 	struct metrics m = { .n = 0 };
 
@@ -330,6 +358,8 @@ evaluate_finish(struct stage *s, struct batch *out, struct err *e)
 	if (model)
 		likely_metrics(s->arena, (const void *)t->items->p, n,
 		    t->against, &m);
+	else if (t->conf->kind != KIND_TEXTS)
+		figure_metrics(s->arena, t->conf, buf_get(t->items), &m);
 	else
 		match_metrics(s->arena, t->conf, (const void *)t->items->p, n,
 		    &m);

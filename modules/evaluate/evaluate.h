@@ -8,9 +8,9 @@
 
 /*
  * evaluate.h - what evaluate's files share.  Each record leaves an item in the
- * journal; metrics are functions of all items (likely.c of a model's
- * likelihoods, match.c of predictions beside labels) and each has a 95 %
- * confidence interval (interval.c); gate.c compares them with what is asked.
+ * journal; metrics are functions of all items (likely.c of likelihoods, match.c
+ * of predictions beside labels, figures.c of numbers and tags) and each has a
+ * 95 % confidence interval (interval.c); gate.c compares them with gates.
  */
 
 struct evaluate_conf {
@@ -19,7 +19,10 @@ struct evaluate_conf {
 	struct opt_list gate;
 	int64_t context, resamples, seed;
 	int weights;			/* enum packed_form */
+	int kind;			/* of predictions */
 };
+
+enum { KIND_TEXTS, KIND_NUMBERS, KIND_TAGS };
 
 /* one record's likelihood under a model, and under the other one */
 struct likely {
@@ -91,6 +94,14 @@ bool match_record(struct arena *, struct rec *, const struct evaluate_conf *,
     struct match *);
 void match_metrics(struct arena *, const struct evaluate_conf *,
     const struct match *, size_t n, struct metrics *);
+
+/* figures.c: numbers and tags; a record's item is added to out */
+bool figure_metric(int kind, const char *name);
+bool figure_record(struct arena *, struct rec *, const struct evaluate_conf *,
+    struct buf *out);
+size_t figure_size(int kind);
+void figure_metrics(struct arena *, const struct evaluate_conf *,
+    struct view items, struct metrics *);
 
 /* gate.c: METRIC:min|max:VALUE|baseline */
 struct gate {
