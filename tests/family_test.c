@@ -11,6 +11,7 @@
 #include "appliance/engine/quant.h"
 #include "appliance/model/decoder.h"
 #include "appliance/model/predict.h"
+#include "tests/golden.h"
 #include "tests/tap.h"
 
 #include <dirent.h>
@@ -18,24 +19,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#define FLOOR	1e-4
-
 enum { B = 2, T = 24, CASES = 100 };
-
-/* stream - number i of a name's, from -1 to 1 */
-static double
-stream(const char *name, size_t i)
-{
-	uint64_t z = 0xcbf29ce484222325;
-
-	for (const char *p = name; *p != '\0'; p++)
-		z = (z ^ (unsigned char)*p) * 0x100000001b3;
-	z = (z + i + 1) * 0x9e3779b97f4a7c15;
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	z ^= z >> 31;
-	return ldexp((double)(z >> 11), -52) - 1;
-}
 
 static struct arena *arena;
 
@@ -43,32 +27,9 @@ static struct arena *arena;
 struct scene {
 	const char *name;
 	struct weights w;
-	struct piece *piece;
-	size_t npieces;
-	real *run;
+	struct golden g;
 	int32_t id[B * T], target[B * T];
-	const char *want;
 };
-
-/* fill - the run as weights_read would have it */
-static void
-fill(struct scene *s)
-{
-	s->piece = weights_pieces(arena, &s->w, &s->npieces);
-	s->run = arena_array(arena, s->w.all, sizeof(*s->run));
-	for (size_t i = 0; i < s->npieces; i++) {
-		const struct piece *p = &s->piece[i];
-		size_t rows = p->rows == 0 ? 1 : p->rows, n = strlen(p->name);
-		bool one = p->rows == 0 && n > 7 &&
-		    strcmp(p->name + n - 7, ".weight") == 0;
-
-		for (size_t r = 0; r < rows; r++)
-			for (size_t c = 0; c < p->cols; c++)
-				s->run[p->at + r * p->cols + c] = (real)(one +
-				    p->less_one + 0.25 * stream(p->name,
-				    piece_place(p, r, c)));
-	}
-}
 
 static bool
 shapes_equal(const struct shape *a, const struct shape *b)
@@ -103,95 +64,14 @@ scene_read(struct scene *s, int dir)
 	tap(shapes_equal(&a, &c), "%s: ours is read back the same %s",
 	    s->name, e.text);
 	weights_layout(arena, &a, &s->w);
-	fill(s);
-	s->want = want.p;
+	s->g.floor = 1e-4;
+	golden_fill(arena, &s->w, want.p, &s->g);
 	for (size_t i = 0; i < B * T; i++)
-		s->id[i] = (int32_t)((stream("ids", i) + 1) / 2 *
+		s->id[i] = (int32_t)((golden_stream("ids", i) + 1) / 2 *
 		    (double)a.V);
 	for (size_t i = 0; i < B * T; i++)
 		s->target[i] = i % T == T - 1 ? -1 : s->id[i + 1];
 	return 0;
-}
-
-/* apart - two numbers and what is wanted, by the norm; FLOOR: some gradients
- * are nothing but rounding (a bias of keys adds the same to all scores) */
-static double
-apart(double norm, double projection, const double want[2])
-{
-	double off = fabs(norm - want[0]) > fabs(projection - want[1]) ?
-	    fabs(norm - want[0]) : fabs(projection - want[1]);
-
-	return off == off ? off / (want[0] + FLOOR) : HUGE_VAL;
-}
-
-/* rows_apart - the worst row of logits */
-static double
-rows_apart(const struct scene *s, const real *logits)
-{
-	size_t V = s->w.shape.V;
-	const char *p = s->want;
-	double worst = 0, want[2], off;
-
-	for (size_t r = 0; r < B * T; r++, logits += V) {
-		double norm = 0, projection = 0;
-
-		p = strstr(p, "\nrow ") + 5;
-		if (sscanf(p, "%lf %lf", &want[0], &want[1]) != 2)
-			return HUGE_VAL;
-		for (size_t i = 0; i < V; i++) {
-			norm += (double)logits[i] * (double)logits[i];
-			projection += (double)logits[i] * stream("row", i);
-		}
-		off = apart(sqrt(norm), projection, want);
-		worst = off > worst ? off : worst;
-	}
-	return worst;
-}
-
-/* piece_apart - a tensor's gradient */
-static double
-piece_apart(const struct piece *p, const real *grad, const double want[2])
-{
-	size_t rows = p->rows == 0 ? 1 : p->rows;
-	double norm = 0, projection = 0, x;
-
-	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < p->cols; c++) {
-			x = (double)grad[p->at + r * p->cols + c];
-			norm += x * x;
-			projection += x * stream(p->name,
-			    piece_place(p, r, c));
-		}
-	return apart(sqrt(norm), projection, want);
-}
-
-/* grads_apart - the worst tensor; each that is wanted must be there */
-static double
-grads_apart(const struct scene *s, const real *grad, const char **which)
-{
-	const char *p = s->want;
-	double worst = 0, want[2], off;
-	char name[160];
-	size_t n = 0;
-
-	while ((p = strstr(p, "\ngrad ")) != NULL) {
-		const struct piece *q = NULL;
-
-		p += 6;
-		if (sscanf(p, "%159s %lf %lf", name, &want[0], &want[1]) != 3)
-			return HUGE_VAL;
-		for (size_t i = 0; i < s->npieces; i++)
-			if (strcmp(s->piece[i].name, name) == 0)
-				q = &s->piece[i];
-		*which = arena_str(arena, name);
-		if (q == NULL)
-			return HUGE_VAL;
-		off = piece_apart(q, grad, want);
-		worst = off > worst ? off : worst;
-		n++;
-	}
-	*which = "";
-	return n == s->npieces ? worst : HUGE_VAL;
 }
 
 /* decoder_new - with the scene's weights on the device */
@@ -209,7 +89,7 @@ decoder_new(struct arena *a, const struct scene *s, struct device *d,
 	if (slab_take(slab, &e) == -1)
 		panic("%s", e.text);
 	decoder_ready(c);
-	d->k->put(d->dev, c->run, s->run, s->w.all * sizeof(*s->run));
+	d->k->put(d->dev, c->run, s->g.run, s->w.all * sizeof(*s->g.run));
 }
 
 /* cosine - of the angle between two gradients from number `at` on; 1 where
@@ -224,7 +104,7 @@ cosine(const real *x, const real *y, size_t at, size_t n)
 		yy += (double)y[i] * (double)y[i];
 		xy += (double)x[i] * (double)y[i];
 	}
-	c = sqrt(xx) < FLOOR ? 1 : xy / sqrt(xx * yy);
+	c = sqrt(xx) < 1e-4 ? 1 : xy / sqrt(xx * yy);
 	return c == c ? c : -1;
 }
 
@@ -246,7 +126,7 @@ test_half(struct arena *a, const struct scene *s, struct device *d,
 	    != 0 ? 1e-2 : 1e-3;
 	const double tensor = form == FORM_F16 ? 3e-4 : 2e-2;
 
-	sscanf(s->want, "loss %lf", &want);
+	sscanf(s->g.want, "loss %lf", &want);
 	decoder_new(a, s, d, (struct decoder_conf){ .half = true,
 	    .form = form }, &c);
 	decoder_new(a, s, d, (struct decoder_conf){ .half = true,
@@ -281,16 +161,16 @@ test_train(const struct scene *s, struct device *d)
 	const char *which = "";
 
 	decoder_new(a, s, d, (struct decoder_conf){ .B = B }, &c);
-	sscanf(s->want, "loss %lf", &want);
+	sscanf(s->g.want, "loss %lf", &want);
 	sum = decoder_run(&c, s->id, s->target, 0);
 	d->k->get(d->dev, logits, c.logits, n * sizeof(real));
-	off = rows_apart(s, logits);
+	off = golden_rows(&s->g, logits, B * T, s->w.shape.V);
 	tap(off < 1e-5 && fabs(sum - want) < 1e-5 * want, "%s on %s: logits "
 	    "%.1e, loss %.1e", s->name, d->k->name, off, fabs(sum - want) /
 	    want);
 	decoder_run(&c, s->id, s->target, 1.0 / (B * (T - 1)));
 	d->k->get(d->dev, grad, c.grad, all);
-	off = grads_apart(s, grad, &which);
+	off = golden_grads(arena, &s->g, grad, &which);
 	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
 	    d->k->name, off, which);
 	decoder_new(a, s, d, (struct decoder_conf){ .recompute = true },
@@ -341,7 +221,7 @@ test_predict(const struct scene *s, struct device *d)
 {
 	struct arena *a = arena_new();
 	struct err e;
-	struct predict *p = predict_open(a, d, &s->w, s->run, B, T, B * T,
+	struct predict *p = predict_open(a, d, &s->w, s->g.run, B, T, B * T,
 	    B * T, &e);
 	size_t bytes = B * T * s->w.shape.V * sizeof(real);
 	real *whole, *pieces;
@@ -350,7 +230,7 @@ test_predict(const struct scene *s, struct device *d)
 	if (p == NULL)
 		panic("%s", e.text);
 	whole = predict_cut(a, s, p, T);
-	off = rows_apart(s, whole);
+	off = golden_rows(&s->g, whole, B * T, s->w.shape.V);
 	tap(off < 1e-5, "%s on %s: looking forward %.1e", s->name, d->k->name,
 	    off);
 	pieces = predict_cut(a, s, p, 5);
@@ -366,7 +246,7 @@ predict_of(struct arena *a, const struct scene *s, struct device *d,
     enum packed_form form, const struct tensors *t, int images)
 {
 	struct predict_how how = { .form = form, .w = &s->w, .run = t == NULL ?
-	    s->run : NULL, .tensors = t, .config = s->w.shape.source,
+	    s->g.run : NULL, .tensors = t, .config = s->w.shape.source,
 	    .images = images, .slots = B, .places = T, .rows = B * T,
 	    .wanted = B * T };
 	struct err e;
@@ -394,7 +274,7 @@ test_image(const struct scene *s, struct device *d, const real *want)
 	bool same = at != -1;
 
 	for (size_t i = 0; same && i < 4; i++) {
-		if (i != 2 && i != 3 && (weights_write(a, &s->w, s->run, at,
+		if (i != 2 && i != 3 && (weights_write(a, &s->w, s->g.run, at,
 		    &e) == -1 || tensors_open(a, at, "model.safetensors", &t,
 		    &e) == -1))
 			break;
@@ -437,7 +317,7 @@ is_float(const struct weights *w, const struct weight *v)
 static real *
 rounded(struct arena *a, const struct scene *s, enum packed_form form)
 {
-	real *run = arena_copy(a, s->run, s->w.all * sizeof(*run));
+	real *run = arena_copy(a, s->g.run, s->w.all * sizeof(*run));
 	const struct quant *q8 = quant_named("q8_0"), *q;
 	unsigned char raw[34];
 	float x[32], y[32];
@@ -502,13 +382,13 @@ test_quantised(struct scene *s, struct device *d)
 	for (enum packed_form f = PACKED_Q8; f <= PACKED_Q4; f++) {
 		struct arena *a = arena_new();
 		struct predict *p = predict_of(a, s, d, f, NULL, -1);
-		real *whole = predict_cut(a, s, p, T), *run = s->run;
+		real *whole = predict_cut(a, s, p, T), *run = s->g.run;
 		double off;
 
-		s->run = rounded(a, s, f);
+		s->g.run = rounded(a, s, f);
 		off = middle(s, whole, predict_cut(a, s, predict_of(a, s, d,
 		    PACKED_F32, NULL, -1), T));
-		s->run = run;
+		s->g.run = run;
 		tap(off < 0.06, "%s on %s: in %s %.1e", s->name, d->k->name,
 		    packed_names[f], off);
 		tap(memcmp(whole, predict_cut(a, s, p, 5), bytes) == 0 &&

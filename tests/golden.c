@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#define FLOOR	1e-3
-
 double
 golden_stream(const char *name, size_t i)
 {
@@ -41,16 +39,15 @@ golden_fill(struct arena *a, const struct weights *w, const char *want,
 	}
 }
 
-/* golden_apart - two numbers and what is wanted, by the norm; the floor: some
- * gradients are nothing but rounding (a bias of keys adds the same to all
- * scores), about 1e-8 */
+/* golden_apart - two numbers and what is wanted, by the norm */
 static double
-golden_apart(double norm, double projection, const double want[2])
+golden_apart(const struct golden *g, double norm, double projection,
+    const double want[2])
 {
 	double off = fabs(norm - want[0]) > fabs(projection - want[1]) ?
 	    fabs(norm - want[0]) : fabs(projection - want[1]);
 
-	return off == off ? off / (want[0] + FLOOR) : HUGE_VAL;
+	return off == off ? off / (want[0] + g->floor) : HUGE_VAL;
 }
 
 double
@@ -71,7 +68,7 @@ golden_rows(const struct golden *g, const real *x, size_t n, size_t width)
 			norm += (double)x[i] * (double)x[i];
 			projection += (double)x[i] * golden_stream("row", i);
 		}
-		off = golden_apart(sqrt(norm), projection, want);
+		off = golden_apart(g, sqrt(norm), projection, want);
 		worst = off > worst ? off : worst;
 	}
 	return strstr(p, "\nrow ") == NULL ? worst : HUGE_VAL;
@@ -79,7 +76,8 @@ golden_rows(const struct golden *g, const real *x, size_t n, size_t width)
 
 /* golden_grad - a tensor's gradient */
 static double
-golden_grad(const struct piece *p, const real *grad, const double want[2])
+golden_grad(const struct golden *g, const struct piece *p, const real *grad,
+    const double want[2])
 {
 	size_t rows = p->rows == 0 ? 1 : p->rows;
 	double norm = 0, projection = 0, x;
@@ -91,7 +89,7 @@ golden_grad(const struct piece *p, const real *grad, const double want[2])
 			projection += x * golden_stream(p->name,
 			    piece_place(p, r, c));
 		}
-	return golden_apart(sqrt(norm), projection, want);
+	return golden_apart(g, sqrt(norm), projection, want);
 }
 
 double
@@ -116,7 +114,7 @@ golden_grads(struct arena *a, const struct golden *g, const real *grad,
 		*which = arena_str(a, name);
 		if (q == NULL)
 			return HUGE_VAL;
-		off = golden_grad(q, grad, want);
+		off = golden_grad(g, q, grad, want);
 		if (off > worst)
 			worst_name = q->name;
 		worst = off > worst ? off : worst;
