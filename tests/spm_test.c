@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/base/hash.h"
 #include "appliance/text/tokenizer.h"
 #include "appliance/text/trie.h"
 #include "appliance/text/spm.h"
@@ -372,6 +373,77 @@ test_long(struct arena *a)
 	}
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SOME	1
+#endif
+#endif
+#ifndef SOME
+#define SOME	0
+#endif
+
+/* the library's ids of every scalar in four places, 1,024 to a text; of some
+ * blocks, for builds that are slow (tests/peer/spm.py digests) */
+static const struct {
+	const char *model, *all, *some;
+} swept[] = {
+	{ "bytes",
+	    "08a1f298a1c4e4907a112bcf92832a9dd728b07f4d1da57f8252207695de657b",
+	    "2c7acfeb7edbd8cd61b2762d63136c928aedb105ff6bd94a7ae72d99f38ca887" },
+	{ "unigram",
+	    "31a38beeb051696158124748153e702a02d0df5bbea465c23934d41238d1468f",
+	    "8c7f601a07e914f80e4faefd4c5699c269479e443de12587012bfb222d7a061b" },
+	{ "suffix",
+	    "695f6872a7b7809979fbcac973af54f5b160aa474dfaff617008ddb904ebbfca",
+	    "b4039ecccf8f53d0a1efaa6d1a4eb3ff655e8919431bc6d20ec6db16dd26fd40" },
+	{ "maps",
+	    "ffe806093bf790969a6ac972fa60431ef7c01a53499ff658c9ab20c3fdb67aa3",
+	    "9c6aa794eb9a28888a2484d41b834720fa5fd8716329a2ba848da07426b7fac8" },
+	{ "char",
+	    "c4e841fafd11e75346d652616036af3e402831315b625fbfafbe476e44bc32a8",
+	    "c9fe04d426f7205cc7483967028d76981782817b761b565c2b23a43824aca77d" },
+};
+
+static void
+test_sweep(struct arena *a, size_t which)
+{
+	struct err e;
+	struct tokenizer *t = tokenizer_open(a, model_make(a, model_find(
+	    swept[which].model)), &e);
+	struct arena *one = arena_new();
+	struct hash_state h;
+	char hex[HASH_HEX + 1], *text = arena_alloc(a, 1024 * 20);
+	uint32_t *ids;
+	size_t n;
+
+	hash_begin(&h, NULL);
+	for (uint32_t block = 0; t != NULL && block < 0x110000 / 1024;
+	    block++) {
+		if (SOME && block >= 4 && block % 64 != 10)
+			continue;
+		n = 0;
+		for (uint32_t c = block * 1024; c < (block + 1) * 1024; c++)
+			for (const char *p = "*a** *1"; *p != '\0' &&
+			    (c < 0xd800 || c >= 0xe000); p++)
+				if (*p == '*')
+					n += utf8_put(c, text + n);
+				else
+					text[n++] = *p;
+		arena_reset(one);
+		n = tokenizer_encode(t, one, (struct view){ text, n }, &ids);
+		for (size_t i = 0; i < n; i++) {
+			unsigned char b[2] = { (unsigned char)ids[i],
+			    (unsigned char)(ids[i] >> 8) };
+
+			hash_add(&h, b, 2);
+		}
+	}
+	arena_free(one);
+	hash_hex(hash_end(&h), hex);
+	tap_str(hex, SOME ? swept[which].some : swept[which].all,
+	    arena_printf(a, "%s: every scalar", swept[which].model));
+}
+
 /* trie_make: what is in it, and that nothing else is */
 static void
 test_trie(struct arena *a)
@@ -419,6 +491,8 @@ main(int argc, char **argv)
 	test_map(a);
 	test_long(a);
 	test_trie(a);
+	for (size_t i = 0; i < BASE_COUNT(swept); i++)
+		test_sweep(a, i);
 	arena_free(a);
 	return tap_done();
 }

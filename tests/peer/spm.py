@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""spm.py BUILD CASES [MODEL...]: SentencePiece's ids and decoded texts beside
+"""spm.py BUILD digests: of every scalar, for spm_test.
+spm.py BUILD CASES [MODEL...]: SentencePiece's ids and decoded texts beside
 ours, for models that are there, models that spm_test writes, models learned
 here and those models changed at random (types, scores, rules).  Texts are drawn: words of the pieces, blanks
 of all kinds, bytes of many scripts, long runs."""
+import hashlib
 import json
 import os
 import random
@@ -12,7 +14,8 @@ import sys
 import sentencepiece as spm
 from sentencepiece import sentencepiece_model_pb2 as pb
 
-BUILD, CASES = sys.argv[1], int(sys.argv[2])
+BUILD = sys.argv[1]
+CASES = 0 if sys.argv[2] == "digests" else int(sys.argv[2])
 ALPHABET = ("abcdeABCDE01239.,;!?'\"()-_/<>|\\@#$%&*+= \t\n\r"
     "\u00a0\u2003\u3000\u2581\u200b\ufeff\u00adéèÉßſİıŒœñçÅåℌ①½ⅧﬁﬀΩωЖжЯя"
     "אבעربीकिขกา漢字かなカナｶﾞ゛ー한국어각ﷺ😀👍🏽👨‍👩‍👧\u0301\u0308\u0345\u1161"
@@ -159,13 +162,31 @@ def changed(path, into, rng):
     return name
 
 
+def digests(written):
+    """ids of every scalar by the models of spm_test, as test_sweep asks"""
+    for name in "bytes", "unigram", "suffix", "maps", "char":
+        model = spm.SentencePieceProcessor(model_file="%s/%s.model" % (written, name))
+        both = [hashlib.blake2b(digest_size=32) for _ in range(2)]
+        for block in range(0x110000 // 1024):
+            some = [chr(c) for c in range(block * 1024, block * 1024 + 1024)
+                if not 0xd800 <= c < 0xe000]
+            ids = model.encode("".join("%sa%s%s %s1" % (c, c, c, c) for c in some))
+            data = b"".join(i.to_bytes(2, "little") for i in ids)
+            both[0].update(data)
+            if block < 4 or block % 64 == 10:
+                both[1].update(data)
+        print('\t{ "%s",\n\t    "%s",\n\t    "%s" },' % (name, both[0].hexdigest(), both[1].hexdigest()), flush=True)
+
+
 def main():
     rng = random.Random(int(os.environ.get("SEED", "1")))
     into = os.environ.get("TMPDIR", ".")
     written = os.path.join(into, "written")
     os.makedirs(written, exist_ok=True)
-    subprocess.run([BUILD + "/tests/spm_test", written], check=True,
+    subprocess.run([BUILD + "/tests/spm_test", written], check=CASES > 0,
         stdout=subprocess.DEVNULL)
+    if sys.argv[2] == "digests":
+        return digests(written)
     models = sys.argv[3:] + [e.path for e in os.scandir(written)]
     bad = cases = 0
     small = list(learned(into))
