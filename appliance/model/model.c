@@ -19,9 +19,11 @@ model_drop(void *arg)
 
 /* open_tokenizer - which must be the model's */
 static int
-open_tokenizer(struct arena *a, const struct source *s, struct model *m,
-    struct err *e)
+open_tokenizer(struct arena *a, const struct source *s, int images,
+    struct model *m, struct err *e)
 {
+	struct hash h;
+
 	if (s->tokenizer_name == NULL)
 		return err_set(e, FATE_REJECT, "the model has no tokenizer: "
 		    "no tokenizer.json, no tokenizer.bin, no keys of GGUF");
@@ -29,7 +31,10 @@ open_tokenizer(struct arena *a, const struct source *s, struct model *m,
 	m->tokenizer_file = s->tokenizer_file;
 	m->tokenizer_config = s->tokenizer_config;
 	m->chat_template = s->chat_template;
-	m->tokenizer = tokenizer_open(a, m->tokenizer_file, e);
+	if (images != -1)
+		h = hash_of(NULL, m->tokenizer_file.p, m->tokenizer_file.n);
+	m->tokenizer = tokenizer_open_kept(a, m->tokenizer_file, &h, images,
+	    e);
 	if (m->tokenizer == NULL)
 		return err_prefix(e, "%s: ", m->tokenizer_name);
 	if (m->tokenizer->size > m->w.shape.V)
@@ -52,7 +57,8 @@ look_open(struct arena *a, int at, struct source *s, struct shape *shape,
 /* look_weights - every tensor is there, and no other; the tokenizer */
 static int
 look_weights(struct arena *a, const struct source *s,
-    const struct shape *shape, bool new_head, struct model *m, struct err *e)
+    const struct shape *shape, bool new_head, int images, struct model *m,
+    struct err *e)
 {
 	const char *first;
 	size_t extra;
@@ -67,11 +73,18 @@ look_weights(struct arena *a, const struct source *s,
 		    "model of this config.json", first);
 	m->tensors = s->tensors;
 	m->config = s->config;
-	return open_tokenizer(a, s, m, e);
+	return open_tokenizer(a, s, images, m, e);
 }
 
 int
 model_look(struct arena *a, int at, struct model *m, struct err *e)
+{
+	return model_look_kept(a, at, -1, m, e);
+}
+
+int
+model_look_kept(struct arena *a, int at, int images, struct model *m,
+    struct err *e)
 {
 	struct shape shape;
 	struct source s;
@@ -83,7 +96,7 @@ model_look(struct arena *a, int at, struct model *m, struct err *e)
 		return err_set(e, FATE_REJECT, "the model is an encoder "
 		    "(%s%s): it has no next token", family_class(shape.family),
 		    head_class(shape.head.kind));
-	return look_weights(a, &s, &shape, false, m, e);
+	return look_weights(a, &s, &shape, false, images, m, e);
 }
 
 int
@@ -116,7 +129,7 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 	    s.kind == SOURCE_DIRECTORY &&
 	    pooling_read(a, at, &shape.head, &m->most, e) == -1)
 		return -1;
-	return look_weights(a, &s, &shape, want != NULL, m, e);
+	return look_weights(a, &s, &shape, want != NULL, -1, m, e);
 }
 
 void

@@ -33,6 +33,10 @@ int model_open(struct arena *, int at, struct model *, struct err *);
 /* model_look - all but the run, whose tensors stay open; an encoder is refused.
  * model_room - a run of nothing yet; model_read - the run */
 int model_look(struct arena *, int at, struct model *, struct err *);
+/* model_look_kept - the same, its tokenizer by way of a directory of compiled
+ * ones (tokenizer.h); images -1: there is none */
+int model_look_kept(struct arena *, int at, int images, struct model *,
+    struct err *);
 /* model_look_encoder - the same of an encoder; want: the head that it shall
  * have, or NULL for the one it comes with.  A head that the file has not, or of
  * other labels, begins anew; one without labels is the file's own */

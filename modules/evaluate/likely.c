@@ -70,15 +70,18 @@ scorer_open(struct scorer *x, struct stage *s, const char *ref,
     const char *adapter, int64_t context, enum packed_form form,
     struct err *e)
 {
-	int dir = stage_files(s, ref, KIND_MODEL, e), rc;
+	int dir = stage_files(s, ref, KIND_MODEL, e), images, rc;
 
 	if (dir == -1)
 		return -1;
+	images = stage_compiled(s);
+	rc = model_look_kept(s->arena, dir, images, &x->model, e);
 	/* quantised, it needs no more memory than that */
-	rc = form != PACKED_F32 && adapter == NULL ?
-	    model_look(s->arena, dir, &x->model, e) :
-	    model_open(s->arena, dir, &x->model, e);
+	if (rc == 0 && (form == PACKED_F32 || adapter != NULL))
+		rc = model_read(s->arena, &x->model, e);
 	close(dir);
+	if (images != -1)
+		close(images);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", ref);
 	if (adapter != NULL && scorer_adapt(x, s, adapter, e) == -1)

@@ -139,7 +139,7 @@ infer_model(struct infer *t, struct err *e)
 {
 	const struct infer_conf *c = t->conf;
 	struct arena *a = t->stage->arena;
-	int dir, rc;
+	int dir, images, rc;
 
 	dir = stage_files(t->stage, c->model, KIND_MODEL, e);
 	if (dir == -1)
@@ -149,11 +149,14 @@ infer_model(struct infer *t, struct err *e)
 		close(dir);
 		return rc == -1 ? err_prefix(e, "'%s': ", c->model) : 0;
 	}
+	images = stage_compiled(t->stage);
+	rc = model_look_kept(a, dir, images, &t->model, e);
 	/* quantised, it needs no more memory than that */
-	rc = c->weights != PACKED_F32 && c->adapter == NULL ?
-	    model_look(a, dir, &t->model, e) :
-	    model_open(a, dir, &t->model, e);
+	if (rc == 0 && (c->weights == PACKED_F32 || c->adapter != NULL))
+		rc = model_read(a, &t->model, e);
 	close(dir);
+	if (images != -1)
+		close(images);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", c->model);
 	if (infer_adapt(t, e) == -1)

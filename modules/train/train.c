@@ -73,11 +73,18 @@ static int
 open_tokenizer(struct train *t, struct err *e)
 {
 	struct model *m = &t->model;
+	struct hash h;
+	int images;
 
 	if (stage_tokenizer(t->stage, t->conf->tokenizer, &m->tokenizer_file,
 	    e) == -1)
 		return -1;
-	m->tokenizer = tokenizer_open(t->stage->arena, m->tokenizer_file, e);
+	h = hash_of(NULL, m->tokenizer_file.p, m->tokenizer_file.n);
+	images = stage_compiled(t->stage);
+	m->tokenizer = tokenizer_open_kept(t->stage->arena, m->tokenizer_file,
+	    &h, images, e);
+	if (images != -1)
+		close(images);
 	if (m->tokenizer == NULL)
 		return err_prefix(e, "'%s': ", t->conf->tokenizer);
 	m->tokenizer_name = m->tokenizer->name;
@@ -151,7 +158,7 @@ open_model(struct train *t, struct err *e)
 	struct arena *a = t->stage->arena;
 	bool encoder = t->objective->head != NULL;
 	struct shape_head head;
-	int dir, rc;
+	int dir, images, rc;
 
 	if (encoder && t->objective->head(t, &head, e) == -1)
 		return -1;
@@ -159,9 +166,12 @@ open_model(struct train *t, struct err *e)
 		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
 		if (dir == -1)
 			return -1;
+		images = encoder ? -1 : stage_compiled(t->stage);
 		rc = encoder ? model_look_encoder(a, dir, &head, &t->model,
-		    e) : model_look(a, dir, &t->model, e);
+		    e) : model_look_kept(a, dir, images, &t->model, e);
 		close(dir);
+		if (images != -1)
+			close(images);
 		if (rc == -1)
 			return err_prefix(e, "'%s': ", t->conf->base);
 	} else if (open_tokenizer(t, e) == -1) {

@@ -3,7 +3,8 @@
 """Peers of tokenize.sh, and its table.
 
   peers.py run PEER VOCABULARY THREADS ROUNDS BYTES TEXT...
-      the columns of tests/bench/tokenize for gigatoken, tokenizers or tiktoken
+      the columns of tests/bench/tokenize for gigatoken, tokenizers, tiktoken or
+      sentencepiece
   peers.py table FILE
       FILE has lines: vocabulary, threads, who, and those columns
 """
@@ -53,6 +54,10 @@ def encoder(peer, path, threads):
         import tokenizers
         t = tokenizers.Tokenizer.from_file(path)
         return lambda docs: t.encode_batch(docs, add_special_tokens=False)
+    if peer == "sentencepiece":
+        import sentencepiece
+        t = sentencepiece.SentencePieceProcessor(model_file=path)
+        return lambda docs: t.encode(docs, num_threads=threads)
     t = tiktoken_encoding(path)
     if threads == 1:
         return lambda docs: [t.encode_ordinary(d) for d in docs]
