@@ -39,6 +39,27 @@ ranks() {
 	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
 	    timeout 60 mpirun --oversubscribe -np "$many" quern train -j 1 "$@" ranks=mpi <in.jsonl 2>told
 }
+# check N NAME WORD... - every call of a transport; words are mpirun's
+check() {
+	many=$1 name=$2
+	shift 2
+	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+	    timeout 60 mpirun --oversubscribe "$@" -np "$many" "$bin/ranks_check" "$name"
+}
+if [ -x "$bin/ranks_check" ]; then
+	ok 'MPI: what is sent, shared and summed' is "$(check 3 mpi)" 'all agree'
+	# NCCL and the driver are stood in for: calls and their order, not GPUs;
+	# by one file, so that it sees both
+	mkdir fake
+	ln -s "$bin/tests/nccl_fake.so" fake/libnccl.so.2
+	ln -s "$bin/tests/nccl_fake.so" fake/libcuda.so.1
+	ok 'NCCL: likewise, beside MPI' is "$(check 3 nccl -x LD_LIBRARY_PATH="$dir/fake" \
+	    -x LD_PRELOAD=libmpi.so.40)" 'all agree'
+	check 1 nccl >refused 2>&1
+	ldconfig -p | grep -q 'libcuda\.so\.1' ||
+		ok 'NCCL without a driver: refused, naming it' grep -q 'libcuda.so.1 is not here' refused
+fi
+
 ranks 2 -q out=./x $small accumulate=2
 ok 'quern.conf must allow it' grep -q 'ranks=mpi needs sockets: quern.conf must say ranks = yes' told
 conf 'jobs = 1' 'ranks = yes'

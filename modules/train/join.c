@@ -167,7 +167,7 @@ join_same(struct train *t, double norm, struct err *e)
 int
 join_open(struct train *t, struct err *e)
 {
-	static const char *const name[] = { "none", "mpi" };
+	static const char *const name[] = { "none", "mpi", "nccl" };
 	const struct train_conf *c = t->conf;
 
 	ranks_alone(&t->ranks);
@@ -195,6 +195,15 @@ join_open(struct train *t, struct err *e)
 		msg_info("%d ranks, %d of them on this machine",
 		    t->ranks.at.size, t->ranks.at.here);
 	return 0;
+}
+
+const char *
+join_gpus(const struct train *t)
+{
+	const struct ranks *r = &t->ranks;
+
+	return r->t != NULL && r->t->gpu ? arena_printf(t->stage->arena, "%d",
+	    r->at.local) : stage_gpus(t->stage);
 }
 
 int

@@ -21,6 +21,10 @@ struct join {
 int join_open(struct train *, struct err *);
 int join_tokens(struct train *, struct err *);
 
+/* join_gpus - those of the stage; where the transport is for GPUs the one of
+ * this rank, counted on its machine */
+const char *join_gpus(const struct train *);
+
 /* join_want - the sums' room */
 void join_want(struct train *, struct slab *, const struct decoder *);
 

@@ -145,9 +145,9 @@ const struct opt train_opts[] = {
 	OPT_BOOL(struct train_conf, exact, "no", 0,
 	    "the gradients of micro-batches are added one by one in their "
 	    "order: the same bytes from any number of ranks"),
-	OPT_ENUM(struct train_conf, ranks, "none", "none|mpi", OPT_NOKEY,
+	OPT_ENUM(struct train_conf, ranks, "none", "none|mpi|nccl", OPT_NOKEY,
 	    "this process is one of several that mpirun or srun has started; "
-	    "they share a step's micro-batches"),
+	    "they share a step's micro-batches; nccl: on a GPU each"),
 	OPT_ENUM(struct train_conf, adapter, "none", "none|lora", 0,
 	    "train low-rank adapters beside the base's frozen weights"),
 	OPT_ENUM(struct train_conf, base_form, "file",

@@ -382,7 +382,7 @@ train_data(struct train *t, struct err *e)
 		return -1;
 	if (c->valid != NULL && tokens_valid(t, e) == -1)
 		return -1;
-	t->device = device_for(t->stage->arena, stage_gpus(t->stage),
+	t->device = device_for(t->stage->arena, join_gpus(t),
 	    stage_threads(t->stage), e);
 	return t->device == NULL ? -1 : 0;
 }
