@@ -121,7 +121,7 @@ quern data export corpus:train >parts.jsonl
 quern models import ./plain base >/dev/null
 id=$(job "pipeline lora
   from  corpus:train
-  train base=base adapter=lora valid=corpus:valid context=32 steps=8 batch=4 \\
+  train base=base adapter=lora valid=corpus:valid context=32 steps=8 eval_every=8 batch=4 \\
 	search=grid space=rank:2/4,use_dora:yes/no,lr:0.001/0.01
   save  lora" | quern submit)
 once
