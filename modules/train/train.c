@@ -2,7 +2,6 @@
 /* train - a language model from records or from a shard of tokens */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
-#include "modules/train/encode.h"
 #include "modules/train/tokens.h"
 
 #include <errno.h>
@@ -66,118 +65,6 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 	    stage_named(c->base) || c->valid != NULL;
 	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
 	return 0;
-}
-
-/* open_tokenizer - the base's own, or the one that is named */
-static int
-open_tokenizer(struct train *t, struct err *e)
-{
-	struct model *m = &t->model;
-	struct hash h;
-	int images;
-
-	if (stage_tokenizer(t->stage, t->conf->tokenizer, &m->tokenizer_file,
-	    e) == -1)
-		return -1;
-	h = hash_of(NULL, m->tokenizer_file.p, m->tokenizer_file.n);
-	images = stage_compiled(t->stage);
-	m->tokenizer = tokenizer_open_kept(t->stage->arena, m->tokenizer_file,
-	    &h, images, e);
-	if (images != -1)
-		close(images);
-	if (m->tokenizer == NULL)
-		return err_prefix(e, "'%s': ", t->conf->tokenizer);
-	m->tokenizer_name = m->tokenizer->name;
-	return 0;
-}
-
-/* shape_of - what the options describe */
-static void
-shape_of(const struct train *t, struct shape *s)
-{
-	const struct train_conf *c = t->conf;
-	const struct tokenizer *tok = t->model.tokenizer;
-	bool gpt2 = c->arch == ARCH_GPT2;
-
-	*s = (struct shape){ .family = gpt2 ? FAMILY_GPT2 : FAMILY_LLAMA,
-	    .V = tok->size, .T = (size_t)c->context, .C = (size_t)c->channels,
-	    .L = (size_t)c->layers, .H = (size_t)c->heads,
-	    .eps = 1e-5, .tied = c->tied, .bos = tok->bos };
-	s->G = gpt2 || c->kv_heads == 0 ? s->H : (size_t)c->kv_heads;
-	s->D = s->C / s->H;
-	shape_family(s, s->family);
-	/* 8/3 C in whole eights keeps as many weights as 4 C without a gate */
-	s->F = c->hidden > 0 ? (size_t)c->hidden : gpt2 ? 4 * s->C :
-	    (8 * s->C / 3 + 7) / 8 * 8;
-	if (tok->end >= 0)
-		s->stop[s->nstops++] = tok->end;
-}
-
-/* look_half - what cannot be trained in 16 bits */
-static int
-look_half(const struct train *t, struct err *e)
-{
-	if (t->conf->precision == PRECISION_F32)
-		return 0;
-	if (t->objective->head != NULL)
-		return err_set(e, FATE_REJECT, "an encoder cannot be trained "
-		    "in 16 bits yet: precision=f32");
-	if (t->model.w.shape.E > 0)
-		return err_set(e, FATE_REJECT, "a model with experts cannot "
-		    "be trained in 16 bits yet: precision=f32");
-	return 0;
-}
-
-/* model_shape - what is trained of a base, or the shape of a new one */
-static int
-model_shape(struct train *t, struct err *e)
-{
-	struct shape_head head;
-	struct shape shape;
-
-	if (look_half(t, e) == -1)
-		return -1;
-	if (t->conf->base != NULL)
-		return train_adapter(t, e);
-	if (t->objective->head == NULL)
-		shape_of(t, &shape);
-	else if (t->objective->head(t, &head, e) == -1)
-		return -1;
-	else
-		encode_shape(t, &head, &shape);
-	if (shape_check(&shape, e) == -1)
-		return -1;
-	weights_layout(t->stage->arena, &shape, &t->model.w);
-	return 0;
-}
-
-/* open_model - a base's files, or the shape of a new one; no weights yet */
-static int
-open_model(struct train *t, struct err *e)
-{
-	struct arena *a = t->stage->arena;
-	bool encoder = t->objective->head != NULL;
-	struct shape_head head;
-	int dir, images, rc;
-
-	if (encoder && t->objective->head(t, &head, e) == -1)
-		return -1;
-	if (t->conf->base != NULL) {
-		dir = stage_files(t->stage, t->conf->base, KIND_MODEL, e);
-		if (dir == -1)
-			return -1;
-		images = encoder ? -1 : stage_compiled(t->stage);
-		rc = encoder ? model_look_encoder(a, dir, &head, &t->model,
-		    e) : model_look_kept(a, dir, images, &t->model, e);
-		close(dir);
-		if (images != -1)
-			close(images);
-		if (rc == -1)
-			return err_prefix(e, "'%s': ", t->conf->base);
-	} else if (open_tokenizer(t, e) == -1) {
-		return -1;
-	}
-	return model_shape(t, e);
 }
 
 /* open_dir - where checkpoints are kept: the stage's directory; in a shell one
@@ -252,7 +139,7 @@ train_open(struct stage *s, struct err *e)
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
-	if (join_open(t, e) == -1 || open_model(t, e) == -1 ||
+	if (join_open(t, e) == -1 || train_model(t, e) == -1 ||
 	    train_chat(t, e) == -1 || open_dir(t, e) == -1 ||
 	    open_tokens(t, e) == -1)
 		return -1;
@@ -423,7 +310,7 @@ train_again(struct train *t, const struct train *of, struct stage *s,
 	t->conf = c;
 	memset(&t->at, 0, sizeof(t->at));
 	t->frozen = NULL;
-	return model_shape(t, e) == -1 ? -1 : train_ready(t, e);
+	return train_shape(t, e) == -1 ? -1 : train_ready(t, e);
 }
 
 /* train_keep - the model's files, for the save that follows or to out= */

@@ -61,6 +61,11 @@ struct train {
 int train_again(struct train *, const struct train *of, struct stage *,
     const struct train_conf *, struct err *);
 
+/* train_model - a base's files, or the shape of a new one; no weights yet.
+ * train_shape - what is trained of the base, or that shape, anew */
+int train_model(struct train *, struct err *);
+int train_shape(struct train *, struct err *);
+
 /* train_adapter - as the options say; what of the base is frozen, and how it is
  * held; adapter_tell - how much that is */
 int train_adapter(struct train *, struct err *);
