@@ -10,6 +10,7 @@
 #include "modules/train/train.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHECKPOINT_VERSION	3
@@ -186,6 +187,42 @@ file_in(struct train *t, const char *name, bool moments, struct progress *at,
 		err_set(e, FATE_REJECT, "'%s' is damaged: its hash does not "
 		    "agree; rerun the job", name);
 	return rc == 0 ? 1 : -1;
+}
+
+int
+checkpoint_open(struct train *t, struct err *e)
+{
+	const struct train_conf *c = t->conf;
+	const char *out;
+	int at;
+
+	t->dir = stage_dir(t->stage);
+	if (t->dir != -1 || c->valid == NULL || t->ranks.at.rank > 0)
+		return 0;
+	out = stage_output(t->stage, c->out, &at, e);
+	if (out == NULL)
+		return -1;
+	t->beside = arena_printf(t->stage->arena, "%s.trials", out);
+	if (file_remove(at, t->beside, e) == -1)
+		return -1;
+	if (mkdirat(at, t->beside, 0750) == -1)
+		return err_errno(e, "cannot make '%s'", t->beside);
+	t->dir = file_dir(at, t->beside, e);
+	return t->dir == -1 ? -1 : 0;
+}
+
+void
+checkpoint_close(struct train *t)
+{
+	struct err ignored;
+	int at;
+
+	if (t->beside == NULL)
+		return;
+	(void)stage_output(t->stage, t->conf->out, &at, &ignored);
+	(void)file_remove(at, t->beside, &ignored);
+	if (t->dir != -1)
+		close(t->dir);
 }
 
 int

@@ -53,7 +53,7 @@ encode_ready(struct train *t, struct err *e)
 	size_t R = t->decoder.R, values = x->values > 0 ? x->values : 1;
 
 	(void)e;
-	if (x->cut > 0)
+	if (x->cut > 0 && !t->part.quiet)
 		stage_warn(t->stage, "%zu of %zu texts lost their end: a text "
 		    "has at most %zu tokens", x->cut, x->all,
 		    x->reader.most);

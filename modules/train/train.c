@@ -67,30 +67,6 @@ train_plan(const void *arg, struct needs *needs, struct err *e)
 	return 0;
 }
 
-/* open_dir - where checkpoints are kept: the stage's directory; in a shell one
- * beside the result, if a best or several trials will be kept */
-static int
-open_dir(struct train *t, struct err *e)
-{
-	const struct train_conf *c = t->conf;
-	const char *out;
-	int at;
-
-	t->dir = stage_dir(t->stage);
-	if (t->dir != -1 || c->valid == NULL || t->ranks.at.rank > 0)
-		return 0;
-	out = stage_output(t->stage, c->out, &at, e);
-	if (out == NULL)
-		return -1;
-	t->beside = arena_printf(t->stage->arena, "%s.trials", out);
-	if (file_remove(at, t->beside, e) == -1)
-		return -1;
-	if (mkdirat(at, t->beside, 0750) == -1)
-		return err_errno(e, "cannot make '%s'", t->beside);
-	t->dir = file_dir(at, t->beside, e);
-	return t->dir == -1 ? -1 : 0;
-}
-
 /* open_one - a file that is collected in, cut to the mark */
 static int
 open_one(struct train *t, const char *name, int64_t bytes, struct err *e)
@@ -140,7 +116,7 @@ train_open(struct stage *s, struct err *e)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
 	if (join_open(t, e) == -1 || train_model(t, e) == -1 ||
-	    train_chat(t, e) == -1 || open_dir(t, e) == -1 ||
+	    train_chat(t, e) == -1 || checkpoint_open(t, e) == -1 ||
 	    open_tokens(t, e) == -1)
 		return -1;
 	return t->objective->open == NULL ? 0 : t->objective->open(t, e);
@@ -360,19 +336,6 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 	return train_keep(t, buf_get(b), e) == -1 ? -1 : 1;
 }
 
-/* dir_drop - what was only for this run */
-static void
-dir_drop(struct train *t)
-{
-	struct err ignored;
-	int at;
-
-	(void)stage_output(t->stage, t->conf->out, &at, &ignored);
-	(void)file_remove(at, t->beside, &ignored);
-	if (t->dir != -1)
-		close(t->dir);
-}
-
 static void
 train_close(struct stage *s)
 {
@@ -382,8 +345,8 @@ train_close(struct stage *s)
 		close(t->fd);
 	if (t != NULL && t->side != -1)
 		close(t->side);
-	if (t != NULL && t->beside != NULL)
-		dir_drop(t);
+	if (t != NULL)
+		checkpoint_close(t);
 }
 
 MODULE = {

@@ -101,6 +101,12 @@ int guard_valid(struct train *, struct err *);
  * device has the best parameters, or a trial's checkpoint is written */
 int loop_run(struct train *, struct err *);
 
+/* checkpoint_open - where they are kept: the stage's directory; in a shell one
+ * beside the result, if a best or several trials will be kept, which goes at
+ * checkpoint_close */
+int checkpoint_open(struct train *, struct err *);
+void checkpoint_close(struct train *);
+
 /* checkpoint_write - parameters, moments and progress, by rename and flushed;
  * checkpoint_read - 1 resumed, 0 there is none, -1; best_write, best_read - the
  * parameters of the lowest validation loss */
