@@ -23,6 +23,7 @@ struct group {
 	struct view about;
 	struct hf *hf;
 	struct tokenizer *whole;	/* as the appliance opens it; or NULL */
+	struct tokenizer_scratch *scratch;
 	size_t files, whole_files, good, bad, refused;
 };
 
@@ -45,10 +46,13 @@ group_begin(struct group *g, struct view line, struct view json)
 	}
 	g->whole = tokenizer_open(g->arena, json, &e);
 	g->whole_files += g->whole != NULL;
+	g->scratch = g->whole == NULL ? NULL : tokenizer_scratch(g->whole,
+	    g->arena);
 }
 
 /* same_whole - are the ids that the appliance takes, maybe by bpe.h, those
- * without template, limits and special tokens */
+ * without template, limits and special tokens; and once more, of a thread that
+ * has met the text before */
 static bool
 same_whole(const struct group *g, struct arena *a, struct view text)
 {
@@ -61,11 +65,16 @@ same_whole(const struct group *g, struct arena *a, struct view text)
 		return true;
 	if (hf_encode(g->hf, a, text, NULL, 0, &x, &e) == -1)
 		return false;
-	n = tokenizer_encode(g->whole, a, text, &ids);
-	for (size_t i = 0; i < n && n == x.n; i++)
-		if (ids[i] != x.v[i].id)
+	for (int i = 0; i < 3; i++) {
+		n = tokenizer_encode_with(g->whole, i == 0 ? NULL :
+		    g->scratch, a, text, &ids);
+		if (n != x.n)
 			return false;
-	return n == x.n;
+		for (size_t k = 0; k < n; k++)
+			if (ids[k] != x.v[k].id)
+				return false;
+	}
+	return true;
 }
 
 /* ask - a question of the file; "want" is its last member, as bytes */

@@ -353,7 +353,8 @@ test_map(struct arena *a)
 	tap(refused > 0, "%u changed charsmaps are refused", refused);
 }
 
-/* the library's own sweep of this is in tests/peer: here, that nothing is slow */
+/* the library's own sweep of this is in tests/peer: here, that nothing is
+ * slow */
 static void
 test_long(struct arena *a)
 {
@@ -389,19 +390,24 @@ static const struct {
 } swept[] = {
 	{ "bytes",
 	    "08a1f298a1c4e4907a112bcf92832a9dd728b07f4d1da57f8252207695de657b",
-	    "2c7acfeb7edbd8cd61b2762d63136c928aedb105ff6bd94a7ae72d99f38ca887" },
+	    "2c7acfeb7edbd8cd61b2762d63136c928aedb105ff6bd94a7ae72d99f38ca887"
+	},
 	{ "unigram",
 	    "31a38beeb051696158124748153e702a02d0df5bbea465c23934d41238d1468f",
-	    "8c7f601a07e914f80e4faefd4c5699c269479e443de12587012bfb222d7a061b" },
+	    "8c7f601a07e914f80e4faefd4c5699c269479e443de12587012bfb222d7a061b"
+	},
 	{ "suffix",
 	    "695f6872a7b7809979fbcac973af54f5b160aa474dfaff617008ddb904ebbfca",
-	    "b4039ecccf8f53d0a1efaa6d1a4eb3ff655e8919431bc6d20ec6db16dd26fd40" },
+	    "b4039ecccf8f53d0a1efaa6d1a4eb3ff655e8919431bc6d20ec6db16dd26fd40"
+	},
 	{ "maps",
 	    "ffe806093bf790969a6ac972fa60431ef7c01a53499ff658c9ab20c3fdb67aa3",
-	    "9c6aa794eb9a28888a2484d41b834720fa5fd8716329a2ba848da07426b7fac8" },
+	    "9c6aa794eb9a28888a2484d41b834720fa5fd8716329a2ba848da07426b7fac8"
+	},
 	{ "char",
 	    "c4e841fafd11e75346d652616036af3e402831315b625fbfafbe476e44bc32a8",
-	    "c9fe04d426f7205cc7483967028d76981782817b761b565c2b23a43824aca77d" },
+	    "c9fe04d426f7205cc7483967028d76981782817b761b565c2b23a43824aca77d"
+	},
 };
 
 static void
