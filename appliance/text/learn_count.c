@@ -19,11 +19,27 @@
 #define HEAD		(sizeof(uint32_t) + sizeof(int64_t))
 #define SLOTS		((size_t)1 << 10)
 
+/*
+ * A word of up to SHORT bytes is its own key, with its length in the last byte;
+ * a longer one lies elsewhere, and LONG is in that byte.
+ */
+#define SHORT		15
+#define LONG		0xff
+
 struct slot {
-	const char *p;			/* NULL: free */
-	uint32_t n, tag;		/* tag: the hash's other half */
-	int64_t count;
+	union {
+		char in[SHORT + 1];
+		struct {
+			const char *p;
+			uint32_t n;
+			uint16_t tag;	/* of the hash's other bits */
+			uint8_t none, mark;
+		} out;
+		uint64_t key[2];
+	};
+	int64_t count;			/* 0: free */
 };
+_Static_assert(sizeof(struct slot) == 24, "mark lies on the last byte");
 
 struct block {
 	struct block *next;
@@ -107,20 +123,42 @@ count_keep(struct learn_count *c, struct view v)
 	return b->bytes + b->used - v.n;
 }
 
+/* slot_word - the word of a slot, which has the bytes of a short one */
+static struct view
+slot_word(const struct slot *s)
+{
+	if (s->out.mark != LONG)
+		return (struct view){ s->in, (unsigned char)s->in[SHORT] };
+	return (struct view){ s->out.p, s->out.n };
+}
+
+/* slot_hash - of a short word's key */
+static uint64_t
+slot_hash(const struct slot *s)
+{
+	uint64_t h = s->key[0] * UINT64_C(0x9e3779b97f4a7c15);
+
+	h = (h ^ h >> 32 ^ s->key[1]) * UINT64_C(0xd6e8feb86659fd93);
+	return h ^ h >> 32;
+}
+
 /* count_grow - twice as many slots */
 static void
 count_grow(struct learn_count *c)
 {
 	struct slot *old = c->slot;
 	size_t size = c->mask + 1, i;
+	struct view w;
 
 	c->mask = size * 2 - 1;
 	c->slot = mem_alloc(size * 2 * sizeof(*c->slot));
 	for (size_t k = 0; k < size; k++) {
-		if (old[k].p == NULL)
+		if (old[k].count == 0)
 			continue;
-		i = XXH3_64bits(old[k].p, old[k].n) & c->mask;
-		while (c->slot[i].p != NULL)
+		w = slot_word(&old[k]);
+		i = (w.n <= SHORT ? slot_hash(&old[k]) :
+		    XXH3_64bits(w.p, w.n)) & c->mask;
+		while (c->slot[i].count != 0)
 			i = (i + 1) & c->mask;
 		c->slot[i] = old[k];
 	}
@@ -132,13 +170,10 @@ static int
 sorted_cmp(const void *va, const void *vb)
 {
 	const struct sorted *a = va, *b = vb;
-	uint32_t na = a->slot->n, nb = b->slot->n;
-	int c;
 
 	if (a->front != b->front)
 		return a->front < b->front ? -1 : 1;
-	c = memcmp(a->slot->p, b->slot->p, na < nb ? na : nb);
-	return c != 0 ? c : na < nb ? -1 : na > nb;
+	return view_cmp(slot_word(a->slot), slot_word(b->slot));
 }
 
 /* count_sort - the table's words in order */
@@ -151,12 +186,12 @@ count_sort(struct learn_count *c)
 	c->sorted = mem_alloc((c->n + 1) * sizeof(*c->sorted));
 	for (size_t i = 0; i <= c->mask; i++) {
 		unsigned char front[8] = { 0 };
+		struct view w = slot_word(&c->slot[i]);
 		uint64_t x = 0;
 
-		if (c->slot[i].p == NULL)
+		if (c->slot[i].count == 0)
 			continue;
-		memcpy(front, c->slot[i].p, c->slot[i].n < 8 ?
-		    c->slot[i].n : 8);
+		memcpy(front, w.p, w.n < 8 ? w.n : 8);
 		for (int b = 0; b < 8; b++)
 			x = x << 8 | front[b];
 		c->sorted[k++] = (struct sorted){ x, &c->slot[i] };
@@ -188,10 +223,12 @@ count_spill(struct learn_count *c, struct err *e)
 	buf_init(&b, (size_t)UINT32_MAX);
 	for (size_t i = 0; i < c->n && rc == 0; i++) {
 		const struct slot *s = c->sorted[i].slot;
+		struct view w = slot_word(s);
+		uint32_t len = (uint32_t)w.n;
 
-		buf_add(&b, &s->n, sizeof(s->n));
+		buf_add(&b, &len, sizeof(len));
 		buf_add(&b, &s->count, sizeof(s->count));
-		buf_add(&b, s->p, s->n);
+		buf_view(&b, w);
 		if (b.n >= OUT)
 			rc = count_put(c, &b, e);
 	}
@@ -215,27 +252,61 @@ count_spill(struct learn_count *c, struct err *e)
 	return 0;
 }
 
-int
-learn_count_add(struct learn_count *c, struct view v, struct err *e)
+/* count_new - a word that is not there yet, in a free slot */
+static int
+count_new(struct learn_count *c, struct slot *s, struct slot word,
+    struct view v, struct err *e)
 {
-	uint64_t h = XXH3_64bits(v.p, v.n);
-	uint32_t tag = (uint32_t)(h >> 32);
-	size_t i = h & c->mask;
-	struct slot *s;
-
-	for (; (s = &c->slot[i])->p != NULL; i = (i + 1) & c->mask)
-		if (s->tag == tag && s->n == v.n &&
-		    memcmp(s->p, v.p, v.n) == 0) {
-			s->count++;
-			return 0;
-		}
-	*s = (struct slot){ count_keep(c, v), (uint32_t)v.n, tag, 1 };
+	*s = word;
+	if (v.n > SHORT)
+		s->out.p = count_keep(c, v);
+	s->count = 1;
 	c->n++;
 	if (c->bytes + (c->mask + 1) * sizeof(*s) > c->memory)
 		return count_spill(c, e);
 	if (c->n * 2 > c->mask)
 		count_grow(c);
 	return 0;
+}
+
+/* count_long - one more word, which is longer than SHORT */
+static int
+count_long(struct learn_count *c, struct view v, struct err *e)
+{
+	uint64_t h = XXH3_64bits(v.p, v.n);
+	struct slot word = { .out = { NULL, (uint32_t)v.n,
+	    (uint16_t)(h >> 48), 0, LONG } }, *s;
+
+	for (size_t i = h & c->mask; ; i = (i + 1) & c->mask) {
+		s = &c->slot[i];
+		if (s->count == 0)
+			return count_new(c, s, word, v, e);
+		if (s->key[1] == word.key[1] &&
+		    memcmp(s->out.p, v.p, v.n) == 0) {
+			s->count++;
+			return 0;
+		}
+	}
+}
+
+int
+learn_count_add(struct learn_count *c, struct view v, struct err *e)
+{
+	struct slot word = { .in = { 0 } }, *s;
+
+	if (v.n > SHORT)
+		return count_long(c, v, e);
+	memcpy(word.in, v.p, v.n);
+	word.in[SHORT] = (char)v.n;
+	for (size_t i = slot_hash(&word) & c->mask; ; i = (i + 1) & c->mask) {
+		s = &c->slot[i];
+		if (s->count == 0)
+			return count_new(c, s, word, v, e);
+		if (s->key[0] == word.key[0] && s->key[1] == word.key[1]) {
+			s->count++;
+			return 0;
+		}
+	}
 }
 
 /* where words come from, one after the other: a table or a run */
@@ -281,11 +352,14 @@ source_fill(struct source *s, size_t n, size_t chunk, struct err *e)
 static int
 source_next(struct source *s, size_t chunk, struct err *e)
 {
+	struct view w;
+
 	if (s->b.max == 0) {
 		if (s->next == s->end)
 			return 0;
-		s->word = (struct learn_word){ s->next->slot->p,
-		    s->next->slot->n, s->next->slot->count };
+		w = slot_word(s->next->slot);
+		s->word = (struct learn_word){ w.p, (uint32_t)w.n,
+		    s->next->slot->count };
 		s->next++;
 		return 1;
 	}

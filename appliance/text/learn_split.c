@@ -5,6 +5,7 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/bpe_scan.h"
 #include "appliance/text/learn_bert.h"
 #include "appliance/text/learn_own.h"
 #include "appliance/text/utf8.h"
@@ -49,18 +50,44 @@ split_marks(struct arena *a, struct view v, bool prefix)
 	return (struct view){ p, (size_t)(q - p) };
 }
 
+/* split_starts - where pieces begin in the next bytes, as bpe_block says; dense
+ * text beyond ASCII is not for blocks */
+static uint64_t
+split_starts(const struct bpe_pattern *pattern, struct view v)
+{
+	char last[BPE_BLOCK] = { 0 };
+
+	if (v.n < 2 || ((v.p[0] | v.p[1]) & 0x80) != 0)
+		return 0;
+	if (v.n >= BPE_BLOCK)
+		return bpe_block(pattern, v.p, BPE_BLOCK, v.p + v.n);
+	memcpy(last, v.p, v.n);
+	return bpe_block(pattern, last, v.n, last + v.n);
+}
+
 /* split_pieces - the pieces of a pattern; a NULL pattern: all is one */
 static int
 split_pieces(const struct bpe_pattern *pattern, struct learn_count *c,
     struct view v, struct err *e)
 {
-	struct view w;
+	bool fast = pattern != NULL && bpe_block_here();
+	uint64_t starts;
+	size_t n, next;
 
 	if (pattern == NULL && v.n > 0)
 		return learn_count_add(c, v, e);
-	for (; v.n > 0; v = (struct view){ v.p + w.n, v.n - w.n }) {
-		w = (struct view){ v.p, bpe_piece(pattern, v.p, v.n) };
-		if (learn_count_add(c, w, e) == -1)
+	for (; v.n > 0; v = (struct view){ v.p + n, v.n - n }) {
+		starts = fast ? split_starts(pattern, v) : 0;
+		for (n = 0; starts != 0; n = next, starts &= starts - 1) {
+			next = (size_t)__builtin_ctzll(starts);
+			if (learn_count_add(c, (struct view){ v.p + n,
+			    next - n }, e) == -1)
+				return -1;
+		}
+		if (n > 0)
+			continue;
+		n = bpe_piece(pattern, v.p, v.n);
+		if (learn_count_add(c, (struct view){ v.p, n }, e) == -1)
 			return -1;
 	}
 	return 0;
