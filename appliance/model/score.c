@@ -7,7 +7,10 @@ struct scorer {
 	struct arena *arena;
 	int32_t *id, *slot, *pos, *want, *target;
 	struct score **owner;		/* of each wanted row */
+	size_t *token;			/* its place there */
 	real *loss;
+	score_word *fn;			/* NULL: losses are wanted */
+	void *arg;
 	size_t n, nwant;
 	size_t slot_now;		/* the slot of the window under way */
 };
@@ -21,9 +24,16 @@ scorer_flush(struct scorer *s)
 
 	if (s->n == 0)
 		return;
-	predict_loss(s->p, &rows, s->target, s->loss);
+	if (s->fn != NULL)
+		predict_logits(s->p, &rows, s->loss);
+	else
+		predict_loss(s->p, &rows, s->target, s->loss);
 	for (size_t i = 0; i < s->nwant; i++) {
-		s->owner[i]->nll += (double)s->loss[i];
+		if (s->fn != NULL)
+			s->fn(s->arg, s->owner[i], s->token[i], s->loss + i *
+			    s->p->w->shape.V);
+		else
+			s->owner[i]->nll += (double)s->loss[i];
 		s->owner[i]->counted++;
 	}
 	s->n = s->nwant = 0;
@@ -47,6 +57,7 @@ scorer_window(struct scorer *s, struct score *x, size_t begin, size_t n,
 		s->pos[s->n] = (int32_t)i;
 		if (begin + i + 1 >= from) {
 			s->owner[s->nwant] = x;
+			s->token[s->nwant] = begin + i + 1;
 			s->target[s->nwant] = x->id[begin + i + 1];
 			s->want[s->nwant++] = (int32_t)s->n;
 		}
@@ -73,10 +84,12 @@ scorer_text(struct scorer *s, struct score *x)
 }
 
 void
-score_run(struct predict *p, struct score *x, size_t n)
+score_words(struct predict *p, struct score *x, size_t n, score_word *fn,
+    void *arg)
 {
 	struct arena *a = arena_new();
-	struct scorer s = { .p = p, .arena = a, .slot_now = p->slots - 1 };
+	struct scorer s = { .p = p, .arena = a, .slot_now = p->slots - 1,
+	    .fn = fn, .arg = arg };
 
 	s.id = arena_array(a, p->rows, sizeof(*s.id));
 	s.slot = arena_array(a, p->rows, sizeof(*s.slot));
@@ -84,7 +97,9 @@ score_run(struct predict *p, struct score *x, size_t n)
 	s.want = arena_array(a, p->wanted, sizeof(*s.want));
 	s.target = arena_array(a, p->wanted, sizeof(*s.target));
 	s.owner = arena_array(a, p->wanted, sizeof(*s.owner));
-	s.loss = arena_array(a, p->wanted, sizeof(*s.loss));
+	s.token = arena_array(a, p->wanted, sizeof(*s.token));
+	s.loss = arena_array(a, p->wanted * (fn == NULL ? 1 :
+	    p->w->shape.V), sizeof(*s.loss));
 	for (size_t i = 0; i < n; i++) {
 		x[i].nll = 0;
 		x[i].counted = 0;
@@ -92,4 +107,10 @@ score_run(struct predict *p, struct score *x, size_t n)
 	}
 	scorer_flush(&s);
 	arena_free(a);
+}
+
+void
+score_run(struct predict *p, struct score *x, size_t n)
+{
+	score_words(p, x, n, NULL, NULL);
 }

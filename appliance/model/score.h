@@ -23,4 +23,11 @@ struct score {
 
 void score_run(struct predict *, struct score *, size_t n);
 
+/* score_words - logits[V] of the words that could stand at place `token` of x
+ * go to fn, in the order of texts and places; nll stays 0 */
+typedef void score_word(void *arg, const struct score *x, size_t token,
+    const real *logits);
+void score_words(struct predict *, struct score *, size_t n, score_word *,
+    void *arg);
+
 #endif

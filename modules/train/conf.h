@@ -16,10 +16,11 @@ struct train_conf {
 	int pool, search;
 	int64_t trials, eta;
 	int64_t layers, channels, heads, kv_heads, hidden, context;
-	int64_t batch, accumulate, steps, epochs, warmup;
+	int64_t words, batch, accumulate, steps, epochs, warmup;
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
 	double mask, temperature, beta, label_smoothing;
+	double alpha, teacher_temperature;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
 	    completion_only, double_quant, exact, multi, normalize;

@@ -5,7 +5,8 @@
 /* in the order of the option's words */
 static const struct objective *const objectives[] = { &objective_causal,
 	&objective_dpo, &objective_masked, &objective_classify,
-	&objective_regress, &objective_tag, &objective_contrast };
+	&objective_regress, &objective_tag, &objective_contrast,
+	&objective_distill };
 
 const struct objective *
 objective_of(const struct train_conf *c)

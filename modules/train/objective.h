@@ -55,6 +55,7 @@ struct objective {
 };
 
 extern const struct objective objective_causal, objective_dpo;
+extern const struct objective objective_distill;
 extern const struct objective objective_masked, objective_classify,
     objective_regress, objective_tag, objective_contrast;
 

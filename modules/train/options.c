@@ -5,10 +5,11 @@
 
 const struct opt train_opts[] = {
 	OPT_ENUM(struct train_conf, objective, "causal",
-	    "causal|dpo|masked|classify|regress|tag|contrast", 0,
+	    "causal|dpo|masked|classify|regress|tag|contrast|distill", 0,
 	    "what is learnt: causal, the next token; dpo, which of two answers "
 	    "is better; by an encoder: masked words, a label, numbers, a tag "
-	    "for each word, which two texts belong together"),
+	    "for each word, which two texts belong together; distill, what a "
+	    "teacher said (teach)"),
 	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
 	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
@@ -43,6 +44,13 @@ const struct opt train_opts[] = {
 	    "dpo: field with the better answer"),
 	OPT_TEXT(struct train_conf, rejected, "rejected", 0,
 	    "dpo: field with the other one"),
+	OPT_FLOAT(struct train_conf, alpha, "0.5", 0, 1, 0,
+	    "distill: what the teacher's words count; the text counts the "
+	    "rest"),
+	OPT_INT(struct train_conf, words, "16", 1, KERNEL_TAUGHT, 0,
+	    "distill: the teacher's words at each place that are learnt from"),
+	OPT_FLOAT(struct train_conf, teacher_temperature, "1", 0.01, 100, 0,
+	    "distill: at which the teacher spoke, and the student learns"),
 	OPT_FLOAT(struct train_conf, beta, "0.1", 0, 100, 0,
 	    "dpo: what a rise of log p counts against the reference"),
 	OPT_FLOAT(struct train_conf, label_smoothing, "0", 0, 0.5, 0,
