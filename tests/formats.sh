@@ -149,4 +149,10 @@ if [ -e "$data/stories260K/golden_greedy_fp32.txt" ]; then
 else
 	echo "ok $((n += 1)) # SKIP published models: QUERN_TEST_DATA does not name a folder with test data"
 fi
+# where a file calls tokens special, others that look so are text
+word() { echo '{"version":"1.0","added_tokens":['"$1"'],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},"post_processor":null,"decoder":null,"model":{"type":"WordLevel","vocab":{"<s>":0,"</s>":1,"<eos>":2,"a":3},"unk_token":"a"}}' >word.json; quern tokenize -q inspect with=./word.json >said 2>/dev/null; }
+word '{"id":2,"content":"<eos>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}'
+ok 'of tokens that look like ends the special one is' grep -q '"begins":-1,"ends":2,' said
+word ''
+ok 'where no token is special, what looks like one is' grep -q '"begins":0,"ends":1,' said
 done_testing

@@ -48,6 +48,15 @@ for name in llama2 mistral01 mistral03; do
 	    sed 's/.*\("text":".*"\).*/{\1}/' >"$dir/back"
 	ok "$name: $(wc -l <"$dir/utf8.jsonl") lines there and back" cmp "$dir/utf8.jsonl" "$dir/back"
 done
+# a token that only looks like the end of a text is none: qwen2.5 has a plain <s>,
+# roberta a plain <|endoftext|>
+for one in qwen2.5:-1:151643 roberta-base:0:2 llama-3.2:128000:128001; do
+	file=$data/hf/${one%%:*}.json
+	[ -e "$file" ] || continue
+	quern tokenize -q inspect with="$file" >"$dir/what" 2>/dev/null
+	ends=${one#*:}
+	ok "${one%%:*}: what begins and ends a text" grep -q "\"begins\":${ends%:*},\"ends\":${ends#*:}," "$dir/what"
+done
 # GGUF: texts with a line of their own between them, ids on a line each
 for file in "$data"/gguf/*.gguf; do
 	[ -e "$file" ] || continue

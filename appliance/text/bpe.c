@@ -15,6 +15,12 @@ bpe_size(const struct bpe *b)
 	return b->size;
 }
 
+bool
+bpe_special(const struct bpe *b, uint32_t id)
+{
+	return bpe_added_special(b->added, id);
+}
+
 int64_t
 bpe_find(const struct bpe *b, const char *text)
 {

@@ -22,6 +22,8 @@
  * added token that is not special is found in text.
  */
 
+#define BPE_NONE	UINT32_MAX	/* no token */
+
 struct bpe;
 
 /* bpe_open - a tokenizer.json; it lives in the arena */
@@ -59,6 +61,10 @@ int bpe_decode(const struct bpe *, const uint32_t *ids, size_t n,
     struct buf *);
 
 uint32_t bpe_size(const struct bpe *);		/* ids are below it */
+
+/* bpe_special - does the file say that the token is special; BPE_NONE: does it
+ * say so of any */
+bool bpe_special(const struct bpe *, uint32_t id);
 
 /* bpe_find - the id of a token by its bytes, special ones too; -1 */
 int64_t bpe_find(const struct bpe *, const char *);

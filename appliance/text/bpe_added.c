@@ -76,6 +76,16 @@ bpe_added_put(struct bpe_added *t, const struct bpe_token *k)
 }
 
 bool
+bpe_added_special(const struct bpe_added *t, uint32_t id)
+{
+	for (size_t i = 0; t != NULL && i < t->n; i++)
+		if (t->token[i].special && (id == BPE_NONE ||
+		    t->token[i].id == id))
+			return true;
+	return false;
+}
+
+bool
 bpe_added_any(const struct bpe_added *t, bool normalized)
 {
 	return t != NULL && t->any[normalized];

@@ -2,7 +2,7 @@
 #ifndef TEXT_BPE_ADDED_H
 #define TEXT_BPE_ADDED_H
 
-#include "appliance/base/buf.h"
+#include "appliance/text/bpe.h"
 
 /*
  * bpe_added.h - added tokens sought in text: at the leftmost place where one
@@ -29,6 +29,9 @@ bool bpe_added_put(struct bpe_added *, const struct bpe_token *);
 
 /* bpe_added_ready - when all are put, before any is sought */
 void bpe_added_ready(struct bpe_added *);
+
+/* bpe_added_special - is the token of this id special; BPE_NONE: is any */
+bool bpe_added_special(const struct bpe_added *, uint32_t id);
 
 /* bpe_added_any - is there anything to seek */
 bool bpe_added_any(const struct bpe_added *, bool normalized);

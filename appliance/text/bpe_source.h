@@ -12,7 +12,6 @@
 
 #define BPE_TOKENS	(((uint32_t)1 << 20) - 1)	/* ids are below it */
 #define BPE_RANKS	((uint32_t)1 << 24)	/* and ranks below that */
-#define BPE_NONE	UINT32_MAX
 #define BPE_RANKED	((size_t)1024)	/* longest token of a rank file */
 
 struct bpe_names {			/* ids by bytes */

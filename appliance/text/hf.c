@@ -432,6 +432,13 @@ hf_find(const struct hf *t, const char *token)
 	return id != -1 ? id : hf_model_find(t->model, view_of(token));
 }
 
+bool
+hf_special(const struct hf *t, const char *token)
+{
+	return token == NULL ? hf_added_specials(t->added) :
+	    hf_added_special(t->added, view_of(token));
+}
+
 const char *
 hf_may_fail(const struct hf *t)
 {

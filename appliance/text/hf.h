@@ -85,6 +85,7 @@ int hf_decode(const struct hf *, const uint32_t *ids, size_t n,
 
 uint32_t hf_size(const struct hf *);		/* ids are below it */
 int64_t hf_find(const struct hf *, const char *token);		/* -1 */
+bool hf_special(const struct hf *, const char *token);	/* NULL: is any */
 
 /* hf_may_fail - the reason why some texts cannot be encoded; NULL */
 const char *hf_may_fail(const struct hf *);

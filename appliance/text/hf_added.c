@@ -348,6 +348,15 @@ hf_added_special(const struct hf_added *d, struct view text)
 }
 
 bool
+hf_added_specials(const struct hf_added *d)
+{
+	for (uint32_t i = 0; i < d->n; i++)
+		if (hf_added_special(d, d->token[i].content))
+			return true;
+	return false;
+}
+
+bool
 hf_added_sought(const struct hf_added *d)
 {
 	for (uint32_t i = 0; i < d->n; i++)

@@ -76,6 +76,7 @@ void hf_added_cut(const struct hf_added *, const struct hf_norm *,
     const struct hf_text *, bool special, struct hf_pieces *);
 bool hf_added_token(const struct hf_added *, uint32_t id, struct view *text);
 bool hf_added_special(const struct hf_added *, struct view text);
+bool hf_added_specials(const struct hf_added *);	/* are there any */
 int64_t hf_added_find(const struct hf_added *, struct view text);
 uint32_t hf_added_end(const struct hf_added *);	/* ids are below it */
 

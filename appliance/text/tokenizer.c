@@ -14,15 +14,21 @@ static const char *const ends[] = { "<|endoftext|>", "</s>", "<eos>",
     "<|end_of_text|>" };
 static const char *const begins[] = { "<s>", "<bos>", "<|begin_of_text|>" };
 
-/* find_any - the first of some names that the vocabulary has */
+/* find_any - the first of some names that the vocabulary has.  Where its file
+ * calls tokens special only they count: others of such a look are text */
 static int32_t
 find_any(const struct tokenizer *t, const char *const *name, size_t n)
 {
+	const struct bpe *b = t->bpe;
+	bool said = b != NULL ? bpe_special(b, BPE_NONE) :
+	    hf_special(t->hf, NULL);
+
 	for (size_t i = 0; i < n; i++) {
-		int64_t id = t->bpe != NULL ? bpe_find(t->bpe, name[i]) :
+		int64_t id = b != NULL ? bpe_find(b, name[i]) :
 		    hf_find(t->hf, name[i]);
 
-		if (id != -1)
+		if (id != -1 && (!said || (b != NULL ? bpe_special(b,
+		    (uint32_t)id) : hf_special(t->hf, name[i]))))
 			return (int32_t)id;
 	}
 	return -1;
