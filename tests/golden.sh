@@ -31,7 +31,7 @@ vocabulary() {
 special() {
 	[ -z "$find" ] || return 1		# then they are made on purpose
 	case $1:$2 in
-	llama3?:*) return 1 ;;		# it has no such special token
+	llama3?:* | kimi_k2:*) return 1 ;;	# have no such special token
 	*:'<|endoftext|>' | modernbert:*'[PAD]'*) return 0 ;;
 	esac
 	return 1
