@@ -73,6 +73,16 @@ struct kernel_held {
 	const float *step, *map;	/* map[256] */
 	float mean;
 };
+/* places of a page of a cache (vLLM's block, Kwon et al. 2023) */
+#define KERNEL_PAGE	16
+
+/* rows of a cache, on the device: row r is place pos[r] of sequence slot[r];
+ * place p lies in page table[slot * per + p / KERNEL_PAGE] */
+struct kernel_places {
+	const int32_t *table, *slot, *pos;
+	size_t per;
+};
+
 /* forms of quantised weights (block32.h) */
 enum kernel_quant { KERNEL_Q8, KERNEL_Q4 };
 
@@ -233,22 +243,23 @@ struct kernels {
 
 	/*
 	 * Inference.  pack lays a [N,K] matrix out for product, in
-	 * packed_size(N, K) bytes; product: y[R,N] = x[R,K] w^T.  look is
-	 * attention over a cache: row r is the query at place pos[r] of
-	 * sequence slot[r]; cache[slot][place][2][G*D] holds keys, then values,
-	 * `places` per slot; store puts rows into it first.  Of the heads, B,
-	 * T, k and v are not read.  softcap: y = cap * tanh(y / cap).
+	 * packed_size(N, K) bytes; product: y[R,N] = x[R,K] w^T.  store puts
+	 * keys and values [R,G*D], `stride` reals from row to row, into the
+	 * pages of a cache, where each is 2 KERNEL_PAGE G D reals in an order
+	 * of the device's; look is attention over it: row r is a query and
+	 * sees its sequence up to itself.  Of the heads, B, T, k and v are not
+	 * read.  softcap: y = cap * tanh(y / cap).
 	 */
 	size_t (*packed_size)(void *, size_t N, size_t K);
 	void (*pack)(void *, void *packed, const real *w, size_t N, size_t K);
 	void (*product)(void *, real *y, const real *x, const void *packed,
 	    size_t R, size_t N, size_t K);
 	void (*store)(void *, real *cache, const real *k, const real *v,
-	    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-	    size_t width, size_t places);
+	    const struct kernel_places *, size_t R, size_t stride, size_t G,
+	    size_t D);
 	void (*look)(void *, real *y, const real *q, const real *cache,
-	    const int32_t *slot, const int32_t *pos, size_t R,
-	    const struct kernel_heads *, size_t places);
+	    const struct kernel_places *, size_t R,
+	    const struct kernel_heads *);
 	void (*softcap)(void *, real *y, size_t n, double cap);
 
 	/* y[R,K]: rows first, first + 1, ... of a held matrix of K columns,

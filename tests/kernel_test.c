@@ -386,37 +386,46 @@ test_attend(const struct both *b)
 }
 
 static void
-test_cache(const struct both *b, size_t window, double scale, double cap)
+test_cache(const struct both *b, size_t G, size_t D, size_t window,
+    double scale, double cap)
 {
-	enum { H = 6, G = 3, D = 11, PLACES = 300, ROWS = 560, WIDE = 132 };
+	enum { PLACES = 300, ROWS = 560, PER = 19 };
+	size_t H = 2 * G, WIDE = 4 * G * D;
 	struct kernel_heads heads = { .H = H, .G = G, .D = D, .q = WIDE,
 	    .window = window, .scale = scale, .cap = cap };
+	struct kernel_places at = { .per = PER };
 	struct pair x = some(1, ROWS * WIDE), y = none(ROWS * H * D);
-	struct pair cache = none(2 * PLACES * 2 * G * D);
+	struct pair cache = none(2 * PER * KERNEL_PAGE * 2 * G * D);
 	struct pair table = some(2, PLACES * D * 2);
-	int32_t slot[ROWS], pos[ROWS];
+	int32_t slot[ROWS], pos[ROWS], pages[2 * PER];
 	size_t apart = 0;
 
-	for (int i = 0; i < ROWS; i++) {
-		slot[i] = i % 2;
-		pos[i] = i / 2;
+	for (int i = 0; i < ROWS; i++) {	/* some by turns, some in a row */
+		slot[i] = i < 300 ? i % 2 : (i - 300) / 130;
+		pos[i] = i < 300 ? i / 2 : 150 + (i - 300) % 130;
 	}
+	for (int i = 0; i < 2 * PER; i++)
+		pages[i] = i * 7 % (2 * PER);
+	at.slot = slot;
+	at.pos = pos;
+	at.table = pages;
 	for (int i = 0; i < 2; i++) {
 		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
 		    H, D, 10, 0);
 		b->k[i]->rope(b->dev[i], x.v[i], table.v[i], pos, ROWS, WIDE,
 		    H, D, 6, 1);
-		b->k[i]->store(b->dev[i], cache.v[i], x.v[i] + 66,
-		    x.v[i] + 99, slot, pos, ROWS, WIDE, G * D, PLACES);
-		b->k[i]->look(b->dev[i], y.v[i], x.v[i], cache.v[i], slot,
-		    pos, ROWS, &heads, PLACES);
+		b->k[i]->store(b->dev[i], cache.v[i], x.v[i] + H * D,
+		    x.v[i] + (H + G) * D, &at, ROWS, WIDE, G, D);
+		b->k[i]->look(b->dev[i], y.v[i], x.v[i], cache.v[i], &at,
+		    ROWS, &heads);
 	}
 	same(b, "rope there and back", window, x);
-	same(b, "store", window, cache);
 	same(b, "look", window, y);
-	for (int r = 0; r < ROWS; r++) {
+	for (size_t r = 0; r < ROWS; r++) {
+		at.slot = slot + r;
+		at.pos = pos + r;
 		b->k[1]->look(b->dev[1], y.v[0], x.v[1] + r * WIDE,
-		    cache.v[1], slot + r, pos + r, 1, &heads, PLACES);
+		    cache.v[1], &at, 1, &heads);
 		apart += memcmp(y.v[0], y.v[1] + r * H * D, H * D *
 		    sizeof(real)) != 0;
 	}
@@ -508,9 +517,11 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	test_distill(&b, 5, 14, 14);
 	test_distill(&b, 40, 701, 128);
 	test_attend(&b);
-	test_cache(&b, 0, 0, 0);
-	test_cache(&b, 5, 0.2, 0);
-	test_cache(&b, 17, 0, 1.5);
+	test_cache(&b, 3, 11, 0, 0, 0);
+	test_cache(&b, 3, 11, 5, 0.2, 0);
+	test_cache(&b, 3, 11, 17, 0, 1.5);
+	test_cache(&b, 2, 64, 0, 0, 0);
+	test_cache(&b, 1, 90, 100, 0, 0);
 	test_heads(&b);
 	test_adapt(&b);
 	test_frozen(&b);

@@ -3,6 +3,13 @@
 #include "appliance/model/predict_experts.h"
 #include "appliance/model/predict_weights.h"
 
+void
+predict_table(struct predict *p, const int32_t *table)
+{
+	p->device->k->put(p->device->dev, p->table, table,
+	    p->slots * p->per * sizeof(*table));
+}
+
 /* predict_want - what is not weights */
 static int
 predict_want(struct predict *p, struct err *e)
@@ -11,8 +18,9 @@ predict_want(struct predict *p, struct err *e)
 	size_t n = p->rows;
 
 	for (size_t i = 0; i < m->L; i++)
-		slab_reals(&p->slab, "cache", p->slots * p->places * 2 *
+		slab_reals(&p->slab, "cache", p->pages * KERNEL_PAGE * 2 *
 		    m->G * m->D, &p->layer[i].cache);
+	slab_ints(&p->slab, "rows", p->slots * p->per, &p->table);
 	if (m->E > 0)
 		predict_experts_share(p, p->slab.arena);
 	slab_reals(&p->slab, "rows", p->places * m->turned, &p->rope);
@@ -39,6 +47,19 @@ predict_want(struct predict *p, struct err *e)
 	return slab_take(&p->slab, e);
 }
 
+/* predict_pages - each slot has as many as a sequence can need, its own */
+static void
+predict_pages(struct predict *p)
+{
+	size_t n = p->slots * p->per;
+	int32_t *table = mem_alloc((n + 1) * sizeof(*table));
+
+	for (size_t i = 0; i < n; i++)
+		table[i] = (int32_t)(i % p->pages);
+	predict_table(p, table);
+	mem_free(table);
+}
+
 struct predict *
 predict_packed(struct arena *a, struct device *d,
     const struct predict_how *how, struct err *e)
@@ -56,6 +77,8 @@ predict_packed(struct arena *a, struct device *d,
 	p->words = how->form == PACKED_F32 ? PACKED_F32 : PACKED_Q8;
 	p->slots = how->slots;
 	p->places = how->places < m->T ? how->places : m->T;
+	p->per = (p->places + KERNEL_PAGE - 1) / KERNEL_PAGE;
+	p->pages = how->pages == 0 ? p->slots * p->per : how->pages;
 	p->rows = how->rows;
 	p->wanted = how->wanted;
 	p->layer = arena_array(a, m->L, sizeof(*p->layer));
@@ -65,6 +88,7 @@ predict_packed(struct arena *a, struct device *d,
 	if (predict_want(p, e) == -1 ||
 	    predict_weights_open(p, a, how, e) == -1)
 		return NULL;
+	predict_pages(p);
 	table = arena_array(a, p->places * m->turned + 1, sizeof(*table));
 	bytes = p->places * m->turned * sizeof(*table);
 	rope_table(&m->rope, m->turned, p->places, table);
@@ -124,6 +148,8 @@ attend_run(struct predict *p, size_t i, size_t n)
 	struct kernel_heads heads = { .H = m->H, .G = m->G, .D = m->D,
 	    .q = wide, .window = m->local[i] ? m->window : 0,
 	    .scale = m->score_scale, .cap = m->score_cap };
+	struct kernel_places at = { .table = p->table, .slot = p->slot,
+	    .pos = p->pos, .per = p->per };
 
 	linear(p, p->qkv, p->n, l->qkv, l->qkv_b, n, wide, m->C);
 	if (m->head_norms) {
@@ -136,10 +162,9 @@ attend_run(struct predict *p, size_t i, size_t n)
 		k->rope(dev, p->qkv, m->two_ropes && m->local[i] ?
 		    p->local_rope : p->rope, p->pos, n, wide, m->H + m->G,
 		    m->D, m->turned, 0);
-	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, p->slot, p->pos,
-	    n, wide, kv, p->places);
-	k->look(dev, p->att, p->qkv, l->cache, p->slot, p->pos, n, &heads,
-	    p->places);
+	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, &at, n, wide,
+	    m->G, m->D);
+	k->look(dev, p->att, p->qkv, l->cache, &at, n, &heads);
 	linear(p, p->n, p->att, l->out, l->out_b, n, m->C, q);
 	if (m->post_norms)
 		norm(p, p->n, p->n, l->post1, NULL, n);

@@ -9,7 +9,8 @@
 
 /*
  * predict.h - a decoder that only looks forward: weights packed once, keys and
- * values of `slots` sequences of up to `places` tokens kept.
+ * values of `slots` sequences of up to `places` tokens kept, in pages of
+ * KERNEL_PAGE tokens.
  *
  * Packed weights are floats or quantised (packed.h).  With PACKED_Q4 the table
  * of words and the head are PACKED_Q8, since their errors meet every word; the
@@ -38,6 +39,7 @@ struct predict {
 	struct device *device;
 	const struct weights *w;
 	size_t slots, places, rows;	/* rows: most in one call */
+	size_t pages, per;		/* of the cache; of a sequence */
 	enum packed_form form, words;	/* of matrices; of token and head */
 	uint64_t check;			/* XXH3 of quantised weights */
 	struct slab weights, slab;
@@ -47,7 +49,7 @@ struct predict {
 	void *token, *head;		/* token: reals, or packed */
 	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;
 	real *spare;
-	int32_t *id, *slot, *pos, *want, *target;
+	int32_t *id, *slot, *pos, *want, *target, *table;
 	size_t wanted;			/* most rows with logits in one call */
 };
 
@@ -65,12 +67,17 @@ struct predict_how {
 	struct view config;		/* of the model with this config.json */
 	int images;			/* where those are (image.h), or -1 */
 	size_t slots, places, rows, wanted;
+	size_t pages;			/* 0: each slot has its own */
 };
 
 /* predict_packed - with weights of a form.  Quantised ones of tensors come from
  * their image, which is made if need be */
 struct predict *predict_packed(struct arena *, struct device *,
     const struct predict_how *, struct err *);
+
+/* predict_table - the pages of each slot: table[slots][per] of 0 to pages - 1.
+ * Unless told, slot s has those from s * per on */
+void predict_table(struct predict *, const int32_t *table);
 
 struct predict_rows {
 	size_t n;			/* at most `rows` */

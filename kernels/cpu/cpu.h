@@ -16,8 +16,8 @@
 
 struct cpu {
 	struct pool *pool;
-	void *quant;			/* a call's quantised activations */
-	size_t quant_bytes;
+	void *room;			/* of a call: room.h */
+	size_t room_bytes;
 };
 
 extern const struct kernels cpu_table_base, cpu_table_avx2, cpu_table_avx512;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inference: products with weights packed once, and attention over a cache.
+ * Inference: products with weights packed once.
  *
  * A packed matrix is panels of WIDE outputs: panel[k][WIDE].  Every output is
  * one chain of multiply-adds over k from 0 on, whatever rows stand beside it
@@ -8,8 +8,6 @@
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
-
-#include <math.h>
 
 #define WIDE	((size_t)16)
 #define TALL	((size_t)6)		/* rows in registers */
@@ -170,119 +168,4 @@ OP(product)(void *dev, real *y, const real *x, const void *packed, size_t R,
 
 	c.tasks = tasks_for(dev, c.panels, WIDE * K * R / 4);
 	pool_run(cpu->pool, product_task, &c, c.tasks, 0);
-}
-
-void
-OP(store)(void *dev, real *cache, const real *k, const real *v,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-    size_t width, size_t places)
-{
-	(void)dev;
-	for (size_t r = 0; r < R; r++) {
-		real *at = cache + ((size_t)slot[r] * places +
-		    (size_t)pos[r]) * 2 * width;
-
-		memcpy(at, k + r * stride, width * sizeof(*at));
-		memcpy(at + width, v + r * stride, width * sizeof(*at));
-	}
-}
-
-struct look_call {
-	real *y;
-	const real *q, *cache;
-	const int32_t *slot, *pos;
-	const struct kernel_heads *s;
-	size_t places;
-};
-
-/* look_dot - one query against one key */
-static inline float
-look_dot(const real *a, const real *b, size_t n)
-{
-	vec s = splat(0);
-	size_t i = 0;
-	float sum;
-
-	for (; i + LANES <= n; i += LANES)
-		s += load(a + i) * load(b + i);
-	sum = vsum(s);
-	for (; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
-}
-
-/* look_values - y = sum of weights times values, place by place */
-static void
-look_values(real *y, const real *p, const real *v, size_t n, size_t D,
-    size_t step)
-{
-	size_t d = 0;
-	vec a;
-	float s;
-
-	for (; d + LANES <= D; d += LANES) {
-		a = splat(0);
-		for (size_t j = 0; j < n; j++)
-			a += splat(p[j]) * load(v + j * step + d);
-		save(y + d, a);
-	}
-	for (; d < D; d++) {
-		s = 0;
-		for (size_t j = 0; j < n; j++)
-			s += p[j] * v[j * step + d];
-		y[d] = s;
-	}
-}
-
-static void
-look_cap(real *p, size_t n, float cap)
-{
-	for (size_t j = 0; j < n; j += LANES)	/* scratch has room */
-		save(p + j, splat(cap) * vtanh(load(p + j) / splat(cap)));
-}
-
-static void
-look_task(void *arg, size_t task, void *scratch)
-{
-	const struct look_call *c = arg;
-	const struct kernel_heads *s = c->s;
-	size_t r = task / s->H, h = task % s->H, width = s->G * s->D;
-	size_t n = (size_t)c->pos[r] + 1, from;
-	const real *past = c->cache + (size_t)c->slot[r] * c->places * 2 *
-	    width + h / (s->H / s->G) * s->D;
-	const real *q = c->q + r * s->q + h * s->D;
-	float scale = s->scale != 0 ? (float)s->scale :
-	    1 / sqrtf((float)s->D), max = -HUGE_VALF, sum = 0;
-	real *p = scratch;
-
-	from = s->window != 0 && n > s->window ? n - s->window : 0;
-	past += from * 2 * width;
-	n -= from;
-	for (size_t j = 0; j < n; j++)
-		p[j] = scale * look_dot(q, past + j * 2 * width, s->D);
-	if (s->cap != 0)
-		look_cap(p, n, (float)s->cap);
-	for (size_t j = 0; j < n; j++)
-		max = p[j] > max ? p[j] : max;
-	for (size_t j = 0; j < n; j += LANES)	/* scratch has room */
-		save(p + j, vexp(load(p + j) - splat(max)));
-	for (size_t j = 0; j < n; j++)
-		sum += p[j];
-	for (size_t j = 0; j < n; j++)
-		p[j] /= sum;
-	look_values(c->y + (r * s->H + h) * s->D, p, past + width, n, s->D,
-	    2 * width);
-}
-
-void
-OP(look)(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R,
-    const struct kernel_heads *s, size_t places)
-{
-	struct cpu *cpu = dev;
-	struct look_call c = { .y = y, .q = q, .cache = cache, .slot = slot,
-	    .pos = pos, .s = s, .places = places };
-
-	pool_run(cpu->pool, look_task, &c, R * s->H,
-	    (places + LANES) * sizeof(real));
 }

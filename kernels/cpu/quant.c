@@ -5,8 +5,8 @@
  * many rows at once that these stay in cache.
  */
 #include "appliance/base/base.h"
-#include "appliance/base/arena.h"
 #include "kernels/cpu/quant.h"
+#include "kernels/cpu/room.h"
 
 #define LINE		((size_t)64)
 #define NEAR		((size_t)384 << 10)	/* bytes of rows in cache */
@@ -141,18 +141,13 @@ panels_task(void *arg, size_t task, void *scratch)
 
 /* quant_room - the device's memory for a call's quantised rows */
 static void
-quant_room(struct cpu *cpu, struct quant_call *c)
+quant_room(void *dev, struct quant_call *c)
 {
 	size_t x = (c->R * c->blocks * BLOCK32 + LINE - 1) / LINE * LINE;
 	size_t want = x + c->R * c->blocks * (sizeof(float) +
-	    sizeof(int32_t)) + LINE;
+	    sizeof(int32_t));
 
-	if (cpu->quant_bytes < want) {
-		mem_free(cpu->quant);
-		cpu->quant = mem_alloc(want);
-		cpu->quant_bytes = want;
-	}
-	c->x = (int8_t *)cpu->quant + LINE - (uintptr_t)cpu->quant % LINE;
+	c->x = cpu_room(dev, want);
 	c->d = (float *)(void *)(c->x + x);
 	c->back = (int32_t *)(void *)(c->d + c->R * c->blocks);
 }
@@ -168,7 +163,7 @@ OP(quant_product)(void *dev, enum kernel_quant form, real *y, const real *x,
 
 	if (R == 0 || N == 0)
 		return;
-	quant_room(cpu, &c);
+	quant_room(dev, &c);
 	c.tasks = tasks_for(dev, R, K * 2);
 	pool_run(cpu->pool, rows_task, &c, c.tasks, 0);
 	c.tasks = tasks_for(dev, c.panels, WIDE * K * R / 16);

@@ -26,7 +26,7 @@ cpu_close(void *dev)
 	struct cpu *c = dev;
 
 	pool_close(c->pool);
-	mem_free(c->quant);
+	mem_free(c->room);
 	mem_free(c);
 }
 

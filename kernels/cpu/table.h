@@ -67,11 +67,9 @@ void OP(pack)(void *, void *packed, const real *w, size_t N, size_t K);
 void OP(product)(void *, real *y, const real *x, const void *packed, size_t R,
     size_t N, size_t K);
 void OP(store)(void *, real *cache, const real *k, const real *v,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-    size_t width, size_t places);
+    const struct kernel_places *, size_t R, size_t stride, size_t G, size_t D);
 void OP(look)(void *, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R,
-    const struct kernel_heads *, size_t places);
+    const struct kernel_places *, size_t R, const struct kernel_heads *);
 void OP(widen)(void *, real *y, const struct kernel_held *,
     const int32_t *row, size_t first, size_t R, size_t K);
 void OP(narrow)(void *, uint16_t *y, const real *x, size_t n,

@@ -104,30 +104,41 @@ cuda_product(void *dev, real *y, const real *x, const void *packed, size_t R,
 		    product_rows, y, x, (const float *)packed, R, N, K);
 }
 
+/* place_of - a page holds its places one by one: keys, then values */
+static __device__ inline size_t
+place_of(const struct kernel_places *at, size_t slot, size_t place,
+    size_t width)
+{
+	size_t page = (size_t)at->table[slot * at->per + place / KERNEL_PAGE];
+
+	return (page * KERNEL_PAGE + place % KERNEL_PAGE) * 2 * width;
+}
+
 __global__ static void
-store_rows(real *cache, const real *k, const real *v, const int32_t *slot,
-    const int32_t *pos, size_t R, size_t stride, size_t width, size_t places)
+store_rows(real *cache, const real *k, const real *v, struct kernel_places at,
+    size_t R, size_t stride, size_t width)
 {
 	EACH(i, R * width) {
 		size_t r = i / width, d = i % width;
-		real *at = cache + ((size_t)slot[r] * places +
-		    (size_t)pos[r]) * 2 * width + d;
+		real *to = cache + place_of(&at, (size_t)at.slot[r],
+		    (size_t)at.pos[r], width) + d;
 
-		at[0] = k[r * stride + d];
-		at[width] = v[r * stride + d];
+		to[0] = k[r * stride + d];
+		to[width] = v[r * stride + d];
 	}
 }
 
 static void
 cuda_store(void *dev, real *cache, const real *k, const real *v,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-    size_t width, size_t places)
+    const struct kernel_places *at, size_t R, size_t stride, size_t G,
+    size_t D)
 {
 	struct cuda *c = (struct cuda *)dev;
+	size_t width = G * D;
 
 	if (R * width > 0)
 		LAUNCH(c, blocks_for(R * width), THREADS, 0, store_rows, cache,
-		    k, v, slot, pos, R, stride, width, places);
+		    k, v, *at, R, stride, width);
 }
 
 #define LOOK_WARPS	4
@@ -142,7 +153,8 @@ struct look_part {
  * share out the channels of the values */
 static __device__ inline void
 look_keys(struct look_part *p, const real *q, const real *past, size_t n,
-    size_t width, const struct kernel_heads *s)
+    size_t width, const struct kernel_heads *s,
+    const struct kernel_places *at, size_t slot)
 {
 	size_t D = s->D, from = first_tile(s, n - 1);
 	size_t lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -152,10 +164,12 @@ look_keys(struct look_part *p, const real *q, const real *past, size_t n,
 		acc[i] = 0;
 	for (size_t base = from + warp * WARP; base < n;
 	    base += LOOK_WARPS * WARP) {
-		const real *key = past + (base + lane) * 2 * width;
 		float x = -INFINITY, w, most;
 
 		if (sees(s, n - 1, base + lane)) {
+			const real *key = past + place_of(at, slot, base +
+			    lane, width);
+
 			x = 0;
 			for (size_t d = 0; d < D; d++)
 				x = fmaf(q[d], key[d], x);
@@ -168,7 +182,8 @@ look_keys(struct look_part *p, const real *q, const real *past, size_t n,
 			acc[i] *= expf(max - most);
 		for (size_t j = 0; j < WARP && base + j < n; j++) {
 			float wj = __shfl_sync(ALL_LANES, w, (int)j);
-			const real *v = past + (base + j) * 2 * width + width;
+			const real *v = past + place_of(at, slot, base + j,
+			    width) + width;
 
 			for (size_t i = 0, d = lane; d < D; i++, d += WARP)
 				acc[i] = fmaf(wj, v[d], acc[i]);
@@ -185,17 +200,16 @@ look_keys(struct look_part *p, const real *q, const real *past, size_t n,
 
 /* look_rows - a block takes one head of one row */
 __global__ static void
-look_rows(real *y, const real *q, const real *cache, const int32_t *slot,
-    const int32_t *pos, struct kernel_heads s, size_t places)
+look_rows(real *y, const real *q, const real *cache,
+    struct kernel_places at, struct kernel_heads s)
 {
 	__shared__ struct look_part part[LOOK_WARPS];
 	size_t r = blockIdx.x, h = blockIdx.y, D = s.D, width = s.G * D;
-	const real *past = cache + (size_t)slot[r] * places * 2 * width +
-	    h / (s.H / s.G) * D;
+	const real *past = cache + h / (s.H / s.G) * D;
 	float max = -INFINITY, sum = 0;
 
-	look_keys(part, q + r * s.q + h * D, past, (size_t)pos[r] + 1, width,
-	    &s);
+	look_keys(part, q + r * s.q + h * D, past, (size_t)at.pos[r] + 1,
+	    width, &s, &at, (size_t)at.slot[r]);
 	__syncthreads();
 	for (int w = 0; w < LOOK_WARPS; w++)
 		max = fmaxf(max, part[w].max);
@@ -212,13 +226,13 @@ look_rows(real *y, const real *q, const real *cache, const int32_t *slot,
 
 static void
 cuda_look(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R,
-    const struct kernel_heads *heads, size_t places)
+    const struct kernel_places *at, size_t R,
+    const struct kernel_heads *heads)
 {
 	struct cuda *c = (struct cuda *)dev;
 	struct kernel_heads s = heads_for(heads);
 
 	if (R * s.H * s.D > 0)
 		LAUNCH(c, dim3((unsigned)R, (unsigned)s.H), LOOK_WARPS * WARP,
-		    0, look_rows, y, q, cache, slot, pos, s, places);
+		    0, look_rows, y, q, cache, *at, s);
 }

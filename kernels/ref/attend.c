@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attention, over a batch and over a cache: kernel.h in plain loops */
 #include "appliance/base/base.h"
+#include "appliance/base/arena.h"
 #include "kernels/ref/ref.h"
 
 #include <math.h>
@@ -142,37 +143,53 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 		}
 }
 
+/* place_of - keys, then values of a row's sequence at a place */
+static size_t
+place_of(const struct kernel_places *at, size_t r, size_t place, size_t width)
+{
+	size_t page = (size_t)at->table[(size_t)at->slot[r] * at->per +
+	    place / KERNEL_PAGE];
+
+	return (page * KERNEL_PAGE + place % KERNEL_PAGE) * 2 * width;
+}
+
 void
 ref_store(void *dev, real *cache, const real *k, const real *v,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-    size_t width, size_t places)
+    const struct kernel_places *at, size_t R, size_t stride, size_t G,
+    size_t D)
 {
+	size_t width = G * D;
+
 	(void)dev;
 	for (size_t r = 0; r < R; r++) {
-		real *at = cache + ((size_t)slot[r] * places +
-		    (size_t)pos[r]) * 2 * width;
+		real *to = cache + place_of(at, r, (size_t)at->pos[r], width);
 
-		memcpy(at, k + r * stride, width * sizeof(*at));
-		memcpy(at + width, v + r * stride, width * sizeof(*at));
+		memcpy(to, k + r * stride, width * sizeof(*to));
+		memcpy(to + width, v + r * stride, width * sizeof(*to));
 	}
 }
 
 void
 ref_look(void *dev, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R,
-    const struct kernel_heads *s, size_t places)
+    const struct kernel_places *at, size_t R, const struct kernel_heads *s)
 {
-	size_t width = s->G * s->D;
+	size_t width = s->G * s->D, n, head;
+	real *past;
 
 	(void)dev;
-	for (size_t r = 0; r < R; r++)
+	for (size_t r = 0; r < R; r++) {
+		/* the sequence, page after page */
+		n = (size_t)at->pos[r] + 1;
+		past = mem_alloc(n * 2 * width * sizeof(*past));
+		for (size_t j = 0; j < n; j++)
+			memcpy(past + j * 2 * width, cache + place_of(at, r,
+			    j, width), 2 * width * sizeof(*past));
 		for (size_t h = 0; h < s->H; h++) {
-			const real *past = cache + (size_t)slot[r] * places *
-			    2 * width + h / (s->H / s->G) * s->D;
-
+			head = h / (s->H / s->G) * s->D;
 			look_one(s, y + (r * s->H + h) * s->D, q + r * s->q +
-			    h * s->D, past, 2 * width, past + width,
-			    2 * width, first_seen(s, r, (size_t)pos[r]),
-			    (size_t)pos[r]);
+			    h * s->D, past + head, 2 * width, past + width +
+			    head, 2 * width, first_seen(s, r, n - 1), n - 1);
 		}
+		mem_free(past);
+	}
 }

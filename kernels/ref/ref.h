@@ -48,11 +48,9 @@ void ref_distill(void *, real *loss, real *nll, real *logits,
     const int32_t *target, const struct kernel_teacher *, size_t R, size_t V,
     double scale, double cap);
 void ref_store(void *, real *cache, const real *k, const real *v,
-    const int32_t *slot, const int32_t *pos, size_t R, size_t stride,
-    size_t width, size_t places);
+    const struct kernel_places *, size_t R, size_t stride, size_t G, size_t D);
 void ref_look(void *, real *y, const real *q, const real *cache,
-    const int32_t *slot, const int32_t *pos, size_t R,
-    const struct kernel_heads *, size_t places);
+    const struct kernel_places *, size_t R, const struct kernel_heads *);
 void ref_gemm_part(void *, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, size_t lda, const real *b, size_t ldb,
     double beta, real *c, size_t ldc);
