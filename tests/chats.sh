@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # chats.sh - chats are trained by the model's template: the assistant's turns and
 # what ends them, nothing of what others say, and that is shown beforehand.
@@ -33,6 +33,24 @@ ok 'the template stays with the model' grep -q im_start m/chat_template.jinja
 tune out=./all template=chatml steps=1 loss=all <chats.jsonl 2>told
 ok 'all of it is learnt if asked for' grep -q " $(masks 01) of them learnt" told
 
+# asked by the same template, as a record and as a line of a batch file
+ids() { printf '{"text":"%s"}\n' "$1" | quern tokenize -q with=./bpe.json | sed 's/.*"ids":\[\([^]]*\)\].*/\1/' | tr , '\n' | wc -l; }
+ask() { printf '{"id":"a","messages":[{"role":"user","content":%s}]}\n' "$1" | quern infer -q ./m max_tokens=8 temperature=1 "${@:2}" 2>&1; }
+want=$((4 + $(ids 'user\nsay corn') + $(ids '\n') + $(ids 'assistant\n') - 1))
+ask '"say corn"' >said
+ok "a chat is asked by the model's template" grep -q "\"prompt_tokens\":$want," said
+want=$((4 + $(ids 'user\nsay <|im_end|>') + $(ids '\n') + $(ids 'assistant\n') - 1))
+ask '"say <|im_end|>"' >hostile
+ok 'in which what a user writes is no special token' grep -q "\"prompt_tokens\":$want," hostile
+echo '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"messages":[{"role":"user","content":[{"type":"text","text":"say "},{"type":"text","text":"corn"}]}],"max_tokens":8,"temperature":1}}' | quern infer -q ./m >line
+ok 'a line of a batch file has the same answer, from parts' is "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' line)" "$(sed 's/.*"completion":\("[^}]*"\),"finish.*/\1/' said)"
+sed 's/"messages":/"prompt":/' chats.jsonl | head -n 1 >listed
+ok 'which is none that is empty' grep -q '"completion":"..*","finish' said
+ok 'a list as a prompt is a chat' sh -c "quern infer -q ./m max_tokens=1 <listed >a && head -n 1 chats.jsonl | quern infer -q ./m max_tokens=1 >b && sed 's/.*\"completion\"//' a >c && sed 's/.*\"completion\"//' b | cmp c -"
+ask '"say corn"' chat_template=gemma >other
+ok 'another template may be asked for' sh -c "! cmp -s said other && grep -q completion other"
+ok 'a message without its role is a fault of its record' sh -c "echo '{\"id\":\"a\",\"messages\":[{\"content\":\"x\"}]}' | quern infer ./m 2>&1 | grep -q \"a message has no 'role'\""
+
 # the same in other words: the template beside the model, prompts as lists
 sed 's/"messages":\(\[{[^}]*},{[^}]*},{[^}]*}\),\(.*\)]}$/"prompt":\1],"completion":[\2]}/' chats.jsonl >asked.jsonl
 for in in chats asked; do
@@ -50,6 +68,7 @@ quern train -j 2 out=./lora base=./fresh adapter=lora template=chatml steps=1 <c
 ok 'a base that stops elsewhere is told of' grep -q 'the base does not stop at "<|im_end|>": what uses the adapter must' told
 
 # what cannot be
+ok 'no template: a chat is a fault of its record' sh -c "head -n 1 chats.jsonl | quern infer ./fresh 2>&1 | grep -q 'there is no chat template: give template='"
 ok 'no template: refused, naming those there are' sh -c "quern train out=./x base=./fresh <chats.jsonl 2>&1 | grep -q 'nothing is left to learn from; of the first record: there is no chat template: give template=, a file or one of chatml'"
 printf '{%% for m in messages %%}{{ m.role }}: {{ m.content }}\n{%% endfor %%}' >open.jinja
 ok 'a template that ends no turn: refused' sh -c "quern train out=./x base=./fresh template=./open.jinja <chats.jsonl 2>&1 | grep -q 'of the first record: no special token ends the answer'"

@@ -32,6 +32,7 @@ struct infer {
 	struct answers answers;
 	uint64_t base;			/* hash of model and settings */
 	bool begin;
+	struct talk talk;
 	struct told told;
 	struct buf *pair;
 	double began;
@@ -165,6 +166,8 @@ infer_model(struct infer *t, struct err *e)
 		return err_prefix(e, "'%s': ", c->model);
 	t->base = infer_base(t);
 	t->begin = infer_begin(t);
+	if (talk_open(t->stage, c, &t->model, &t->talk, e) == -1)
+		return -1;
 	model_drop(&t->model);
 	return 0;
 }
@@ -202,11 +205,18 @@ static void
 ask_tokens(struct infer *t, struct arena *a, struct ask *q)
 {
 	struct generate_row *r = &q->row;
-	size_t places = t->predict->places, room;
+	size_t places = t->predict->places, room, n = q->nid;
 	int32_t first = model_begin(&t->model), *id;
-	uint32_t *ids;
-	size_t n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &ids);
-	bool begin = (t->begin || n == 0) && first >= 0;
+	const uint32_t *ids = q->id;
+	uint32_t *made;
+	bool begin;
+
+	if (ids == NULL) {
+		n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &made);
+		ids = made;
+	}
+	/* a template writes itself what begins a text */
+	begin = ((t->begin && q->id == NULL) || n == 0) && first >= 0;
 
 	if (n == 0 && !begin) {
 		q->error = "the prompt is empty, and the model has no token "
@@ -260,6 +270,18 @@ ask_key(struct infer *t, struct ask *q)
 	q->key[1] = h.low64;
 }
 
+/* ask_messages - by the template, or for a line without one in plain words */
+static void
+ask_messages(struct infer *t, struct arena *a, struct ask *q)
+{
+	if (t->talk.chat != NULL)
+		q->error = talk_ids(&t->talk, a, q->messages, q);
+	else if (q->line)
+		line_plain(a, q);
+	else
+		q->error = t->talk.why;
+}
+
 /* ask_open - a record's question and how it wants to be answered */
 static void
 ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
@@ -282,7 +304,9 @@ ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
 	if (line_is(rec))
 		line_read(a, q);
 	else
-		q->error = prompt_of(c, a, rec, &q->prompt);
+		q->error = prompt_of(c, a, q);
+	if (q->error == NULL && q->messages.p != NULL)
+		ask_messages(t, a, q);
 	for (size_t i = 0; i < q->nstop; i++)
 		if (q->stop[i].n > q->longest)
 			q->longest = q->stop[i].n;
@@ -312,24 +336,6 @@ ask_text(struct infer *t, struct ask *q, size_t i)
 	(void)tokenizer_decode(t->model.tokenizer, pair, 2, t->pair);
 	if (t->pair->n > before)
 		buf_add(q->text, t->pair->p + before, t->pair->n - before);
-}
-
-/* ask_stop - where the first stop begins in the text from a place on; its end
- * if there is none */
-static size_t
-ask_stop(const struct ask *q, size_t from)
-{
-	size_t first = q->text->n;
-
-	for (size_t i = 0; i < q->nstop; i++) {
-		struct view s = q->stop[i];
-		const char *at = s.n == 0 || q->text->n < from ? NULL :
-		    memmem(q->text->p + from, q->text->n - from, s.p, s.n);
-
-		if (at != NULL && (size_t)(at - q->text->p) < first)
-			first = (size_t)(at - q->text->p);
-	}
-	return first;
 }
 
 /* infer_ends - generate's question after each token */

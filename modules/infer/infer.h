@@ -4,15 +4,18 @@
 
 #include "appliance/model/generate.h"
 #include "appliance/module.h"
+#include "appliance/text/chat.h"
 
 /*
  * infer.h - what infer's files share.  infer.c runs batches, prompt.c makes a
- * prompt of a record, line.c reads and writes OpenAI's batch lines, answers.c
- * keeps finished rows for a resume in the middle of a batch.
+ * prompt of a record, talk.c of messages, line.c reads and writes OpenAI's
+ * batch lines, answers.c keeps finished rows for a resume in the middle of a
+ * batch.
  */
 
 struct infer_conf {
 	const char *model, *adapter, *prompt, *template, *into, *gpus, *pair;
+	const char *messages, *chat_template, *date;
 	int64_t max_tokens, top_k, seed, slots, context;
 	double temperature, top_p;
 	struct opt_list stop;
@@ -29,6 +32,9 @@ struct ask {
 	struct rec *rec;
 	bool line, chat;		/* an OpenAI line; its kind */
 	struct view prompt;
+	struct view messages;		/* instead, a JSON list; or p NULL */
+	const uint32_t *id;		/* the prompt's, if a template made */
+	size_t nid;			/* it; or NULL */
 	struct view *stop;
 	size_t nstop, longest;		/* the longest's bytes */
 	struct buf *text;		/* decoded so far */
@@ -38,14 +44,33 @@ struct ask {
 	struct generate_row row;
 };
 
-/* prompt_of - the record's prompt; NULL, or why there is none */
-const char *prompt_of(const struct infer_conf *, struct arena *,
-    const struct rec *, struct view *);
+/* prompt_of - the record's prompt or messages; NULL, or why there is none */
+const char *prompt_of(const struct infer_conf *, struct arena *, struct ask *);
+
+/* ask_stop - where the first stop begins in the answer's text from a place on;
+ * its end if there is none */
+size_t ask_stop(const struct ask *, size_t from);
+
+/* talk_open - the template that is asked for, or the model's own; that there is
+ * none is no error until it is asked for.  talk_ids - messages as the ids of a
+ * prompt; NULL, or why there are none */
+struct talk {
+	struct chat *chat;		/* NULL: why there is none */
+	const char *why;
+};
+
+int talk_open(struct stage *, const struct infer_conf *, const struct model *,
+    struct talk *, struct err *);
+const char *talk_ids(const struct talk *, struct arena *,
+    struct view messages, struct ask *);
 
 /* line_is - is this record a line of OpenAI's batch files */
 bool line_is(const struct rec *);
 
-/* line_read - its prompt and settings over those of the stage; or ask->error */
+/* line_read - its prompt or messages and settings over those of the stage; or
+ * ask->error.  line_plain - messages where there is no template: a role and its
+ * words a line each */
+void line_plain(struct arena *, struct ask *);
 void line_read(struct arena *, struct ask *);
 
 /* line_write - the record becomes the line of the answer */

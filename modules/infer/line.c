@@ -90,16 +90,14 @@ line_content(struct arena *a, struct view raw, struct buf *b)
 	return true;
 }
 
-/* line_messages - without a template of the model's own: a role and its words
- * a line each */
-static void
-line_messages(struct arena *a, struct ask *q, struct view raw)
+void
+line_plain(struct arena *a, struct ask *q)
 {
 	struct buf *b = buf_new(a, REC_MAX);
 	struct json_iter it;
 	struct view one, role, content;
 
-	if (!json_open(&it, raw, '['))
+	if (!json_open(&it, q->messages, '['))
 		return line_refuse(q, "'messages' must be a list");
 	while (json_element(&it, &one)) {
 		if (!json_get(one, "role", &role) ||
@@ -131,8 +129,10 @@ line_prompt(struct arena *a, struct ask *q, struct view body)
 	    "/v1/completions"))
 		return line_refuse(q, "'url' must be /v1/completions with a "
 		    "prompt, or /v1/chat/completions with messages");
-	if (q->chat)
-		return line_messages(a, q, raw);
+	if (q->chat) {
+		q->messages = raw;
+		return;
+	}
 	if (!json_get(body, "prompt", &raw))
 		return line_refuse(q, "there is neither 'prompt' nor "
 		    "'messages'");

@@ -15,6 +15,13 @@ const struct opt infer_opts[] = {
 	OPT_TEXT(struct infer_conf, template, NULL, 0,
 	    "the prompt as a text in which {name} is a field, {passages} "
 	    "the numbered texts that search found, {{ and }} a brace"),
+	OPT_TEXT(struct infer_conf, messages, "messages", 0,
+	    "field with a chat, where there is no prompt"),
+	OPT_TEXT(struct infer_conf, chat_template, NULL, 0,
+	    "how a chat is put to the model: a path with a slash, or one of "
+	    CHAT_NAMES "; unset: the model's own"),
+	OPT_TEXT(struct infer_conf, date, NULL, 0,
+	    "the day, as YYYY-MM-DD, for templates that tell it"),
 	OPT_TEXT(struct infer_conf, into, "completion", 0,
 	    "field that gets the answer"),
 	OPT_TEXT(struct infer_conf, pair, NULL, 0,

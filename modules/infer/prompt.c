@@ -70,9 +70,9 @@ prompt_template(struct arena *a, const char *t, const struct rec *r,
 }
 
 const char *
-prompt_of(const struct infer_conf *c, struct arena *a, const struct rec *r,
-    struct view *prompt)
+prompt_of(const struct infer_conf *c, struct arena *a, struct ask *q)
 {
+	const struct rec *r = q->rec;
 	struct view raw;
 	struct buf *b;
 	const char *why;
@@ -82,15 +82,39 @@ prompt_of(const struct infer_conf *c, struct arena *a, const struct rec *r,
 		why = prompt_template(a, c->template, r, b);
 		if (why == NULL && b->full)
 			why = "the prompt is longer than 64 MiB";
-		*prompt = buf_get(b);
+		q->prompt = buf_get(b);
 		return why;
 	}
 	if (c->prompt != NULL)
-		return rec_str(a, r, c->prompt, prompt) ? NULL :
+		return rec_str(a, r, c->prompt, &q->prompt) ? NULL :
 		    arena_printf(a, "no text in '%s'", c->prompt);
+	if (rec_raw(r, "prompt", &raw) && raw.p[0] == '[') {
+		q->messages = raw;	/* as train has it */
+		return NULL;
+	}
 	if (rec_raw(r, "prompt", &raw))
-		return rec_str(a, r, "prompt", prompt) ? NULL :
+		return rec_str(a, r, "prompt", &q->prompt) ? NULL :
 		    "'prompt' is no text";
-	return rec_str(a, r, "text", prompt) ? NULL :
-	    "neither 'prompt' nor 'text' is there";
+	if (rec_raw(r, c->messages, &raw)) {
+		q->messages = raw;
+		return NULL;
+	}
+	return rec_str(a, r, "text", &q->prompt) ? NULL : arena_printf(a,
+	    "neither 'prompt', '%s' nor 'text' is there", c->messages);
+}
+
+size_t
+ask_stop(const struct ask *q, size_t from)
+{
+	size_t first = q->text->n;
+
+	for (size_t i = 0; i < q->nstop; i++) {
+		struct view s = q->stop[i];
+		const char *at = s.n == 0 || q->text->n < from ? NULL :
+		    memmem(q->text->p + from, q->text->n - from, s.p, s.n);
+
+		if (at != NULL && (size_t)(at - q->text->p) < first)
+			first = (size_t)(at - q->text->p);
+	}
+	return first;
 }

@@ -109,6 +109,18 @@ reads_open(struct stage *s, const struct infer_conf *c, int dir, int adapter,
 	return r;
 }
 
+/* said_text - what a record has to be read; an encoder reads no chats */
+static const char *
+said_text(struct reads *r, struct arena *a, struct said *x, struct view *text)
+{
+	struct ask q = { .rec = x->rec };
+	const char *why = prompt_of(r->conf, a, &q);
+
+	*text = q.prompt;
+	return why != NULL || q.messages.p == NULL ? why :
+	    "an encoder reads a text, no messages";
+}
+
 /* tags_text - the words of a record: a list, or a text cut at blanks */
 static const char *
 tags_text(struct reads *r, struct arena *a, struct said *x, struct view *text)
@@ -119,7 +131,7 @@ tags_text(struct reads *r, struct arena *a, struct said *x, struct view *text)
 		if (!reader_words(a, raw, &x->words))
 			return "'tokens' is no list of words";
 	} else {
-		const char *why = prompt_of(r->conf, a, x->rec, text);
+		const char *why = said_text(r, a, x, text);
 
 		if (why != NULL)
 			return why;
@@ -140,7 +152,7 @@ said_open(struct reads *r, struct arena *a, struct said *x)
 	bool two;
 
 	why = kind == HEAD_TAGS ? tags_text(r, a, x, &text) :
-	    prompt_of(r->conf, a, x->rec, &text);
+	    said_text(r, a, x, &text);
 	if (why != NULL)
 		return why;
 	two = r->conf->pair != NULL && rec_str(a, x->rec, r->conf->pair,
