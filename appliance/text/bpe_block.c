@@ -11,16 +11,13 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_scan.h"
+#include "appliance/text/bytes64.h"
 #include "appliance/text/utf8.h"
 
 bool
 bpe_block_here(void)
 {
-#ifdef __x86_64__
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
-#else
-	return false;
-#endif
+	return bytes64_here();
 }
 
 #ifndef __x86_64__
@@ -33,36 +30,17 @@ bpe_block(const struct bpe_pattern *t, const char *p, size_t n,
 }
 #else
 
-#include <immintrin.h>
-
-#define AVX2	__attribute__((target("avx2,bmi")))
-
 struct marks {
 	uint64_t letter, upper, digit, space;
 	uint64_t blank, line, tick, slash;
 	uint64_t high, inner;		/* beyond ASCII; not a first byte */
 };
 
-/* mask32 - the top bits of 32 bytes */
-AVX2 static inline uint64_t
-mask32(__m256i v)
-{
-	return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-/* within - bytes from a on, n of them */
-AVX2 static inline __m256i
-within(__m256i v, int a, int n)
-{
-	return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(n - 128)),
-	    _mm256_add_epi8(v, _mm256_set1_epi8((char)(128 - a))));
-}
-
 /* is - bytes that are c */
 AVX2 static inline uint64_t
 is(__m256i v, char c)
 {
-	return mask32(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
+	return bytes64_mask(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(c)));
 }
 
 /* marks_32 - the masks of 32 bytes, put in at a shift */
@@ -70,18 +48,19 @@ AVX2 static inline void
 marks_32(struct marks *m, __m256i v, unsigned at)
 {
 	__m256i low = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
-	uint64_t letter = mask32(within(low, 'a', 26));
-	uint64_t lower = mask32(_mm256_slli_epi16(v, 2));	/* bit 5 */
+	uint64_t letter = bytes64_mask(bytes64_within(low, 'a', 26));
+	uint64_t lower = bytes64_mask(_mm256_slli_epi16(v, 2));	/* bit 5 */
 
 	m->letter |= letter << at;
 	m->upper |= (letter & ~lower) << at;
-	m->digit |= mask32(within(v, '0', 10)) << at;
-	m->space |= (mask32(within(v, '\t', 5)) | is(v, ' ')) << at;
+	m->digit |= bytes64_mask(bytes64_within(v, '0', 10)) << at;
+	m->space |= (bytes64_mask(bytes64_within(v, '\t', 5)) | is(v, ' ')) <<
+	    at;
 	m->blank |= is(v, ' ') << at;
 	m->line |= (is(v, '\n') | is(v, '\r')) << at;
 	m->tick |= is(v, '\'') << at;
 	m->slash |= is(v, '/') << at;
-	m->high |= mask32(v) << at;
+	m->high |= bytes64_mask(v) << at;
 }
 
 /* marks_high - characters beyond ASCII to the masks; how many bytes are known,

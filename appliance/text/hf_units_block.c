@@ -5,17 +5,14 @@
  * one by one; the block ends before one that the plain scanner has rules for.
  */
 #include "appliance/base/base.h"
+#include "appliance/text/bytes64.h"
 #include "appliance/text/hf_units.h"
 #include "appliance/text/utf8.h"
 
 bool
 hf_units_here(void)
 {
-#ifdef __x86_64__
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
-#else
-	return false;
-#endif
+	return bytes64_here();
 }
 
 #ifndef __x86_64__
@@ -28,36 +25,17 @@ hf_units_block(const struct hf_units *u, const char *p, size_t n, bool last,
 }
 #else
 
-#include <immintrin.h>
-
-#define AVX2	__attribute__((target("avx2,bmi")))
-
 struct marks {
 	uint64_t gap, alone, high;	/* alone: all bytes of it */
 	uint64_t behind;		/* of characters, all bytes but one */
 };
-
-/* mask32 - the top bits of 32 bytes */
-AVX2 static inline uint64_t
-mask32(__m256i v)
-{
-	return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-/* within - bytes from a on, n of them */
-AVX2 static inline __m256i
-within(__m256i v, int a, int n)
-{
-	return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(n - 128)),
-	    _mm256_add_epi8(v, _mm256_set1_epi8((char)(128 - a))));
-}
 
 /* marks_32 - the masks of 32 bytes, put in at a shift */
 AVX2 static inline void
 marks_32(const struct hf_units *u, struct marks *m, __m256i v, unsigned at)
 {
 	__m256i blank = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(' '));
-	__m256i line = within(v, '\t', 2), odd, other;
+	__m256i line = bytes64_within(v, '\t', 2), odd, other;
 
 	line = _mm256_or_si256(line, _mm256_cmpeq_epi8(v,
 	    _mm256_set1_epi8('\r')));
@@ -65,14 +43,14 @@ marks_32(const struct hf_units *u, struct marks *m, __m256i v, unsigned at)
 	    _mm256_set1_epi8(u->odd[0])), _mm256_cmpeq_epi8(v,
 	    _mm256_set1_epi8(u->odd[1])));
 	line = _mm256_or_si256(line, _mm256_or_si256(blank, odd));
-	m->gap |= mask32(line) << at;
-	m->high |= mask32(v) << at;
+	m->gap |= bytes64_mask(line) << at;
+	m->high |= bytes64_mask(v) << at;
 	if (!u->bert)
 		return;
-	other = _mm256_or_si256(within(_mm256_or_si256(v,
-	    _mm256_set1_epi8(0x20)), 'a', 26), within(v, '0', 10));
-	m->alone |= mask32(_mm256_andnot_si256(other, within(v, '!', 94))) <<
-	    at;
+	other = _mm256_or_si256(bytes64_within(_mm256_or_si256(v,
+	    _mm256_set1_epi8(0x20)), 'a', 26), bytes64_within(v, '0', 10));
+	m->alone |= bytes64_mask(_mm256_andnot_si256(other,
+	    bytes64_within(v, '!', 94))) << at;
 }
 
 /* marks_high - characters beyond ASCII to the masks; how many bytes are known,

@@ -5,16 +5,13 @@
  * a table is asked, for each character beyond ASCII its hash.
  */
 #include "appliance/base/base.h"
+#include "appliance/text/bytes64.h"
 #include "appliance/text/links.h"
 
 bool
 links_here(void)
 {
-#ifdef __x86_64__
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
-#else
-	return false;
-#endif
+	return bytes64_here();
 }
 
 #ifndef __x86_64__
@@ -27,29 +24,10 @@ links_block(const struct links *l, const char *p, size_t n, bool last,
 }
 #else
 
-#include <immintrin.h>
-
-#define AVX2	__attribute__((target("avx2,bmi")))
-
 struct marks {
 	uint64_t kind[3];		/* letter, digit, blank */
 	uint64_t high;			/* beyond ASCII */
 };
-
-/* mask32 - the top bits of 32 bytes */
-AVX2 static inline uint64_t
-mask32(__m256i v)
-{
-	return (uint32_t)_mm256_movemask_epi8(v);
-}
-
-/* within - bytes from a on, n of them */
-AVX2 static inline __m256i
-within(__m256i v, int a, int n)
-{
-	return _mm256_cmpgt_epi8(_mm256_set1_epi8((char)(n - 128)),
-	    _mm256_add_epi8(v, _mm256_set1_epi8((char)(128 - a))));
-}
 
 /* marks_32 - the masks of 32 bytes, put in at a shift */
 AVX2 static inline void
@@ -57,11 +35,11 @@ marks_32(struct marks *m, __m256i v, unsigned at)
 {
 	__m256i low = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
 
-	m->kind[0] |= mask32(within(low, 'a', 26)) << at;
-	m->kind[1] |= mask32(within(v, '0', 10)) << at;
-	m->kind[2] |= mask32(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(' '))) <<
-	    at;
-	m->high |= mask32(v) << at;
+	m->kind[0] |= bytes64_mask(bytes64_within(low, 'a', 26)) << at;
+	m->kind[1] |= bytes64_mask(bytes64_within(v, '0', 10)) << at;
+	m->kind[2] |= bytes64_mask(_mm256_cmpeq_epi8(v,
+	    _mm256_set1_epi8(' '))) << at;
+	m->high |= bytes64_mask(v) << at;
 }
 
 /* char_of - the character at p, the sign as a blank */

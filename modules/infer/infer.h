@@ -64,6 +64,9 @@ int talk_open(struct stage *, const struct infer_conf *, const struct model *,
 const char *talk_ids(const struct talk *, struct arena *,
     struct view messages, struct ask *);
 
+/* talk_content - a message's content: a text, or parts of which all are text */
+bool talk_content(struct arena *, struct view raw, struct buf *);
+
 /* line_is - is this record a line of OpenAI's batch files */
 bool line_is(const struct rec *);
 

@@ -68,28 +68,6 @@ line_stops(struct arena *a, struct ask *q, struct view raw)
 	q->nstop = n;
 }
 
-/* line_content - a message's content: a text, or parts of which all are text */
-static bool
-line_content(struct arena *a, struct view raw, struct buf *b)
-{
-	struct json_iter it;
-	struct view part, text;
-
-	if (json_string(a, raw, &text)) {
-		buf_view(b, text);
-		return true;
-	}
-	if (!json_open(&it, raw, '['))
-		return false;
-	while (json_element(&it, &part)) {
-		if (!json_get(part, "text", &text) ||
-		    !json_string(a, text, &text))
-			return false;
-		buf_view(b, text);
-	}
-	return true;
-}
-
 void
 line_plain(struct arena *a, struct ask *q)
 {
@@ -107,7 +85,7 @@ line_plain(struct arena *a, struct ask *q)
 			    "'content'");
 		buf_view(b, role);
 		buf_str(b, ": ");
-		if (!line_content(a, content, b))
+		if (!talk_content(a, content, b))
 			return line_refuse(q, "a message's content is not "
 			    "text alone");
 		buf_char(b, '\n');

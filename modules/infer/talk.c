@@ -24,13 +24,16 @@ talk_open(struct stage *s, const struct infer_conf *c, const struct model *m,
 	return 0;
 }
 
-/* parts_text - a content in parts, of which all are text */
-static bool
-parts_text(struct arena *a, struct view raw, struct buf *b)
+bool
+talk_content(struct arena *a, struct view raw, struct buf *b)
 {
 	struct json_iter it;
 	struct view part, text;
 
+	if (json_string(a, raw, &text)) {
+		buf_view(b, text);
+		return true;
+	}
 	if (!json_open(&it, raw, '['))
 		return false;
 	while (json_element(&it, &part)) {
@@ -55,7 +58,7 @@ talk_message(struct arena *a, struct view one, struct buf *out)
 		buf_view(out, one);
 		return NULL;
 	}
-	if (!parts_text(a, content, text))
+	if (!talk_content(a, content, text))
 		return "a message's content is not text alone";
 	buf_str(out, "{\"role\":");
 	buf_view(out, role);
