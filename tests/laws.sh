@@ -95,4 +95,10 @@ for am in $(find appliance spool modules kernels man etc tests -name '*.am'); do
 	done
 done
 case_ 'what the makefiles list is there' "$bad"
+bad=
+for f in tests/*.sh tests/*.[ch] tests/peer/* tests/bench/* tests/fuzz/*.[ch]; do
+	grep -rqF "%D%/${f#tests/}" tests/tests.am || bad="$bad$f
+"
+done
+case_ 'and what is there they list' "$bad"
 echo "1..$n"
