@@ -279,6 +279,10 @@ main(void)
 
 	test_plain(chars);
 	test_steps(a, chars);
+	tap(hf_regex_open(a, chars, VIEW("a\xff"), &e) == NULL &&
+	    strstr(e.text, "no UTF-8 at byte 1") != NULL &&
+	    hf_regex_open_rust(a, chars, VIEW("\xc3"), &e) == NULL,
+	    "a pattern that is no UTF-8 is refused");
 	tap(hf_regex_open(a, chars, VIEW("(?:ab){0,500}"), &e) == NULL,
 	    "as many alternatives as would take too much memory: %s", e.text);
 	arena_free(a);

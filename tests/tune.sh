@@ -45,7 +45,8 @@ run() {
 	quern log "$id" >"$1.log"
 	quern models export "$1" "$1"
 }
-# disturbed NAME WORDS - killed twice and stopped once, each time further on
+# disturbed NAME WORDS - killed twice and stopped once, each time further on; a
+# quick machine may be done before the last of these
 disturbed() {
 	id=$(tune "$1" "$2" | quern submit)
 	start_daemon
@@ -66,7 +67,7 @@ disturbed() {
 	stop_daemon
 	cp "$spool/done/$id/result/result.json" "$1.json"
 	quern models export "$1" "$1"
-	is $kills 3 && grep -q 'resumed with [0-9]* of' "$spool/done/$id/log"
+	test $kills -ge 1 && grep -q 'resumed with [0-9]* of' "$spool/done/$id/log"
 }
 # table NAME - every trial, without measured times
 table() { sed 's/.*"trials":\(\[{.*\}]\),"memory".*/\1/; s/,"measured":{[^}]*}//g' "$1.json" | tail -n 1; }

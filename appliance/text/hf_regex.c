@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/words.h"
 #include "appliance/text/hf_node.h"
 #include "appliance/text/hf_regex.h"
 
@@ -360,7 +361,13 @@ open_as(struct arena *a, const struct hf_chars *chars, struct view pattern,
 	struct node *n;
 	uint32_t *word;
 	bool ahead = false;
+	size_t good = utf8_check(pattern.p, pattern.n);
 
+	if (good < pattern.n) {
+		err_set(e, FATE_REJECT, "its pattern is no UTF-8 at byte %zu",
+		    good);
+		return NULL;
+	}
 	n = hf_node_parse(&s);
 	if (n != NULL && !rust && misses(n, &ahead) == 1) {
 		err_set(e, FATE_REJECT, "a lookahead before a loop of dots is "

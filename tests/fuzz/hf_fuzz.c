@@ -279,7 +279,8 @@ encode(const struct hf *t, struct arena *a, struct view text, bool two)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const struct hf_chars *chars;	/* for all runs */
+	static const struct hf_chars *chars;	/* for all runs, in kept */
+	static struct arena *kept;
 	struct arena *a = arena_new();
 	struct buf *b = buf_new(a, 1 << 20);
 	struct in in = { p, p + n };
@@ -301,8 +302,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (text.n > 4096)
 		text.n = 4096;
 	text = utf8_repair(a, text, &repairs);
-	if (chars == NULL)
-		chars = hf_chars_new(arena_new());
+	if (kept == NULL)
+		chars = hf_chars_new(kept = arena_new());
 	t = hf_open_with(a, chars, file, &e);
 	if (t != NULL) {
 		encode(t, a, text, false);
