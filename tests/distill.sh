@@ -4,17 +4,7 @@
 # from them.
 . "${srcdir:-.}/tests/lib.sh"
 cd "$dir" || exit 1
-awk 'BEGIN { srand(5)
-    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
-    for (i = 0; i < 120; i++) {
-	t = ""
-	k = int(rand() * 18) + 1
-	for (n = 0; n < 6 + i % 20; n++) {
-		t = t w[k] " "
-		k = rand() < 0.8 ? k % 18 + 1 : int(rand() * 18) + 1
-	}
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >in.jsonl
+sayings 120 6 20 0.8 >in.jsonl
 quern tokenize -q learn ./bpe.json vocab=300 <in.jsonl
 quern train -q -j 2 out=./large tokenizer=./bpe.json layers=2 channels=32 heads=4 context=48 steps=60 lr=0.003 <in.jsonl
 quern train -q -j 2 out=./small tokenizer=./bpe.json layers=1 channels=16 heads=2 context=48 steps=1 <in.jsonl

@@ -12,12 +12,11 @@
 #include "tests/golden.h"
 #include "tests/tap.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <unistd.h>
 
-enum { B = 2, T = 24, R = B * T, TEXTS = 4, CASES = 100 };
+enum { B = 2, T = 24, R = B * T, TEXTS = 4 };
 
 static struct arena *arena;
 
@@ -197,53 +196,24 @@ test_case(const struct scene *s, struct device *d)
 	arena_free(a);
 }
 
-static int
-by_name(const void *a, const void *b)
+static void
+test_both(const char *name, int dir, struct device *const device[2])
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	struct scene s = { .name = name };
+
+	if (scene_read(&s, dir) == 0) {
+		test_case(&s, device[0]);
+		test_case(&s, device[1]);
+	}
+	arena_reset(arena);
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *src = getenv("srcdir"), *name[CASES];
-	struct arena *devices = arena_new();
-	struct device *device[2];
-	struct err e = { .text = "" };
-	struct dirent *entry;
-	size_t n = 0;
-	DIR *all;
-	int dir;
-
 	arena = arena_new();
-	device[0] = device_open(devices, "ref", 1, &e);
-	device[1] = device_open(devices, "cpu", 2, &e);
-	if (device[0] == NULL || device[1] == NULL)
-		panic("%s", e.text);
-	all = opendir(arena_printf(devices, "%s/tests/golden/encoders",
-	    src == NULL ? "." : src));
-	while (all != NULL && (entry = readdir(all)) != NULL && n < CASES)
-		if (entry->d_name[0] != '.')
-			name[n++] = arena_str(devices, entry->d_name);
-	qsort(name, n, sizeof(*name), by_name);
-	tap(n > 0, "there are cases");
-	for (size_t i = 0; i < n; i++) {
-		struct scene s = { .name = name[i] };
-
-		if (argc > 1 && strcmp(argv[1], name[i]) != 0)
-			continue;
-		dir = openat(dirfd(all), name[i], O_RDONLY | O_DIRECTORY |
-		    O_CLOEXEC);
-		if (scene_read(&s, dir) == 0) {
-			test_case(&s, device[0]);
-			test_case(&s, device[1]);
-		}
-		close(dir);
-		arena_reset(arena);
-	}
-	if (all != NULL)
-		closedir(all);
+	tap(golden_each("encoders", argc > 1 ? argv[1] : NULL, test_both) > 0,
+	    "there are cases");
 	arena_free(arena);
-	arena_free(devices);
 	return tap_done();
 }

@@ -14,12 +14,11 @@
 #include "tests/golden.h"
 #include "tests/tap.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
 #include <unistd.h>
 
-enum { B = 2, T = 24, CASES = 100 };
+enum { B = 2, T = 24 };
 
 static struct arena *arena;
 
@@ -265,7 +264,7 @@ test_image(const struct scene *s, struct device *d, const real *want)
 {
 	struct arena *a = arena_new();
 	size_t bytes = B * T * s->w.shape.V * sizeof(real);
-	char dir[] = "/tmp/familyXXXXXX", **name;
+	char dir[] = "/tmp/quern-family-XXXXXX", **name;
 	struct predict *p[4];
 	struct tensors t;
 	struct err e = { .text = "" };
@@ -406,57 +405,22 @@ test_case(const char *name, int dir, struct device *const device[2])
 {
 	struct scene s = { .name = name };
 
-	if (scene_read(&s, dir) == -1)
-		return;
-	for (int i = 0; i < 2; i++) {
-		test_train(&s, device[i]);
-		test_predict(&s, device[i]);
+	if (scene_read(&s, dir) == 0) {
+		for (int i = 0; i < 2; i++) {
+			test_train(&s, device[i]);
+			test_predict(&s, device[i]);
+		}
+		test_quantised(&s, device[1]);
 	}
-	test_quantised(&s, device[1]);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	arena_reset(arena);
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *src = getenv("srcdir"), *name[CASES];
-	struct arena *devices = arena_new();
-	struct device *device[2];
-	struct err e = { .text = "" };
-	struct dirent *entry;
-	size_t n = 0;
-	DIR *all;
-	int dir;
-
 	arena = arena_new();
-	device[0] = device_open(devices, "ref", 1, &e);
-	device[1] = device_open(devices, "cpu", 2, &e);
-	if (device[0] == NULL || device[1] == NULL)
-		panic("%s", e.text);
-	all = opendir(arena_printf(devices, "%s/tests/golden/models",
-	    src == NULL ? "." : src));
-	while (all != NULL && (entry = readdir(all)) != NULL && n < CASES)
-		if (entry->d_name[0] != '.')
-			name[n++] = arena_str(devices, entry->d_name);
-	qsort(name, n, sizeof(*name), by_name);
-	tap(n > 0, "there are cases");
-	for (size_t i = 0; i < n; i++) {
-		if (argc > 1 && strcmp(argv[1], name[i]) != 0)
-			continue;
-		dir = openat(dirfd(all), name[i], O_RDONLY | O_DIRECTORY |
-		    O_CLOEXEC);
-		test_case(name[i], dir, device);
-		close(dir);
-		arena_reset(arena);
-	}
-	if (all != NULL)
-		closedir(all);
+	tap(golden_each("models", argc > 1 ? argv[1] : NULL, test_case) > 0,
+	    "there are cases");
 	arena_free(arena);
-	arena_free(devices);
 	return tap_done();
 }

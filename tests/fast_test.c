@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quick ways of byte-level vocabularies beside the plain ones: blocks beside
  * bpe_piece, ids beside the definition, an image beside its source */
+#include "tests/random.h"
 #include "tests/tap.h"
 
 #include "appliance/base/file.h"
@@ -26,18 +27,6 @@ static const uint32_t letters[] = { ' ', ' ', ' ', '\n', '\r', '\t', '\'',
     0x4e2d, 0x6587, 0x5b57, 0x3042, 0x3044, 0x30ab, 0x3000, 0xa0, 0x85, 0x2028,
     0x1f600, 0x1f468, 0x200d, 0x2b0, 0x1c5, 0x661, 0xbd, 0x2167, 0x431, 0x411,
     0xac00, 0x5d0, 0x915, 0x94d, 0x1b, 0xd7, 0x10d50, 0x16d40, 0xe000 };
-
-static uint64_t seed = 88172645463325252u;
-
-/* random_below - xorshift64 (Marsaglia 2003) */
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 #define KINDS	5
 

@@ -7,14 +7,8 @@
 conf 'jobs = 1'
 once
 cd "$dir" || exit 1
-awk 'BEGIN { srand(7)
-    split("the miller grinds corn and the wheel turns while water runs over stone", w, " ")
-    for (i = 0; i < 200; i++) {
-	t = ""
-	for (n = 0; n < 30; n++) t = t w[int(rand() * 13) + 1] " "
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >in.jsonl
-awk 'BEGIN { for (i = 0; i < 12; i++) printf "{\"id\":\"p%d\",\"prompt\":\"the miller%s\"}\n", i, substr(" grinds corn and", 1, i) }' >prompts.jsonl
+grist >in.jsonl
+begun >prompts.jsonl
 quern tokenize -q learn ./words.json vocab=300 <in.jsonl
 
 # two families, one with a head of its own, both with rows of whole blocks

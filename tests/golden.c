@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/msg.h"
 #include "tests/golden.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define CASES	100
 
 double
 golden_stream(const char *name, size_t i)
@@ -122,4 +129,50 @@ golden_grads(struct arena *a, const struct golden *g, const real *grad,
 	}
 	*which = worst_name;
 	return n == g->n ? worst : HUGE_VAL;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t
+golden_each(const char *where, const char *only, void (*test)
+    (const char *name, int dir, struct device *const device[2]))
+{
+	const char *src = getenv("srcdir"), *name[CASES];
+	struct arena *a = arena_new();
+	struct device *device[2];
+	struct err e = { .text = "" };
+	struct dirent *entry;
+	size_t n = 0, done = 0;
+	DIR *all;
+	int dir;
+
+	device[0] = device_open(a, "ref", 1, &e);
+	device[1] = device_open(a, "cpu", 2, &e);
+	if (device[0] == NULL || device[1] == NULL)
+		panic("%s", e.text);
+	all = opendir(arena_printf(a, "%s/tests/golden/%s", src == NULL ? "." :
+	    src, where));
+	while (all != NULL && (entry = readdir(all)) != NULL && n < CASES)
+		if (entry->d_name[0] != '.')
+			name[n++] = arena_str(a, entry->d_name);
+	if (n == CASES)
+		panic("more than %d cases", CASES - 1);
+	qsort(name, n, sizeof(*name), by_name);
+	for (size_t i = 0; i < n; i++) {
+		if (only != NULL && strcmp(only, name[i]) != 0)
+			continue;
+		dir = openat(dirfd(all), name[i], O_RDONLY | O_DIRECTORY |
+		    O_CLOEXEC);
+		test(name[i], dir, device);
+		close(dir);
+		done++;
+	}
+	if (all != NULL)
+		closedir(all);
+	arena_free(a);
+	return done;
 }

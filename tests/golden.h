@@ -2,6 +2,7 @@
 #ifndef TESTS_GOLDEN_H
 #define TESTS_GOLDEN_H
 
+#include "appliance/engine/device.h"
 #include "appliance/model/weights.h"
 
 /*
@@ -19,6 +20,11 @@ struct golden {
 					 * rounding: a bias of keys adds the
 					 * same to all scores */
 };
+
+/* golden_each - the cases of tests/golden/WHERE in their order, or one alone:
+ * its directory, and the devices ref and cpu; how many were run */
+size_t golden_each(const char *where, const char *only, void (*test)
+    (const char *name, int dir, struct device *const device[2]));
 
 /* golden_stream - number i of a name's, from -1 to 1 */
 double golden_stream(const char *name, size_t i);

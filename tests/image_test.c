@@ -216,7 +216,7 @@ test_files(struct arena *a, int dir)
 int
 main(void)
 {
-	char path[] = "/tmp/image_test.XXXXXX";
+	char path[] = "/tmp/quern-image-XXXXXX";
 	struct arena *a = arena_new();
 	struct err e;
 	char *word;

@@ -73,6 +73,35 @@ records() {
 	awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++)
 	    printf "{\"id\":\"r%d\",\"text\":\"record number %d\"}\n", i, i }'
 }
+# sayings N LEAST SPREAD ODDS - texts of LEAST words and up to SPREAD - 1 more, in
+# which a word is followed by its next one with these odds, else by any
+sayings() {
+	awk -v texts="$1" -v least="$2" -v spread="$3" -v odds="$4" 'BEGIN { srand(5)
+	    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
+	    for (i = 0; i < texts; i++) {
+		t = ""
+		k = int(rand() * 18) + 1
+		for (n = 0; n < least + i % spread; n++) {
+			t = t w[k] " "
+			k = rand() < odds ? k % 18 + 1 : int(rand() * 18) + 1
+		}
+		printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
+	    } }'
+}
+# grist - 200 texts of 30 words in any order; begun - 12 prompts, each longer
+grist() {
+	awk 'BEGIN { srand(7)
+	    split("the miller grinds corn and the wheel turns while water runs over stone", w, " ")
+	    for (i = 0; i < 200; i++) {
+		t = ""
+		for (n = 0; n < 30; n++) t = t w[int(rand() * 13) + 1] " "
+		printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
+	    } }'
+}
+begun() {
+	awk 'BEGIN { for (i = 0; i < 12; i++)
+	    printf "{\"id\":\"p%d\",\"prompt\":\"the miller%s\"}\n", i, substr(" grinds corn and", 1, i) }'
+}
 # job TEXT - a job file with @DIR@ replaced, on stdout
 job() { printf '%s\n' "$1" | sed "s#@DIR@#$dir#g"; }
 done_testing() { echo "1..$n"; }

@@ -6,17 +6,7 @@
 conf 'jobs = 1'
 once
 # text whose next words can be learnt, another tenth of it held back
-awk 'BEGIN { srand(5)
-    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
-    for (i = 0; i < 900; i++) {
-	t = ""
-	k = int(rand() * 18) + 1
-	for (n = 0; n < 40; n++) {
-		t = t w[k] " "
-		k = rand() < 0.9 ? k % 18 + 1 : int(rand() * 18) + 1
-	}
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >"$dir/in.jsonl"
+sayings 900 40 1 0.9 >"$dir/in.jsonl"
 job 'pipeline corpus
   ingest @DIR@/in.jsonl
   split  valid=10 test=10

@@ -6,14 +6,8 @@
 conf 'jobs = 1'
 once
 cd "$dir" || exit 1
-awk 'BEGIN { srand(7)
-    split("the miller grinds corn and the wheel turns while water runs over stone", w, " ")
-    for (i = 0; i < 200; i++) {
-	t = ""
-	for (n = 0; n < 30; n++) t = t w[int(rand() * 13) + 1] " "
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >in.jsonl
-awk 'BEGIN { for (i = 0; i < 12; i++) printf "{\"id\":\"p%d\",\"prompt\":\"the miller%s\"}\n", i, substr(" grinds corn and", 1, i) }' >prompts.jsonl
+grist >in.jsonl
+begun >prompts.jsonl
 quern tokenize -q learn ./words.json vocab=300 <in.jsonl
 quern train -q -j 2 out=./m tokenizer=./words.json arch=llama layers=2 \
     channels=64 heads=4 kv_heads=2 hidden=128 context=64 steps=60 batch=8 lr=0.01 <in.jsonl

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quick ways of tokenizer.json's words beside the plain ones: units of a
  * block beside those of one character at a time, ids beside hf_encode's */
+#include "tests/random.h"
 #include "tests/tap.h"
 
 #include "appliance/base/file.h"
@@ -29,18 +30,6 @@ static const uint32_t letters[] = { ' ', ' ', ' ', ' ', '\n', '\r', '\t',
     0x20000, 0x3042, 0x3000, 0xa0, 0x85, 0xad, 0x200b, 0x2028, 0x2019, 0x201c,
     0x2581, 0x1f600, 0x1f1e6, 0x1f468, 0xac00, 0x1100, 0x1161, 0x11a8, 0xfb01,
     0x130, 0x1e9e, 0x37e, 0x2e43, 0x94d, 0x915, 0xfffd, 0xe000, 0x10ffff };
-
-static uint64_t seed = 88172645463325252u;
-
-/* random_below - xorshift64 (Marsaglia 2003) */
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* text_make - kind 0: ASCII mostly; 1: anything; 2: runs of one; 3: one or two
  * that are not ASCII in long text that is */

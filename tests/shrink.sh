@@ -4,17 +4,7 @@
 # is measured: as evaluate measures it.
 . "${srcdir:-.}/tests/lib.sh"
 cd "$dir" || exit 1
-awk 'BEGIN { srand(5)
-    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
-    for (i = 0; i < 400; i++) {
-	t = ""
-	k = int(rand() * 18) + 1
-	for (n = 0; n < 6 + i % 30; n++) {
-		t = t w[k] " "
-		k = rand() < 0.9 ? k % 18 + 1 : int(rand() * 18) + 1
-	}
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >in.jsonl
+sayings 400 6 30 0.9 >in.jsonl
 head -n 300 in.jsonl >train.jsonl
 tail -n 100 in.jsonl >held.jsonl
 echo '{"prompt":"the miller","completion":" grinds corn"}' >>held.jsonl

@@ -5,17 +5,7 @@
 . "${srcdir:-.}/tests/lib.sh"
 conf 'jobs = 1'
 once
-awk 'BEGIN { srand(5)
-    split("the miller grinds corn and the wheel turns while water runs over stone so bread is baked at dawn", w, " ")
-    for (i = 0; i < 300; i++) {
-	t = ""
-	k = int(rand() * 18) + 1
-	for (n = 0; n < 6 + i % 30; n++) {
-		t = t w[k] " "
-		k = rand() < 0.9 ? k % 18 + 1 : int(rand() * 18) + 1
-	}
-	printf "{\"id\":\"t%d\",\"text\":\"%s\"}\n", i, t
-    } }' >"$dir/in.jsonl"
+sayings 300 6 30 0.9 >"$dir/in.jsonl"
 cd "$dir" || exit 1
 quern tokenize -q learn ./bpe.json vocab=320 <in.jsonl
 job 'pipeline corpus

@@ -2,6 +2,7 @@
 /* The quick ways of SentencePiece's vocabularies beside the plain ones: text
  * normalized in blocks and a character at a time, its ids by units and worked
  * through from end to end, with random vocabularies */
+#include "tests/random.h"
 #include "tests/tap.h"
 
 #include "appliance/text/spm_room.h"
@@ -19,18 +20,6 @@
 static const uint32_t letters[] = { ' ', ' ', ' ', 'a', 'b', 'c', 'd', 'a',
     'b', 'A', '0', '1', '.', ',', '-', '\n', '\t', 0x01, 0x7f, 0xe9, 0x2581,
     0x4e2d, 0x6587, 0x3044, 0x1f600 };
-
-static uint64_t seed = 88172645463325252u;
-
-/* random_below - xorshift64 (Marsaglia 2003) */
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* text_make - kind 0: ASCII; 1: anything; 2: runs */
 static size_t
