@@ -186,6 +186,7 @@ unit_new(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	if (n <= CELL_LONG)
 		c = cells_long(&s->cells, p, n, begins, &known);
 	if (known) {
+		room(s, c->ids);
 		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
 		s->n += c->ids;
 		return 0;
@@ -208,6 +209,7 @@ unit_one(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	struct cell *line = NULL;
 	size_t ids;
 
+	room(s, 0);
 	if (n <= CELL_SHORT) {
 		k = cell_key_near(p, n, s->end);
 		k.k[1] |= (uint64_t)(begins ? CELL_MARK : 0) << 56;
@@ -228,8 +230,10 @@ units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
 {
 	struct cell_unit u[CELL_UNITS];
 	size_t count = cell_units(&s->cells, p, first, ends, u), ids;
-	uint32_t *out = s->id + s->n;
+	uint32_t *out;
 
+	room(s, 0);
+	out = s->id + s->n;
 	for (size_t i = 0; i < count; i++) {
 		ids = cell_take(u[i].line, u[i].k, out);
 		if (ids > 0) {
