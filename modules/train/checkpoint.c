@@ -9,6 +9,7 @@
 #include "appliance/base/base.h"
 #include "modules/train/train.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -203,10 +204,14 @@ checkpoint_open(struct train *t, struct err *e)
 	if (out == NULL)
 		return -1;
 	t->beside = arena_printf(t->stage->arena, "%s.trials", out);
-	if (file_remove(at, t->beside, e) == -1)
-		return -1;
-	if (mkdirat(at, t->beside, 0750) == -1)
-		return err_errno(e, "cannot make '%s'", t->beside);
+	if (mkdirat(at, t->beside, 0750) == -1) {
+		const char *name = t->beside;
+
+		t->beside = NULL;	/* it is not ours */
+		return errno == EEXIST ? err_set(e, FATE_REJECT, "'%s' is "
+		    "there already: remove it, if a run that was killed left "
+		    "it", name) : err_errno(e, "cannot make '%s'", name);
+	}
 	t->dir = file_dir(at, t->beside, e);
 	return t->dir == -1 ? -1 : 0;
 }

@@ -20,6 +20,7 @@ struct distill {
 	size_t *nth[2];			/* of each token: of train, of valid */
 	int32_t *word;			/* [R,K], as p: of a micro-batch */
 	real *p;
+	uint64_t *seen, now;		/* [V] at which place last, counted */
 };
 
 static int
@@ -35,6 +36,9 @@ distill_open(struct train *t, struct err *e)
 	o->taught.temperature = t->conf->teacher_temperature;
 	hash_hex(hash_of(NULL, t->model.tokenizer_file.p,
 	    t->model.tokenizer_file.n), o->hash);
+	o->seen = arena_array(t->stage->arena, t->model.w.shape.V,
+	    sizeof(*o->seen));
+	o->now = 0;
 	t->goal = o;
 	return 0;
 }
@@ -69,8 +73,7 @@ is_ours(const struct distill *o, struct arena *a, struct view teacher)
 /* place_get - the words of one place: K or more, none twice; false: they are
  * not that */
 static bool
-place_get(const struct distill *o, size_t V, struct view list, uint32_t *seen,
-    uint32_t now, struct place *out)
+place_get(struct distill *o, size_t V, struct view list, struct place *out)
 {
 	struct json_iter it;
 	struct view v;
@@ -80,12 +83,13 @@ place_get(const struct distill *o, size_t V, struct view list, uint32_t *seen,
 
 	if (!json_open(&it, list, '['))
 		return false;
+	o->now++;
 	for (; n < o->taught.K && json_element(&it, &v); n++) {
 		if (!json_integer(v, &id) || id < 0 || (uint64_t)id >= V ||
-		    seen[id] == now || !json_element(&it, &v) ||
+		    o->seen[id] == o->now || !json_element(&it, &v) ||
 		    !json_number(v, &p) || !(p >= 0 && p <= 1))
 			return false;
-		seen[id] = now;
+		o->seen[id] = o->now;
 		sum += p;
 		out[n] = (struct place){ (int32_t)id, (float)p };
 	}
@@ -96,13 +100,12 @@ static const char *
 distill_add(struct train *t, struct arena *a, struct rec *r,
     struct texts *out)
 {
-	const struct distill *o = t->goal;
+	struct distill *o = t->goal;
 	size_t V = t->model.w.shape.V, learnt = 0, n = 0;
 	struct view teacher, list, one;
 	struct json_iter it;
 	struct place *v;
 	struct lesson l;
-	uint32_t *seen;
 	const char *why;
 
 	if (!rec_raw(r, "teacher", &teacher) || teacher.p[0] != '{')
@@ -115,11 +118,10 @@ distill_add(struct train *t, struct arena *a, struct rec *r,
 	for (size_t i = 1; i < l.n; i++)
 		learnt += l.mine[i];
 	v = arena_array(a, learnt * o->taught.K + 1, sizeof(*v));
-	seen = arena_array(a, V, sizeof(*seen));
 	if (json_get(teacher, "words", &list) && json_open(&it, list, '['))
 		for (; json_element(&it, &one); n++)
-			if (n >= learnt || !place_get(o, V, one, seen,
-			    (uint32_t)n + 1, v + n * o->taught.K))
+			if (n >= learnt || !place_get(o, V, one,
+			    v + n * o->taught.K))
 				return arena_printf(a, "place %zu of its "
 				    "teacher's words has not %zu of them, or "
 				    "is of another text", n + 1,

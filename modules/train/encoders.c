@@ -167,10 +167,9 @@ label_of(const struct train *t, struct arena *a, struct view raw)
 
 /* no_label - why a record is not learnt from */
 static const char *
-no_label(struct arena *a, const char *field, struct view raw)
+no_label(struct arena *a, const char *field)
 {
-	return arena_printf(a, "'%s' has %.*s, which is none of the labels",
-	    field, (int)(raw.n < 60 ? raw.n : 60), raw.p);
+	return arena_printf(a, "'%s' is none of the labels", field);
 }
 
 /* many_of - 1 for each label of a list, else 0 */
@@ -187,7 +186,7 @@ many_of(struct train *t, struct arena *a, struct view raw, float *value)
 	while (json_element(&it, &one)) {
 		n = label_of(t, a, one);
 		if (n < 0)
-			return no_label(a, t->conf->label, one);
+			return no_label(a, t->conf->label);
 		value[n] = 1;
 	}
 	return NULL;
@@ -214,7 +213,7 @@ classes_add(struct train *t, struct arena *a, struct rec *rec,
 	} else {
 		n = label_of(t, a, raw);
 		if (n < 0)
-			return no_label(a, t->conf->label, raw);
+			return no_label(a, t->conf->label);
 		tag = arena_array(a, l.x.n + 1, sizeof(*tag));
 		for (size_t i = 0; i < l.x.n; i++)
 			tag[i] = i == 0 ? (int32_t)n : -1;
@@ -281,6 +280,7 @@ number_add(struct train *t, struct arena *a, struct rec *rec,
 	const char *why = read_text(t, a, rec, &l.x);
 	struct view raw = { NULL, 0 }, one;
 	struct json_iter it;
+	bool bad = false;
 	double x;
 	size_t n = 0;
 
@@ -291,10 +291,12 @@ number_add(struct train *t, struct arena *a, struct rec *rec,
 	if (json_number(raw, &x))
 		value[n++] = (float)x;
 	else if (json_open(&it, raw, '['))
-		while (json_element(&it, &one) && n < g->values &&
-		    json_number(one, &x))
-			value[n++] = (float)x;
-	if (n != g->values)
+		for (; json_element(&it, &one); n++) {
+			bad |= n >= g->values || !json_number(one, &x);
+			if (!bad)
+				value[n] = (float)x;
+		}
+	if (bad || n != g->values)
 		return arena_printf(a, "'%s' is not %zu numbers",
 		    t->conf->label, g->values);
 	encode_put(g, &l, out);
@@ -341,7 +343,7 @@ tags_add(struct train *t, struct arena *a, struct rec *rec, struct texts *out)
 	while (json_element(&it, &tag)) {
 		label = label_of(t, a, tag);
 		if (label < 0)
-			return no_label(a, c->tags, tag);
+			return no_label(a, c->tags);
 		if (n < words.n)
 			words.value[n] = (int32_t)label;
 		n++;

@@ -171,7 +171,9 @@ tell_ends(struct train *t)
 	for (size_t id = 1; id < s->V; id++)
 		most = o.count[id] > o.count[most] ? id : most;
 	name = end_name(t, a, (uint32_t)most);
-	if (!o.special[most] || o.count[most] < o.n - o.n / 10)
+	if (t->part.quiet)
+		;
+	else if (!o.special[most] || o.count[most] < o.n - o.n / 10)
 		stage_warn(t->stage, "of %zu ends of what is learnt %zu are a "
 		    "token that ends texts: the model does not learn to stop",
 		    o.n, o.special[most] ? o.count[most] : 0);
@@ -180,10 +182,11 @@ tell_ends(struct train *t)
 		    name, o.count[most], o.n);
 	if (!o.special[most] || model_stops(&t->model, (int32_t)most))
 		;
-	else if (t->conf->adapter != ADAPTER_NONE && !t->conf->merge)
-		stage_warn(t->stage, "the base does not stop at %s: what uses "
-		    "the adapter must", name);
-	else if (s->nstops < SHAPE_STOPS)
+	else if (t->conf->adapter != ADAPTER_NONE && !t->conf->merge) {
+		if (!t->part.quiet)
+			stage_warn(t->stage, "the base does not stop at %s: "
+			    "what uses the adapter must", name);
+	} else if (s->nstops < SHAPE_STOPS)
 		s->stop[s->nstops++] = (int32_t)most;
 	arena_free(a);
 }

@@ -207,8 +207,11 @@ space_cells(const struct space *s)
 {
 	uint64_t n = 1;
 
-	for (size_t i = 0; i < s->n && n <= CELLS_MAX; i++)
-		n *= axis_points(&s->v[i]);
+	for (size_t i = 0; i < s->n && n > 0; i++) {
+		uint64_t each = axis_points(&s->v[i]);
+
+		n = each > CELLS_MAX / n ? CELLS_MAX : n * each;
+	}
 	return n;
 }
 

@@ -11,10 +11,12 @@ static void
 curve_json(const struct point *p, size_t n, size_t which, struct buf *b)
 {
 	buf_char(b, '[');
-	for (size_t i = 0; i < n; i++)
-		buf_printf(b, "%s[%lld,%.6g]", i > 0 ? "," : "",
-		    (long long)p[i].step, which == LOSS ? p[i].loss :
-		    p[i].number[which]);
+	for (size_t i = 0; i < n; i++) {
+		double y = which == LOSS ? p[i].loss : p[i].number[which];
+
+		buf_printf(b, isfinite(y) ? "%s[%lld,%.6g]" : "%s[%lld,null]",
+		    i > 0 ? "," : "", (long long)p[i].step, y);
+	}
 	buf_char(b, ']');
 }
 

@@ -133,17 +133,28 @@ tokens_valid(struct train *t, struct err *e)
 	struct arena *a = arena_new();
 	struct texts x = { buf_new(t->stage->arena, (size_t)1 << 32),
 	    buf_new(t->stage->arena, (size_t)1 << 36) };
+	const char *why, *first = NULL;
 	struct stage_records *r;
+	size_t n = 0, out = 0;
 	struct rec rec;
 	int rc;
 
 	r = stage_records(t->stage, t->conf->valid, e);
 	rc = r == NULL ? -1 : 1;
-	while (rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1) {
-		(void)t->objective->add(t, a, &rec, &x);
+	for (; rc == 1 && (rc = stage_record(r, a, &rec, e)) == 1; n++) {
+		why = t->objective->add(t, a, &rec, &x);
+		if (why != NULL && out++ == 0)
+			first = arena_str(t->stage->arena, why);
 		arena_reset(a);
 	}
 	arena_free(a);
+	if (out > 0)
+		stage_warn(t->stage, "%zu of the %zu records of '%s' cannot "
+		    "be judged; of the first: %s", out, n, t->conf->valid,
+		    first);
+	if (x.ids->full || x.side->full)
+		return err_set(e, FATE_REJECT, "'%s' has more tokens than are "
+		    "held at once: take fewer records", t->conf->valid);
 	t->valid = (struct tokens){ (void *)x.ids->p, x.ids->n / 4, x.side->p,
 	    x.side->n };
 	return rc;

@@ -262,16 +262,14 @@ train_ready(struct train *t, struct err *e)
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)(t->rows.n / t->objective->group) / (double)each + 0.999);
 	t->part.until = t->steps;
-	if (t->part.quiet)
-		return t->objective->ready == NULL ? 0 :
-		    t->objective->ready(t, e);
-	if (t->conf->adapter == ADAPTER_LORA)
+	if (!t->part.quiet && t->conf->adapter == ADAPTER_LORA)
 		adapter_tell(t);
-	msg_info("%s of %zu parameters, %zu tokens, %lld steps of %lld "
-	    "sequences of %zu", family_name(t->model.w.shape.family),
-	    t->model.w.all, t->train.n,
-	    (long long)t->steps, (long long)each *
-	    (long long)t->objective->group, t->decoder.T);
+	if (!t->part.quiet)
+		msg_info("%s of %zu parameters, %zu tokens, %lld steps of "
+		    "%lld sequences of %zu",
+		    family_name(t->model.w.shape.family), t->model.w.all,
+		    t->train.n, (long long)t->steps, (long long)each *
+		    (long long)t->objective->group, t->decoder.T);
 	if (train_example(t, e) == -1)
 		return -1;
 	return t->objective->ready == NULL ? 0 : t->objective->ready(t, e);

@@ -300,7 +300,12 @@ tune_end(struct tune *u, struct err *e)
 	t->dir = trial_dir(u, best, e);
 	if (t->dir == -1)
 		return -1;
-	rc = checkpoint_read(t, e) == 1 ? best_read(t, e) : -1;
+	rc = checkpoint_read(t, e);
+	if (rc == 1)
+		rc = best_read(t, e);
+	if (rc == 0)
+		rc = err_set(e, FATE_REJECT, "its checkpoint is gone; rerun "
+		    "the job");
 	close(t->dir);
 	t->dir = of.dir;
 	return rc == -1 ? err_prefix(e, "trial %zu: ", (size_t)(best - u->v) +
