@@ -88,6 +88,21 @@ wait_pending(struct quern *q, const char *id)
 	return id_valid(id) && file_exists(q->spool.incoming, name);
 }
 
+/* wait_again - is it to be run again; asked for before looking where it is, for
+ * the request goes after the job has come back to the queue */
+static bool
+wait_again(struct quern *q, const char *prefix)
+{
+	char id[ID_LEN + 1], name[ID_LEN + 8];
+	enum place place;
+	struct err ignored;
+
+	if (spool_find(&q->spool, prefix, id, &place, &ignored) == -1)
+		return false;
+	snprintf(name, sizeof(name), "%s.rerun", id);
+	return file_exists(q->spool.incoming, name);
+}
+
 /* wait_one - the exit status that a job ended with */
 static int
 wait_one(struct quern *q, const char *prefix, struct err *e)
@@ -96,9 +111,11 @@ wait_one(struct quern *q, const char *prefix, struct err *e)
 	enum place place = PLACE_QUEUE;
 	struct job *j;
 	long ms = 2;
+	bool again;
 	int fate;
 
 	for (;; nap(&ms)) {
+		again = wait_again(q, prefix);
 		if (spool_find(&q->spool, prefix, id, &place, e) == -1) {
 			if (wait_pending(q, prefix))
 				continue;
@@ -106,7 +123,7 @@ wait_one(struct quern *q, const char *prefix, struct err *e)
 			if (spool_find(&q->spool, prefix, id, &place, e) == -1)
 				return -1;
 		}
-		if (place >= PLACE_DONE)
+		if (place >= PLACE_DONE && !again)
 			break;
 	}
 	j = spool_load(&q->spool, place, id, e);

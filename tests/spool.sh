@@ -120,6 +120,10 @@ ok 'TERM sends pipelines back to their mark' test -e "$spool/run/$id/work.one/ma
 once
 ok 'a later daemon resumes it' grep -q 'resumes after batch' "$spool/done/$id/log"
 ok 'with the same bytes' sh -c "quern ingest $dir/many.jsonl -q | cmp - $spool/done/$id/result/out.jsonl"
+quern -q rerun "$id"
+ok 'what is to be run again has not ended' status 124 timeout 0.5 quern wait "$id"
+once
+ok 'until it has' status 0 quern wait "$id"
 
 # limits, crash rules: what a bad module costs
 deed() {
