@@ -76,6 +76,12 @@ ok 'no records' no "'bad.jsonl', line 1: " ./gpt2 x prune=0.5 wanda=bad.jsonl
 ok 'an empty file' no "'bad.jsonl' has no records" ./gpt2 x on=bad.jsonl
 ok 'no file' no "cannot open 'none.jsonl'" ./gpt2 x on=none.jsonl
 ok 'a place that is taken, before anything is measured' no "'half' is there already" ./gpt2 half on=none.jsonl
+mkdir x.each y.gguf.each.gguf
+echo mine | tee x.each/file >y.gguf.each.gguf/file
+ok 'nor a place beside it' sh -c "! quern models convert ./gpt2 x prune=0.5 on=held.jsonl each=yes 2>err && grep -q \"'x.each' is there already: each matrix alone\" err && [ ! -e x ]"
+ok 'nor that of a file' sh -c "! quern models convert ./gpt2 y.gguf prune=0.5 on=held.jsonl each=yes 2>err && grep -q \"'y.gguf.each.gguf' is there already\" err"
+ok 'what lies there stays' sh -c 'cat x.each/file y.gguf.each.gguf/file | tr "\n" " " | grep -qx "mine mine "'
+rm -r x.each y.gguf.each.gguf
 
 # a published model, on stories of its own
 data=${QUERN_TEST_DATA:-/nowhere}/weights/stories260K

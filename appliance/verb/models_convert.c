@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TOLD_MAX	(1 << 28)
+
 struct convert_conf {
 	const char *model, *to, *dtype, *tokenizer, *prune, *wanda, *on;
 	int64_t max_shard, threads;
@@ -105,11 +107,11 @@ told_json(const char *to, const struct convert *v, const struct shrink *x,
 }
 
 /* convert_told - what was lost, for people or programs */
-static void
+static int
 convert_told(const struct verb_call *c, const char *to,
-    const struct convert *v, const struct shrink *x)
+    const struct convert *v, const struct shrink *x, struct err *e)
 {
-	struct buf *b = buf_new(c->arena, 1 << 16);
+	struct buf *b = buf_new(c->arena, TOLD_MAX);
 	const struct loss *l = &v->loss;
 	double of = l->squares > 0 ? sqrt(l->lost / l->squares) : 0;
 	double rms = l->numbers > 0 ? sqrt(l->lost / (double)l->numbers) : 0;
@@ -132,7 +134,11 @@ convert_told(const struct verb_call *c, const char *to,
 		if (x != NULL)
 			shrink_told(x, to, false, b);
 	}
+	if (b->full)			/* half an object is none */
+		return err_set(e, FATE_REJECT, "'%s' is written, but what it "
+		    "lost is more than %d MiB of words", to, TOLD_MAX >> 20);
 	fputs(buf_cstr(b), stdout);
+	return 0;
 }
 
 /* convert_to - the format that a path names, into `part` */
@@ -165,11 +171,9 @@ convert_to(struct convert *c, int files, const char *to, const char *part,
 /* convert_each - every matrix alone beside the place, measured, and gone */
 static int
 convert_each(struct verb_call *c, const struct convert *all, int files,
-    const char *to, struct shrink *x, struct err *e)
+    const char *to, const char *one, struct shrink *x, struct err *e)
 {
 	const struct tensors *t = &all->source->tensors;
-	const char *one = arena_printf(c->arena, "%s.each%s", to,
-	    verb_ends(to, ".gguf") ? ".gguf" : "");
 	struct err none;
 	int rc = 0;
 
@@ -184,12 +188,11 @@ convert_each(struct verb_call *c, const struct convert *all, int files,
 		v.prune = all->prune == NULL ? NULL : &prune;
 		v.only = &t->v[i];
 		v.loss = (struct loss){ .numbers = 0 };
-		rc = file_remove(AT_FDCWD, one, e);
-		if (rc == 0)
-			rc = convert_to(&v, files, to, one, e);
+		rc = convert_to(&v, files, to, one, e);
 		if (rc == 0)
 			rc = shrink_each(c, x, &v, one, e);
-		file_remove(AT_FDCWD, one, &none);
+		if (file_remove(AT_FDCWD, one, rc == 0 ? e : &none) == -1)
+			rc = -1;
 	}
 	return rc;
 }
@@ -201,7 +204,7 @@ verb_convert(struct verb_call *c, const struct source *s, int files,
 	struct convert v = { .arena = c->arena, .source = s,
 	    .max_shard = (uint64_t)w->max_shard };
 	struct shrink *x = w->shrink;
-	const char *part, *to;
+	const char *part, *to, *one;
 	size_t n = strlen(w->to);
 	struct err none;
 
@@ -209,25 +212,28 @@ verb_convert(struct verb_call *c, const struct source *s, int files,
 		n--;
 	to = arena_strn(c->arena, w->to, n);
 	part = arena_printf(c->arena, "%s.part", to);
+	one = x == NULL || !x->conf->each ? NULL : arena_printf(c->arena,
+	    "%s.each%s", to, verb_ends(to, ".gguf") ? ".gguf" : "");
 	if (x != NULL && x->conf->prune != NULL)
 		v.prune = &x->prune;
 	if (dtype_of(w->dtype, &v.form, e) == -1)
 		return -1;
 	if (file_exists(AT_FDCWD, to))
 		return err_set(e, FATE_CREATE, "'%s' is there already", to);
+	if (one != NULL && file_exists(AT_FDCWD, one))
+		return err_set(e, FATE_CREATE, "'%s' is there already: each "
+		    "matrix alone would be written there", one);
 	if (file_remove(AT_FDCWD, part, e) == -1)
 		return -1;
 	if (convert_to(&v, files, to, part, e) == -1 ||
 	    (x != NULL && shrink_measure(c, x, part, e) == -1) ||
-	    (x != NULL && x->conf->each && convert_each(c, &v, files, to, x,
-	    e) == -1)) {
+	    (one != NULL && convert_each(c, &v, files, to, one, x, e) == -1)) {
 		file_remove(AT_FDCWD, part, &none);
 		return -1;
 	}
 	if (file_rename(AT_FDCWD, part, AT_FDCWD, to, e) == -1)
 		return -1;
-	convert_told(c, to, &v, x);
-	return 0;
+	return convert_told(c, to, &v, x, e);
 }
 
 /* take_tokenizer - one that the source lacks, or another */
