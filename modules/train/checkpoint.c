@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHECKPOINT_VERSION	3
+#define CHECKPOINT_VERSION	4
 
 struct head {
 	char magic[8];

@@ -389,6 +389,16 @@ contrast_head(struct train *t, struct shape_head *h, struct err *e)
 	return encoders_head(t, HEAD_EMBED, PROBLEM_ONE, h, e);
 }
 
+static int
+contrast_plan(const struct train_conf *c, struct err *e)
+{
+	if (c->batch < 2)
+		return err_set(e, FATE_REJECT, "objective=contrast with "
+		    "batch=1: a pair is told from the others of its "
+		    "micro-batch, batch=2 or more");
+	return 0;
+}
+
 static const char *
 contrast_add(struct train *t, struct arena *a, struct rec *rec,
     struct texts *out)
@@ -438,7 +448,7 @@ contrast_run(struct train *t, const struct micro *m, double scale)
 }
 
 const struct objective objective_contrast = {
-	.name = "contrast", .group = 2, .apart = true, .head = contrast_head,
-	.open = encode_open, .add = contrast_add, .ready = encode_ready,
-	.run = contrast_run,
+	.name = "contrast", .group = 2, .apart = true, .least = 2,
+	.head = contrast_head, .plan = contrast_plan, .open = encode_open,
+	.add = contrast_add, .ready = encode_ready, .run = contrast_run,
 };

@@ -150,6 +150,9 @@ valid_loss(struct train *t, struct work *w, struct point *p, struct err *e)
 
 	m.x = &t->valid;
 	m.held = true;
+	/* fewer than can be told apart have no loss: they are left out */
+	if (some % B < t->objective->least)
+		some -= some % B;
 	for (size_t i = 0; i < some; i += B) {
 		for (size_t b = 0; b < B; b++) {
 			/* spread over the text when it has more than enough */
@@ -227,7 +230,7 @@ loop_eval(struct train *t, struct work *w, struct err *e)
 	point_add(at->valid, &at->nvalid, &p);
 	msg_info("%sstep %lld: validation loss %.4f%s", part_name(t),
 	    (long long)at->step, loss, numbers_text(t, &p));
-	if (!isfinite(loss) || (at->best != 0 && loss >= at->best)) {
+	if (!isfinite(loss) || loss >= at->best) {
 		at->stale++;
 		return isfinite(loss) ? 0 : guard_valid(t, e);
 	}
@@ -413,7 +416,7 @@ loop_run(struct train *t, struct err *e)
 		    "validation loss since step %lld", (long long)t->at.step,
 		    (long long)t->at.best_step);
 	/* the last parameters are the best unless an earlier step's were */
-	if (t->at.best != 0 && t->at.best_step != t->at.step &&
+	if (isfinite(t->at.best) && t->at.best_step != t->at.step &&
 	    best_read(t, e) == -1)
 		return -1;
 	return 0;

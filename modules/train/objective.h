@@ -36,6 +36,7 @@ struct objective {
 	const char *name;		/* as the option has it */
 	size_t group;			/* texts that belong together */
 	bool apart;			/* a text is a sequence by itself */
+	size_t least;			/* groups that are told apart, or 0 */
 	/* beside the loss: means over what is counted, for the curves */
 	const char *number[NUMBERS];
 	/* head - an encoder's, before the model is opened; NULL: a decoder */

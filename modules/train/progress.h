@@ -20,7 +20,7 @@ struct point {				/* of a curve */
 /* what the next step depends on beside the parameters */
 struct progress {
 	int64_t step;			/* steps taken */
-	double best;			/* lowest validation loss; 0: none */
+	double best;			/* lowest valid loss, or INFINITY */
 	int64_t best_step, stale;	/* stale: looks without a better */
 	struct point sum;		/* of those since the last point */
 	int64_t since;

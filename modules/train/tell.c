@@ -34,7 +34,7 @@ train_tell(const struct train *t, struct buf *b)
 		buf_printf(b, "\"skipped\":%lld,", (long long)at->skipped);
 	buf_str(b, "\"loss\":");
 	buf_json_num(b, at->ncurve > 0 ? at->curve[at->ncurve - 1].loss : NAN);
-	if (at->best != 0)
+	if (isfinite(at->best))
 		buf_printf(b, ",\"best_valid_loss\":%.6g,\"best_step\":%lld",
 		    at->best, (long long)at->best_step);
 	buf_str(b, ",\"train_loss\":");

@@ -112,6 +112,7 @@ train_open(struct stage *s, struct err *e)
 	t->conf = s->conf;
 	t->objective = objective_of(t->conf);
 	t->fd = t->side = t->dir = -1;
+	t->at.best = INFINITY;
 	if (stage_is_shell(s) && t->conf->out == NULL)
 		return err_set(e, FATE_USAGE, "'out' is missing: a shell has "
 		    "no save for the model");
@@ -231,6 +232,12 @@ train_rows(struct train *t, struct err *e)
 	if (t->conf->valid != NULL && t->held.n == 0)
 		stage_warn(t->stage, "'%s' has fewer tokens than one "
 		    "sequence: nothing is held back", t->conf->valid);
+	if (t->held.n > 0 && t->held.n / t->objective->group <
+	    t->objective->least) {
+		stage_warn(t->stage, "'%s' has one pair, and nothing to tell "
+		    "it from: nothing is held back", t->conf->valid);
+		t->held.n = 0;
+	}
 	return 0;
 }
 
@@ -282,7 +289,7 @@ train_again(struct train *t, const struct train *of, struct stage *s,
 	*t = *of;
 	t->stage = s;
 	t->conf = c;
-	memset(&t->at, 0, sizeof(t->at));
+	t->at = (struct progress){ .best = INFINITY };
 	t->frozen = NULL;
 	return train_shape(t, e) == -1 ? -1 : train_ready(t, e);
 }
@@ -348,7 +355,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 6,
+	.abi = MODULE_ABI, .revision = 7,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,

@@ -192,7 +192,7 @@ trial_loop(const struct tune *u, struct trial *r, struct train *x,
 	}
 	r->rungs++;
 	r->best_step = x->at.best_step;
-	r->loss = x->at.best != 0 ? x->at.best : HUGE_VAL;
+	r->loss = x->at.best;
 	if (x->part.early)
 		r->end = TRIAL_EARLY;
 	else if (x->at.step == x->steps)
