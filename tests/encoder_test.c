@@ -41,9 +41,11 @@ static bool
 shapes_equal(const struct shape *a, const struct shape *b)
 {
 	struct shape x = *a, y = *b;
-	bool names = x.head.names.n == 0 || y.head.names.n == 0 ||
-	    x.head.labels == y.head.labels;
+	bool names = x.head.labels == y.head.labels;
 
+	for (size_t i = 0; names && i < x.head.labels; i++)
+		names = view_eq(head_label(&x.head, arena, i),
+		    head_label(&y.head, arena, i));
 	x.source = y.source = x.head.names = y.head.names =
 	    (struct view){ NULL, 0 };
 	return names && memcmp(&x, &y, sizeof(x)) == 0;
