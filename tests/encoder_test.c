@@ -41,11 +41,13 @@ static bool
 shapes_equal(const struct shape *a, const struct shape *b)
 {
 	struct shape x = *a, y = *b;
+	struct label_names xs, ys;
 	bool names = x.head.labels == y.head.labels;
 
-	for (size_t i = 0; names && i < x.head.labels; i++)
-		names = view_eq(head_label(&x.head, arena, i),
-		    head_label(&y.head, arena, i));
+	head_names(&x.head, arena, &xs);
+	head_names(&y.head, arena, &ys);
+	for (size_t i = 0; names && i < xs.n; i++)
+		names = view_eq(xs.json[i], ys.json[i]);
 	x.source = y.source = x.head.names = y.head.names =
 	    (struct view){ NULL, 0 };
 	return names && memcmp(&x, &y, sizeof(x)) == 0;

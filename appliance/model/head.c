@@ -4,6 +4,8 @@
 #include "appliance/model/head.h"
 #include "appliance/text/json.h"
 
+#include <stdlib.h>
+
 static const char *const ends[] = {
 	[HEAD_NEXT] = "", [HEAD_MASKED] = "ForMaskedLM",
 	[HEAD_EMBED] = "Model", [HEAD_CLASSES] = "ForSequenceClassification",
@@ -38,10 +40,10 @@ head_kind_of(struct view root, const char *prefix, struct shape_head *h,
 	if (class.n >= n + 2 && memcmp(class.p + 1, prefix, n) == 0) {
 		struct view end = { class.p + 1 + n, class.n - n - 2 };
 
-		if (view_is(end, "ForPreTraining"))
+		if (view_is(end, "ForPreTraining")) {
 			h->kind = HEAD_MASKED;
-		if (view_is(end, "ForPreTraining"))
 			return 0;
+		}
 		for (size_t i = HEAD_MASKED; i < BASE_COUNT(ends); i++)
 			if (view_is(end, ends[i])) {
 				h->kind = (enum head_kind)i;
@@ -101,36 +103,45 @@ head_parse(struct view root, const char *prefix, struct shape_head *h,
 	return h->kind == HEAD_TAGS ? 0 : head_problem(root, h, e);
 }
 
-/* name_of - number i's in 'id2label', whose keys are numbers as strings */
+/* number_of - a key of 'id2label', a number as a string; false: none below n */
 static bool
-name_of(const struct shape_head *h, size_t i, struct view *name)
+number_of(struct view key, size_t n, size_t *i)
 {
-	char key[24];
+	char want[24];
 
-	snprintf(key, sizeof(key), "%zu", i);
-	return h->names.n > 0 && json_get(h->names, key, name);
+	*i = (size_t)strtoull(key.p + 1, NULL, 10);
+	snprintf(want, sizeof(want), "%zu", *i);
+	return *i < n && view_is((struct view){ key.p + 1, key.n - 2 }, want);
 }
 
-struct view
-head_label(const struct shape_head *h, struct arena *a, size_t i)
+void
+head_names(const struct shape_head *h, struct arena *a, struct label_names *x)
 {
-	struct view name;
-	const char *own;
+	struct json_iter it;
+	struct view k, v;
+	size_t i;
 
-	if (name_of(h, i, &name))
-		return name;
-	own = arena_printf(a, "\"LABEL_%zu\"", i);
-	return (struct view){ own, strlen(own) };
+	*x = (struct label_names){ h->labels, arena_array(a, h->labels + 1,
+	    sizeof(*x->json)), arena_array(a, h->labels + 1,
+	    sizeof(*x->text)) };
+	if (h->names.n > 0 && json_open(&it, h->names, '{'))
+		while (json_member(&it, &k, &v))
+			if (number_of(k, x->n, &i) && x->json[i].p == NULL)
+				x->json[i] = v;
+	for (i = 0; i < x->n; i++) {
+		if (x->json[i].p == NULL)
+			x->json[i] = view_of(arena_printf(a, "\"LABEL_%zu\"",
+			    i));
+		if (!json_string(a, x->json[i], &x->text[i]))
+			x->text[i] = (struct view){ NULL, 0 };
+	}
 }
 
 int64_t
-head_find(const struct shape_head *h, struct arena *a, struct view name)
+head_find(const struct label_names *x, struct view name)
 {
-	struct view text;
-
-	for (size_t i = 0; i < h->labels; i++)
-		if (json_string(a, head_label(h, a, i), &text) &&
-		    view_eq(text, name))
+	for (size_t i = 0; i < x->n; i++)
+		if (x->text[i].p != NULL && view_eq(x->text[i], name))
 			return (int64_t)i;
 	return -1;
 }
@@ -153,20 +164,22 @@ head_named(struct shape_head *h, struct arena *a, const char *const *name,
 void
 head_print(const struct shape_head *h, struct buf *b)
 {
+	struct label_names x;
 	struct arena *a;
 
 	if (h->kind != HEAD_CLASSES && h->kind != HEAD_TAGS)
 		return;
 	a = arena_new();
+	head_names(h, a, &x);
 	buf_str(b, ",\n \"id2label\": {");
 	for (size_t i = 0; i < h->labels; i++) {
 		buf_printf(b, "%s\"%zu\": ", i > 0 ? ", " : "", i);
-		buf_view(b, head_label(h, a, i));
+		buf_view(b, x.json[i]);
 	}
 	buf_str(b, "},\n \"label2id\": {");
 	for (size_t i = 0; i < h->labels; i++) {
 		buf_str(b, i > 0 ? ", " : "");
-		buf_view(b, head_label(h, a, i));
+		buf_view(b, x.json[i]);
 		buf_printf(b, ": %zu", i);
 	}
 	buf_char(b, '}');

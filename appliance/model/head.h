@@ -38,9 +38,17 @@ int head_parse(struct view root, const char *prefix, struct shape_head *,
 /* head_print - members of a config.json that is being written */
 void head_print(const struct shape_head *, struct buf *);
 
-/* head_label - a label's name as a JSON string; head_find - its number, -1 */
-struct view head_label(const struct shape_head *, struct arena *, size_t i);
-int64_t head_find(const struct shape_head *, struct arena *, struct view name);
+/* what labels are called */
+struct label_names {
+	size_t n;
+	struct view *json;		/* as the file has it */
+	struct view *text;		/* of a string; else p is NULL */
+};
+
+/* head_names - of all labels, read once; head_find - a label's number, or -1 */
+void head_names(const struct shape_head *, struct arena *,
+    struct label_names *);
+int64_t head_find(const struct label_names *, struct view name);
 
 /* head_named - names for labels, in their order */
 void head_named(struct shape_head *, struct arena *, const char *const *name,

@@ -102,6 +102,7 @@ reads_open(struct stage *s, const struct infer_conf *c, int dir, int adapter,
 		return NULL;
 	r->says = (struct says){ .model = &r->model, .reader = &r->reader,
 	    .into = strcmp(c->into, "completion") == 0 ? NULL : c->into };
+	head_names(&r->model.w.shape.head, s->arena, &r->says.names);
 	r->id = arena_array(s->arena, r->rows, sizeof(*r->id));
 	r->from = arena_array(s->arena, r->rows, sizeof(*r->from));
 	r->to = arena_array(s->arena, r->rows, sizeof(*r->to));

@@ -94,7 +94,7 @@ put_scores(const struct says *s, struct arena *a, struct said *x,
 
 	for (size_t i = 0; i < h->labels; i++) {
 		buf_char(b, i == 0 ? '{' : ',');
-		buf_view(b, head_label(h, a, i));
+		buf_view(b, s->names.json[i]);
 		buf_char(b, ':');
 		put_number(b, y[i]);
 	}
@@ -117,7 +117,7 @@ put_many(const struct says *s, struct arena *a, struct said *x, real *y,
 		if (y[i] < (real)0.5)
 			continue;
 		buf_str(b, any ? "," : "");
-		buf_view(b, head_label(h, a, i));
+		buf_view(b, s->names.json[i]);
 		any = true;
 	}
 	buf_char(b, ']');
@@ -161,7 +161,7 @@ put_classes(const struct says *s, struct arena *a, struct said *x, real *y)
 		return;
 	}
 	best = likely(y, h->labels);
-	rec_set_raw(a, x->rec, into, head_label(h, a, best));
+	rec_set_raw(a, x->rec, into, s->names.json[best]);
 	put_scores(s, a, x, y);
 }
 
@@ -176,8 +176,8 @@ put_tags(const struct says *s, struct arena *a, struct said *x, real *y)
 	for (size_t i = 0; i < x->words.n; i++) {
 		buf_char(b, i == 0 ? '[' : ',');
 		if (n < x->nrows && (size_t)x->word[n] == i) {
-			buf_view(b, head_label(h, a, likely(y + n * h->labels,
-			    h->labels)));
+			buf_view(b, s->names.json[likely(y + n * h->labels,
+			    h->labels)]);
 			n++;
 		} else
 			buf_str(b, "null");

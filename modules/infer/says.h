@@ -12,6 +12,7 @@ struct says {
 	const struct model *model;
 	const struct reader *reader;
 	const char *into;		/* NULL: the head's own name */
+	struct label_names names;	/* of labels */
 };
 
 struct said {				/* of one record */

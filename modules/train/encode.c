@@ -27,6 +27,7 @@ encode_open(struct train *t, struct err *e)
 	t->goal = x;
 	if (h->kind == HEAD_CLASSES && h->problem != PROBLEM_ONE)
 		x->values = h->labels;
+	head_names(h, t->stage->arena, &x->names);
 	return reader_open(t->stage->arena, &t->model,
 	    (size_t)t->conf->context, &x->reader, e);
 }

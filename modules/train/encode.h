@@ -24,6 +24,7 @@
 
 struct encode {
 	struct reader reader;
+	struct label_names names;	/* of labels */
 	size_t values;			/* numbers behind a text's words */
 	int32_t *ordinal[2];		/* of each token's text: learnt, held */
 	size_t cut, all;		/* texts that lost their end */

@@ -155,14 +155,14 @@ classes_head(struct train *t, struct shape_head *h, struct err *e)
 static int64_t
 label_of(const struct train *t, struct arena *a, struct view raw)
 {
-	const struct shape_head *h = &t->model.w.shape.head;
+	const struct encode *g = t->goal;
 	struct view name;
 	int64_t n;
 
 	if (json_string(a, raw, &name))
-		return head_find(h, a, name);
-	return json_integer(raw, &n) && n >= 0 && n < (int64_t)h->labels ? n :
-	    -1;
+		return head_find(&g->names, name);
+	return json_integer(raw, &n) && n >= 0 && n < (int64_t)g->names.n ?
+	    n : -1;
 }
 
 /* no_label - why a record is not learnt from */
