@@ -148,6 +148,8 @@ quern models export killed killed
 ok 'killed and resumed' sh -c "[ $kills -gt 0 ] && grep -q 'resumed at step' $spool/done/$killed/log"
 ok 'the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
 
+sed 's/"score"/"place":[1,2],"score"/' in.jsonl >pairs.jsonl
+
 # a loss of nothing is one, too; pairs that stand alone say nothing
 quern train -q -j 1 out=./sure tokenizer=./wp.json $sizes objective=classify label=any labels=ONE valid=corpus:valid steps=3 eval_every=1 <in.jsonl
 ok 'a loss of exactly 0 is the best' grep -q '"best_valid_loss":0,"best_step":1,' sure/train.json
@@ -176,6 +178,22 @@ ok 'no next token' told "is an encoder (BertForMaskedLM): it has no next token" 
 ok 'nor to be measured' told 'has no next token' quern evaluate -q ./gaps
 ok 'labels that nobody named' told "'labels' is missing" quern train -q out=./x tokenizer=./wp.json $sizes objective=classify
 ok 'a head without labels' told 'no such labels: they are to be named' quern train -q out=./x base=./gaps objective=tag context=32
+ok 'another kind of labels' told 'one for objective=classify; for this one labels= are to be named' quern train -q out=./x base=./kind objective=classify multi=yes label=both context=32
+ok 'numbers of a head for labels' told 'one for objective=classify with multi=yes; ' quern train -q out=./x base=./both objective=regress label=score context=32
+ok 'labels of a head for numbers' told 'one for objective=regress; ' quern train -q out=./x base=./much objective=classify context=32
+quern train -q -j 1 out=./two base=./gaps objective=regress label=place labels=x,y context=32 steps=1 <pairs.jsonl
+quern train -q -j 1 out=./again base=./two objective=regress label=place context=32 steps=1 <pairs.jsonl
+ok 'as many numbers as the base has' grep -q '"id2label": {"0": "x", "1": "y"}' again/config.json
+ok 'no room between special tokens' told 'of 2 tokens (context=, or the most that the model has) tokenizer.json puts 2 around a text' quern train -q out=./x base=./gaps objective=masked context=2
+ok 'a pair of which one is missing' told "it has no 'second'" quern infer ./kind pair=second
+ok 'nor is it learnt' told "of the first record: it has no 'second'" quern train -q out=./x base=./kind objective=classify context=32 pair=second
+# a bias that is no number
+mkdir nan
+cp kind/* nan
+at=$(grep -ao '"classifier.bias":{[^}]*' nan/model.safetensors | sed 's/.*data_offsets": *\[\([0-9]*\),.*/\1/')
+len=$(od -An -tu4 -N4 nan/model.safetensors)
+printf '\377\377\377\377' | dd of=nan/model.safetensors bs=1 seek=$((8 + len + at)) conv=notrunc 2>/dev/null
+ok 'what is no number is not said' told 'the model says what is no number' quern infer ./nan
 ok 'a label that is none' told 'which is none of the labels' quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B
 ok 'a pair in a micro-batch by itself' told 'batch=2 or more' quern train -q out=./x base=./gaps context=32 objective=contrast text=asked batch=1
 ok 'texts in a row' told 'packing=bfd or none' quern train -q out=./x base=./gaps objective=masked packing=wrapped

@@ -99,6 +99,33 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 	return look_weights(a, &s, &shape, false, images, m, e);
 }
 
+/* look_head - the base's own head where no labels are named; a number that is
+ * asked of another head begins anew */
+static int
+look_head(struct shape *s, const struct shape_head *want, struct err *e)
+{
+	static const char *const fits[] = {
+		[PROBLEM_ONE] = "classify", [PROBLEM_MANY] = "classify with "
+		    "multi=yes", [PROBLEM_NUMBERS] = "regress"
+	};
+	bool same = s->head.kind == want->kind;
+
+	if (same && (want->kind == HEAD_TAGS ||
+	    s->head.problem == want->problem))
+		return 0;
+	if (same)
+		return err_set(e, FATE_REJECT, "the model's head is one for "
+		    "objective=%s; for this one labels= are to be named",
+		    fits[s->head.problem]);
+	if (want->problem != PROBLEM_NUMBERS)
+		return err_set(e, FATE_REJECT, "the model's head is %s%s, "
+		    "which has no such labels: they are to be named",
+		    family_class(s->family), head_class(s->head.kind));
+	s->head = *want;
+	s->head.labels = 1;
+	return 0;
+}
+
 int
 model_look_encoder(struct arena *a, int at, const struct shape_head *want,
     struct model *m, struct err *e)
@@ -114,11 +141,8 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 		    "decoder (%s)", family_name(shape.family));
 	if (want != NULL && (want->kind == HEAD_CLASSES || want->kind ==
 	    HEAD_TAGS) && want->labels == 0) {
-		if (shape.head.kind != want->kind)
-			return err_set(e, FATE_REJECT, "the model's head is "
-			    "%s%s, which has no such labels: they are to be "
-			    "named", family_class(shape.family),
-			    head_class(shape.head.kind));
+		if (look_head(&shape, want, e) == -1)
+			return -1;
 	} else if (want != NULL) {
 		struct shape_head own = shape.head;
 

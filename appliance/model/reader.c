@@ -27,8 +27,10 @@ reader_open(struct arena *a, const struct model *m, size_t most,
 		    "around a text: an encoder needs the first one",
 		    m->tokenizer_name);
 	if (around.n >= r->most)
-		return err_set(e, FATE_REJECT, "%zu tokens leave no room for a "
-		    "text", r->most);
+		return err_set(e, FATE_REJECT, "of %zu tokens (context=, or "
+		    "the most that the model has) %s puts %u around a text: "
+		    "none is left for it", r->most, m->tokenizer_name,
+		    (unsigned)around.n);
 	return 0;
 }
 

@@ -484,7 +484,7 @@ infer_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 3,
+	.abi = MODULE_ABI, .revision = 4,
 	.name = "infer", .summary = "a model answers each record's prompt",
 	.options = infer_opts, .conf_size = sizeof(struct infer_conf),
 	.plan = infer_plan, .open = infer_open, .batch = infer_batch,

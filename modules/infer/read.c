@@ -156,8 +156,9 @@ said_open(struct reads *r, struct arena *a, struct said *x)
 	    said_text(r, a, x, &text);
 	if (why != NULL)
 		return why;
-	two = r->conf->pair != NULL && rec_str(a, x->rec, r->conf->pair,
-	    &pair);
+	two = r->conf->pair != NULL;
+	if (two && !rec_str(a, x->rec, r->conf->pair, &pair))
+		return arena_printf(a, "it has no '%s'", r->conf->pair);
 	if (reader_read(&r->reader, a, text, two ? &pair : NULL, kind ==
 	    HEAD_MASKED, &x->x, &e) == -1)
 		return arena_str(a, e.text);

@@ -81,7 +81,7 @@ likely(real *y, size_t n)
 static void
 put_number(struct buf *b, real x)
 {
-	buf_printf(b, "%.6g", isfinite((double)x) ? (double)x : 0);
+	buf_printf(b, "%.6g", (double)x);
 }
 
 /* put_scores - an object with each label's */
@@ -232,6 +232,12 @@ put_masked(const struct says *s, struct arena *a, struct said *x, real *y)
 void
 says_put(const struct says *s, struct arena *a, struct said *x, real *y)
 {
+	for (size_t i = 0; i < x->nrows * says_width(s); i++)
+		if (!isfinite((double)y[i])) {
+			rec_fail(a, x->rec, "the model says what is no "
+			    "number");
+			return;
+		}
 	switch (s->model->w.shape.head.kind) {
 	case HEAD_CLASSES:
 		put_classes(s, a, x, y);

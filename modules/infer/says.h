@@ -34,7 +34,8 @@ void says_rows(const struct says *, struct arena *, struct said *);
 /* says_width - numbers of a row */
 size_t says_width(const struct says *);
 
-/* says_put - y[nrows,width] becomes the record's fields */
+/* says_put - y[nrows,width] becomes the record's fields, or a fault if it has
+ * what is no number */
 void says_put(const struct says *, struct arena *, struct said *, real *y);
 
 #endif

@@ -36,7 +36,7 @@ encoders_head(struct train *t, enum head_kind kind, enum problem problem,
 	if (l->n > 0)
 		head_named(h, t->stage->arena, (const char *const *)l->v,
 		    l->n);
-	if (problem == PROBLEM_NUMBERS && l->n == 0)
+	if (problem == PROBLEM_NUMBERS && l->n == 0 && t->conf->base == NULL)
 		h->labels = 1;
 	if (h->labels == 0 && t->conf->base == NULL && kind != HEAD_MASKED &&
 	    kind != HEAD_EMBED)
@@ -45,7 +45,7 @@ encoders_head(struct train *t, enum head_kind kind, enum problem problem,
 	return 0;
 }
 
-/* read_text - a record's text, with its second one if there is one */
+/* read_text - a record's text, with its second one if that is asked for */
 static const char *
 read_text(struct train *t, struct arena *a, const struct rec *rec,
     struct reading *x)
@@ -58,7 +58,9 @@ read_text(struct train *t, struct arena *a, const struct rec *rec,
 
 	if (!rec_str(a, rec, c->text, &text))
 		return arena_printf(a, "it has no '%s'", c->text);
-	two = c->pair != NULL && rec_str(a, rec, c->pair, &pair);
+	two = c->pair != NULL;
+	if (two && !rec_str(a, rec, c->pair, &pair))
+		return arena_printf(a, "it has no '%s'", c->pair);
 	if (reader_read(&g->reader, a, text, two ? &pair : NULL, false, x,
 	    &e) == -1)
 		return arena_str(a, e.text);

@@ -13,7 +13,7 @@ const struct opt train_opts[] = {
 	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
 	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
-	    "what is built when there is no base"),
+	    "the decoder that is built when there is no base"),
 	OPT_REF(OPT_TOKENIZER, struct train_conf, tokenizer, NULL, 0,
 	    "the vocabulary, as NAME[@VERSION|@TAG], or a path with a slash; "
 	    "a base brings its own"),
@@ -68,7 +68,8 @@ const struct opt train_opts[] = {
 	OPT_TEXT(struct train_conf, label, "label", 0,
 	    "classify, regress: field with the label, the numbers"),
 	OPT_LIST(struct train_conf, labels, NULL, 0,
-	    "classify, tag: the names of all labels; unset: the base's"),
+	    "classify, tag, regress: the names of all labels, of the numbers; "
+	    "unset: the base's, or of regress one"),
 	OPT_BOOL(struct train_conf, multi, "no", 0,
 	    "classify: a text has a list of labels"),
 	OPT_TEXT(struct train_conf, pair, NULL, 0,
