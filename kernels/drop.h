@@ -15,7 +15,10 @@
 #define DROP	static inline
 #endif
 
-/* drop_below - p as a limit of drop_draw; drop_draw - 32 bits */
+#define DROP_NEXT	0x9E3779B97F4A7C15	/* from index to index */
+
+/* drop_below - p as a limit of drop_draw; drop_draw - 32 bits; drop_from - the
+ * key whose draw i is this one's from + i */
 DROP uint32_t
 drop_below(double p)
 {
@@ -25,11 +28,17 @@ drop_below(double p)
 DROP uint32_t
 drop_draw(uint64_t key, uint64_t i)
 {
-	uint64_t z = key + (i + 1) * 0x9E3779B97F4A7C15;
+	uint64_t z = key + (i + 1) * DROP_NEXT;
 
 	z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
 	z = (z ^ z >> 27) * 0x94D049BB133111EB;
 	return (uint32_t)((z ^ z >> 31) >> 32);
+}
+
+DROP uint64_t
+drop_from(uint64_t key, uint64_t from)
+{
+	return key + from * DROP_NEXT;
 }
 
 #endif

@@ -25,7 +25,7 @@
  * the other rows, nor on the number of threads.
  */
 
-#define KERNEL_ABI	4
+#define KERNEL_ABI	5
 
 #ifndef REAL
 #define REAL	float
@@ -47,6 +47,11 @@ struct kernel_heads {
 	 * to are a text and see one another both ways (window 0); NULL: a
 	 * query sees nothing behind itself */
 	const int32_t *to;
+	/* and dropout of what a query makes of a key: number ((b * H + h) * T +
+	 * t) * T + j drawn by the key (kernels/drop.h) is below `drop`: 0, else
+	 * the probability / (1 - drop); in attend and its gradient alone */
+	double drop;
+	uint64_t key;
 };
 
 enum kernel_act {

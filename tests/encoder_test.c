@@ -155,7 +155,7 @@ learn(const struct scene *s, struct decoder *c)
 
 	if (m->head.kind != HEAD_EMBED)
 		return encoder_run(c, s->id, &s->wanted, scale);
-	encoder_embed(c, s->id, texts, TEXTS, x);
+	encoder_embed(c, s->id, texts, TEXTS, false, x);
 	sum = contrast(x, TEXTS, m->C, true, 0.05, dx);
 	for (size_t i = 0; i < TEXTS * m->C; i++)
 		dx[i] *= (real)scale;
@@ -180,7 +180,7 @@ test_case(const struct scene *s, struct device *d)
 	encoder_new(a, s, d, false, &c);
 	sscanf(s->g.want, "loss %lf", &want);
 	if (s->w.shape.head.kind == HEAD_EMBED)
-		encoder_embed(&c, s->id, texts, TEXTS, out);
+		encoder_embed(&c, s->id, texts, TEXTS, false, out);
 	else
 		encoder_outputs(&c, s->id, s->row, s->n, out);
 	off = golden_rows(&s->g, out, s->n, width);

@@ -8,13 +8,13 @@
 #include "appliance/base/base.h"
 #include "appliance/base/arena.h"
 #include "appliance/base/msg.h"
-#include "appliance/model/decoder.h"
+#include "appliance/model/decoder_parts.h"
 #include "appliance/model/random.h"
 #include "tests/tap.h"
 
 #include <math.h>
 
-#define STEP	1e-5
+#define STEP	3e-6
 #define NEAR	2e-7
 
 static const struct kernels *k;
@@ -368,7 +368,7 @@ test_acts(struct arena *a)
 
 static void
 test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap,
-    bool both)
+    bool both, double drop)
 {
 	static const int32_t texts[] = { 0, 0, 0, 0, 4, 0, 1, 1, 1, 1 };
 	static const int32_t ends[] = { 4, 4, 4, 4, 5, 1, 5, 5, 5, 5 };
@@ -378,21 +378,31 @@ test_attend(struct arena *a, size_t H, size_t G, size_t window, double cap,
 
 	p.heads = (struct kernel_heads){ B, T, H, G, D, H * D, G * D, G * D,
 	    window, cap == 0 ? 0 : 0.8, cap, window == 3 || both ? texts : NULL,
-	    both ? ends : NULL };
+	    both ? ends : NULL, drop, 77 };
 	p.keep = some(a, 50, B * T * H);
 	fill_probe(&p, a, R * H * D, R * G * D, R * G * D, R * H * D);
 	snprintf(name, sizeof(name), "attend %zu/%zu heads, window %zu, cap "
-	    "%g%s", H, G, window, cap, both ? ", both ways" : "");
+	    "%g%s, dropout %g", H, G, window, cap, both ? ", both ways" : "",
+	    drop);
 	probe_check(&p, a, name);
+}
+
+static const int32_t id[] = { 1, 4, 4, 9, 0, 10, 2, 3, 5, 6, 7, 8 };
+static const int32_t target[] = { 4, 4, 9, 0, 10, -1, 3, 5, 6, 7, 8, 1 };
+
+/* loss_learning - of the whole program as it learns: with dropout */
+static double
+loss_learning(struct decoder *d)
+{
+	decoder_forward(d, id, true);
+	decoder_head(d, target, NULL, NULL, 0);
+	return decoder_sum(d);
 }
 
 /* test_decoder - the whole program: every parameter of a small model */
 static void
-test_decoder(struct arena *a, const struct shape *s)
+test_decoder(struct arena *a, const struct shape *s, double drop)
 {
-	static const int32_t id[] = { 1, 4, 4, 9, 0, 10, 2, 3, 5, 6, 7, 8 };
-	static const int32_t target[] = { 4, 4, 9, 0, 10, -1, 3, 5, 6, 7, 8,
-	    1 };
 	struct device *device = arena_alloc(a, sizeof(*device));
 	struct slab *slab = arena_alloc(a, sizeof(*slab));
 	struct weights w;
@@ -406,7 +416,7 @@ test_decoder(struct arena *a, const struct shape *s)
 	arena_defer(a, k->close, device->dev);
 	slab_init(slab, a, device);
 	decoder_want(&d, a, &w, slab, &(struct decoder_conf){
-	    .B = 2, .T = 6 });
+	    .B = 2, .T = 6, .dropout = drop, .attention_dropout = drop });
 	if (slab_take(slab, &e) == -1)
 		panic("%s", e.text);
 	decoder_ready(&d);
@@ -418,22 +428,22 @@ test_decoder(struct arena *a, const struct shape *s)
 		real was = d.run[i];
 
 		d.run[i] = was + STEP;
-		up = 0.5 * decoder_run(&d, id, target, 0);
+		up = 0.5 * loss_learning(&d);
 		d.run[i] = was - STEP;
-		down = 0.5 * decoder_run(&d, id, target, 0);
+		down = 0.5 * loss_learning(&d);
 		d.run[i] = was;
 		slope = (up - down) / (2 * STEP);
 		off = fabs(slope - d.grad[i]) / (1 + fabs(slope));
 		worst = off > worst ? off : worst;
 	}
-	tap(worst < 1e-6, "decoder %s%s: gradients of all %zu parameters, worst "
-	    "difference %.1e", family_name(s->family), s->tied ? "" :
-	    " untied", w.all, worst);
+	tap(worst < 1e-6, "decoder %s%s, dropout %g: gradients of all %zu "
+	    "parameters, worst difference %.1e", family_name(s->family),
+	    s->tied ? "" : " untied", drop, w.all, worst);
 }
 
 /* test_family - with whatever else the family's members can ask for */
 static void
-test_family(struct arena *a, enum family family, bool tied)
+test_family(struct arena *a, enum family family, bool tied, double drop)
 {
 	struct shape s = { .V = 11, .T = 6, .C = 8, .L = 2, .H = 4, .D = 2,
 	    .G = 2, .F = 10, .eps = 1e-5, .tied = tied };
@@ -467,7 +477,7 @@ test_family(struct arena *a, enum family family, bool tied)
 	if (family == FAMILY_GEMMA2)
 		s.score_cap = s.logit_cap = 2;
 	s.local_rope.theta = 100;
-	test_decoder(a, &s);
+	test_decoder(a, &s, drop);
 }
 
 int
@@ -478,16 +488,16 @@ main(void)
 	k = kernels();
 	test_rows(a);
 	test_acts(a);
-	test_attend(a, 2, 2, 0, 0, false);
-	test_attend(a, 4, 2, 0, 0, true);
-	test_attend(a, 2, 2, 0, 1.5, true);
-	test_attend(a, 4, 2, 0, 0, false);
-	test_attend(a, 4, 2, 3, 0, false);
-	test_attend(a, 2, 1, 2, 1.5, false);
+	test_attend(a, 2, 2, 0, 0, false, 0);
+	test_attend(a, 4, 2, 0, 0, true, 0.3);
+	test_attend(a, 2, 2, 0, 1.5, true, 0);
+	test_attend(a, 4, 2, 0, 0, false, 0);
+	test_attend(a, 4, 2, 3, 0, false, 0.3);
+	test_attend(a, 2, 1, 2, 1.5, false, 0.3);
 	for (enum family f = 0; f < FAMILY_BERT; f++)
-		test_family(a, f, true);
-	test_family(a, FAMILY_LLAMA, false);
-	test_family(a, FAMILY_NEOX, false);
+		test_family(a, f, true, f % 2 == 0 ? 0.2 : 0);
+	test_family(a, FAMILY_LLAMA, false, 0);
+	test_family(a, FAMILY_NEOX, false, 0.2);
 	arena_free(a);
 	return tap_done();
 }

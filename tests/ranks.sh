@@ -78,7 +78,7 @@ for arch in gpt2 llama; do
 done
 ok 'and the losses of one' cmp llama-1/train.json llama-3/train.json
 lora='base=./llama-1 adapter=lora rank=4 target_modules=all-linear modules_to_save=norm context=48 batch=2 accumulate=3 steps=12 lr=0.01 packing=bfd'
-for more in lora_dropout=0.2 use_dora=yes base_form=nf4 recompute=yes optimizer=muon precision=f16; do
+for more in lora_dropout=0.2 dropout=0.2 use_dora=yes base_form=nf4 recompute=yes optimizer=muon precision=f16; do
 	quern train -q -j 1 out=./one-$more $lora $more exact=yes <in.jsonl
 	ranks 2 -q out=./two-$more $lora $more exact=yes
 	ok "adapters with $more, exact: the bytes of one" cmp one-$more/adapter_model.safetensors two-$more/adapter_model.safetensors

@@ -34,7 +34,7 @@ limit cores=2
 pipeline $1
   from  corpus:train
   train base=base adapter=lora rank=4 target_modules=all-linear \\
-	lora_dropout=0.1 modules_to_save=norm lr=0.005 context=48 \\
+	lora_dropout=0.1 dropout=0.1 modules_to_save=norm lr=0.005 context=48 \\
 	packing=bfd_split valid=corpus:valid steps=300 eval_every=100 $2
   save  $1"
 }
@@ -145,9 +145,9 @@ rm -rf x
 # prompts are not learnt; the split into micro-batches does not matter
 for way in 'batch=1 accumulate=8' 'batch=8 accumulate=1'; do
 	set -- $way
-	quern train -q -j 2 "out=./$1" base=./llama context=48 "$1" "$2" steps=6 warmup=0 lr=0.001 <asked.jsonl
+	quern train -q -j 2 "out=./$1" base=./llama context=48 "$1" "$2" steps=6 warmup=0 lr=0.001 dropout=0.2 <asked.jsonl
 done
-ok 'eight micro-batches of one are one of eight' awk "BEGIN { d = $(loss batch=1) / $(loss batch=8); exit !(d > 0.99999 && d < 1.00001) }"
+ok 'eight micro-batches of one are one of eight, with what is dropped' awk "BEGIN { d = $(loss batch=1) / $(loss batch=8); exit !(d > 0.99999 && d < 1.00001) }"
 quern train -j 2 out=./asks base=./llama context=48 batch=4 steps=200 lr=0.003 <asked.jsonl 2>told
 ok 'answers are learnt, and how many tokens' grep -q '[0-9]* tokens, [0-9]* of them learnt, in [0-9]* sequences' told
 ok 'and then given, ended' sh -c "echo '{\"prompt\":\"say corn water\"}' | quern infer -q ./asks max_tokens=30 | grep -q '\"completion\":\" water corn\",\"finish_reason\":\"stop\"'"
@@ -155,9 +155,12 @@ for packing in bfd_split none; do
 	quern train -q -j 2 out=./by-$packing base=./llama context=48 batch=300 steps=1 lr=0 packing=$packing completion_only=no <asked.jsonl 2>/dev/null
 done
 ok 'packed and apart: one loss' awk "BEGIN { d = $(loss by-bfd_split) / $(loss by-none); exit !(d > 0.995 && d < 1.005) }"
-quern train -q -j 2 out=./kept base=./llama context=48 batch=4 steps=20 recompute=yes <asked.jsonl
-quern train -q -j 2 out=./held base=./llama context=48 batch=4 steps=20 <asked.jsonl
-ok 'recomputed: the same bytes' cmp kept/model.safetensors held/model.safetensors
+for more in recompute=yes recompute=no seed=2 attention_dropout=0; do
+	quern train -q -j 2 out=./$more base=./llama context=48 batch=4 steps=20 dropout=0.1 $more <asked.jsonl
+done
+ok 'recomputed: the same bytes' cmp recompute=yes/model.safetensors recompute=no/model.safetensors
+ok 'another seed drops others' sh -c '! cmp -s seed=2/model.safetensors recompute=no/model.safetensors'
+ok 'and attention has dropout of its own' sh -c '! cmp -s attention_dropout=0/model.safetensors recompute=no/model.safetensors'
 
 # optimisers, schedules, the guard
 for o in adam sgd muon; do

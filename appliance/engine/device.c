@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/engine/device.h"
+#include "kernels/drop.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -119,4 +120,10 @@ device_for(struct arena *a, const char *gpus, int threads, struct err *e)
 		return NULL;
 	}
 	return d;
+}
+
+uint64_t
+device_draws(uint64_t key, uint64_t first)
+{
+	return drop_from(key, first);
 }

@@ -33,4 +33,8 @@ struct device *device_for(struct arena *, const char *gpus, int threads,
  * lets a device lack does not count */
 const char *device_missing(const struct kernels *);
 
+/* device_draws - a key of dropout whose number i is that key's number first +
+ * i, on every device */
+uint64_t device_draws(uint64_t key, uint64_t first);
+
 #endif

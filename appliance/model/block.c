@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/experts.h"
 #include "appliance/model/half.h"
 
@@ -111,9 +112,13 @@ parts_of(const struct decoder *d, size_t i, real *qkv, real *normed)
 	real *qk = m->head_norms ? normed : qkv;
 	size_t stride = m->head_norms ? q + kv : n;
 
-	return (struct parts){ qk, qk + q, qkv + q + kv, { d->B, d->T, m->H,
-	    m->G, m->D, stride, stride, n, m->local[i] ? m->window : 0,
-	    m->score_scale, m->score_cap, d->texts ? d->from : NULL, NULL } };
+	struct parts p = { qk, qk + q, qkv + q + kv, { .B = d->B, .T = d->T,
+	    .H = m->H, .G = m->G, .D = m->D, .q = stride, .k = stride, .v = n,
+	    .window = m->local[i] ? m->window : 0, .scale = m->score_scale,
+	    .cap = m->score_cap, .from = d->texts ? d->from : NULL } };
+
+	dropout_heads(d, i, &p.heads);
+	return p;
 }
 
 /* rope - turn queries and keys, or their gradients back */
@@ -161,6 +166,7 @@ attention_forward(const struct decoder *d, size_t i)
 		block_norm(d, l->mid, NULL, l->keep3, l->post1, w->post1,
 		    NO_WEIGHT);
 	}
+	dropout_rows(d, DROPOUT_OUT, i, l->mid);
 	k->add(dev, l->mid, l->in, R * C);
 }
 
@@ -227,19 +233,23 @@ block_forward(const struct decoder *d, size_t i)
 		block_norm(d, next, NULL, l->keep4, l->post2, w->post2,
 		    NO_WEIGHT);
 	}
+	dropout_rows(d, DROPOUT_DOWN, i, next);
 	k->add(dev, next, l->mid, R * C);
 }
 
-/* post_grad - the gradient before a norm of a branch, in dn; dx stays */
+/* post_grad - the gradient before a branch's dropout and norm, elsewhere than
+ * dx, which stays, if there is either */
 static const real *
-post_grad(const struct decoder *d, const real *x, const real *keep, size_t w)
+post_grad(const struct decoder *d, size_t i, enum dropout_place place,
+    const real *x, const real *keep, size_t w)
 {
-	OPS(d);
+	const real *dy = dropout_back(d, place, i, d->dx);
 
+	OPS(d);
 	if (!m->post_norms)
-		return d->dx;
+		return dy;
 	k->fill(dev, d->dn, R * C, 0);
-	block_norm_grad(d, d->dn, d->dx, x, NULL, keep, w, NO_WEIGHT);
+	block_norm_grad(d, d->dn, dy, x, NULL, keep, w, NO_WEIGHT);
 	return d->dn;
 }
 
@@ -254,8 +264,8 @@ attention_backward(const struct decoder *d, size_t i)
 	OPS(d);
 	(void)C;
 	linear_backward(d->device, &l->to_out, &d->work, d->datt,
-	    half_copy(d, post_grad(d, l->post1, l->keep3, w->post1)), l->att,
-	    R);
+	    half_copy(d, post_grad(d, i, DROPOUT_OUT, l->post1, l->keep3,
+	    w->post1)), l->att, R);
 	k->attend_grad(dev, g.q, g.k, g.v, d->datt, l->att, l->lse, p.q, p.k,
 	    p.v, &p.heads);
 	rope(d, i, &g, 1);
@@ -282,7 +292,8 @@ block_backward(const struct decoder *d, size_t i)
 	const struct decoder_layer *l = &d->layer[i];
 
 	OPS(d);
-	mlp_backward(d, l, post_grad(d, l->post2, l->keep4, w->post2));
+	mlp_backward(d, l, post_grad(d, i, DROPOUT_DOWN, l->post2, l->keep4,
+	    w->post2));
 	if (!m->parallel) {
 		block_norm_grad(d, d->dx, d->dn, l->mid, l->mean2, l->keep2,
 		    w->norm2, w->norm2_b);

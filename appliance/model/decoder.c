@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/model/encoder.h"
 #include "appliance/model/decoder_parts.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/experts.h"
 #include "appliance/model/half.h"
 
@@ -159,11 +160,11 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
 	    .B = c->B, .T = c->T, .R = R, .adapter = c->adapter,
 	    .held = c->held, .recompute = c->recompute, .half = c->half,
-	    .form = c->form };
+	    .form = c->form, .drop = { c->dropout, c->attention_dropout } };
 	d->work.half = c->half;
 	d->work.form = c->form;
 	d->chunk = R < CHUNK ? R : CHUNK;
-	d->work.dropout = d->adapter == NULL ? 0 : d->adapter->conf.dropout;
+	dropout_set(d, true);
 	reals_want(d, s);
 	grads_want(d, s, c->frozen);
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
@@ -189,6 +190,8 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
 	slab_reals(s, "activations' gradients", d->half ? R * C : 0,
 	    &d->rounded);
+	slab_reals(s, "activations' gradients", c->dropout > 0 ? R * C : 0,
+	    &d->drop.back);
 	if (m->encoder)
 		encoder_want(d, s);
 	if (m->E > 0)
@@ -348,7 +351,7 @@ void
 decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
     void *arg, double scale)
 {
-	size_t n;
+	size_t n, first = d->work.row;
 
 	OPS(d);
 	(void)m;
@@ -357,6 +360,7 @@ decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
 	judge = judge == NULL ? judge_next : judge;
 	for (size_t r = 0; r < R; r += d->chunk) {
 		n = R - r < d->chunk ? R - r : d->chunk;
+		d->work.row = first + r;
 		linear_forward(d->device, &d->to_head, &d->work, d->logits,
 		    d->norm + r * C, n);
 		judge(d, r, n, scale, arg);
@@ -366,6 +370,7 @@ decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);
 	}
+	d->work.row = first;
 	half_end(d);
 }
 
@@ -406,8 +411,7 @@ void
 decoder_forward(struct decoder *d, const int32_t *id, bool learns)
 {
 	OPS(d);
-	d->work.dropout = !learns || d->adapter == NULL ? 0 :
-	    d->adapter->conf.dropout;
+	dropout_set(d, learns);
 	half_begin(d);
 	k->put(dev, d->id, id, R * sizeof(*id));
 	decoder_norms(d);
@@ -415,6 +419,7 @@ decoder_forward(struct decoder *d, const int32_t *id, bool learns)
 	if (m->embed_scale != 0)
 		k->mix(dev, d->layer[0].in, m->embed_scale, d->layer[0].in, 0,
 		    R * C);
+	dropout_rows(d, DROPOUT_EMBED, 0, d->layer[0].in);
 	for (size_t i = 0; i < m->L; i++) {
 		block_forward(d, i);
 		if (learns)
@@ -442,6 +447,7 @@ decoder_backward(struct decoder *d)
 		half_back(d, i);
 		block_backward(d, i);
 	}
+	dropout_rows(d, DROPOUT_EMBED, 0, d->dx);
 	if (m->embed_scale != 0)
 		k->mix(dev, d->dx, m->embed_scale, d->dx, 0, R * C);
 	k->embed_grad(dev, decoder_grad(d, d->w->token), dplace == NULL ?

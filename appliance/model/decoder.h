@@ -27,6 +27,7 @@ struct decoder_conf {
 	const bool *frozen;		/* of each parameter; NULL: none is */
 	const struct adapter *adapter;	/* or NULL */
 	struct held *held;		/* or NULL: all are reals */
+	double dropout, attention_dropout;	/* dropout.h; 0: none */
 	bool recompute;			/* keep one layer's results at a time */
 	bool half;			/* products read 16 bits (half.h): */
 	enum kernel_form form;		/* bf16 or f16 */
@@ -46,6 +47,12 @@ struct decoder_layer {
 
 struct encoder;
 
+struct decoder_drop {			/* dropout.h's */
+	double rows_p, scores_p;	/* as asked for */
+	double rows, scores;		/* now */
+	real *back;
+};
+
 struct decoder {
 	struct arena *arena;
 	struct device *device;
@@ -60,7 +67,8 @@ struct decoder {
 	size_t *grad_at, ngrad;		/* in grad, or NO_WEIGHT: frozen */
 	real *arun, *agrad;		/* the adapter's, in its own order */
 	struct linear to_head;
-	struct linear_work work;	/* key: set it before decoder_run */
+	struct linear_work work;	/* key, row: set before decoder_run */
+	struct decoder_drop drop;
 	struct decoder_layer *layer;
 	real *last, *norm, *mean, *keep, *rope, *local_rope;
 	real *logits, *loss;		/* a chunk of rows; a row each */

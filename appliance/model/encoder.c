@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/encoder.h"
 
 #define TEXTS	((size_t)64)		/* pooled at once */
@@ -90,13 +91,15 @@ encoder_texts(struct decoder *d, const int32_t *from, const int32_t *to,
 
 /* heads_of - query, key and value lie beside one another in a row */
 static struct kernel_heads
-heads_of(const struct decoder *d)
+heads_of(const struct decoder *d, size_t i)
 {
 	const struct shape *m = &d->w->shape;
-
-	return (struct kernel_heads){ .B = d->B, .T = d->T, .H = m->H,
+	struct kernel_heads h = { .B = d->B, .T = d->T, .H = m->H,
 	    .G = m->H, .D = m->D, .q = 3 * m->C, .k = 3 * m->C, .v = 3 * m->C,
 	    .from = d->texts ? d->from : NULL, .to = d->encoder->to };
+
+	dropout_heads(d, i, &h);
+	return h;
 }
 
 static void
@@ -105,12 +108,13 @@ layer_forward(const struct decoder *d, size_t i)
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
 	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
-	struct kernel_heads h = heads_of(d);
+	struct kernel_heads h = heads_of(d, i);
 
 	OPS(d);
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->in, R);
 	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
 	linear_forward(d->device, &l->to_out, &d->work, l->post1, l->att, R);
+	dropout_rows(d, DROPOUT_OUT, i, l->post1);
 	k->add(dev, l->post1, l->in, R * C);
 	k->layernorm(dev, l->mid, l->mean1, l->keep1, l->post1,
 	    decoder_param(d, w->norm1), decoder_param(d, w->norm1_b), R, C,
@@ -118,6 +122,7 @@ layer_forward(const struct decoder *d, size_t i)
 	linear_forward(d->device, &l->to_up, &d->work, l->up, l->mid, R);
 	k->act(dev, l->act, l->up, R * m->F, m->act);
 	linear_forward(d->device, &l->to_down, &d->work, l->post2, l->act, R);
+	dropout_rows(d, DROPOUT_DOWN, i, l->post2);
 	k->add(dev, l->post2, l->mid, R * C);
 	k->layernorm(dev, next, l->mean2, l->keep2, l->post2,
 	    decoder_param(d, w->norm2), decoder_param(d, w->norm2_b), R, C,
@@ -143,19 +148,19 @@ layer_backward(const struct decoder *d, size_t i)
 {
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
-	struct kernel_heads h = heads_of(d);
+	struct kernel_heads h = heads_of(d, i);
 
 	OPS(d);
 	norm_back(d, l->post2, l->mean2, l->keep2, w->norm2, w->norm2_b);
-	linear_backward(d->device, &l->to_down, &d->work, d->dact, d->dn,
-	    l->act, R);
+	linear_backward(d->device, &l->to_down, &d->work, d->dact,
+	    dropout_back(d, DROPOUT_DOWN, i, d->dn), l->act, R);
 	k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
 	linear_backward(d->device, &l->to_up, &d->work, d->dx, d->dup, l->mid,
 	    R);
 	k->add(dev, d->dx, d->dn, R * C);
 	norm_back(d, l->post1, l->mean1, l->keep1, w->norm1, w->norm1_b);
-	linear_backward(d->device, &l->to_out, &d->work, d->datt, d->dn,
-	    l->att, R);
+	linear_backward(d->device, &l->to_out, &d->work, d->datt,
+	    dropout_back(d, DROPOUT_OUT, i, d->dn), l->att, R);
 	k->attend_grad(dev, d->dqkv, d->dqkv + C, d->dqkv + 2 * C, d->datt,
 	    l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dx, d->dqkv,
@@ -179,6 +184,7 @@ embed(const struct decoder *d)
 	k->layernorm(dev, d->layer[0].in, d->mean, d->keep, d->norm,
 	    decoder_param(d, d->w->norm), decoder_param(d, d->w->norm_b), R,
 	    C, m->eps);
+	dropout_rows(d, DROPOUT_EMBED, 0, d->layer[0].in);
 }
 
 void
@@ -203,6 +209,7 @@ encoder_backward(struct decoder *d)
 			layer_forward(d, i);
 		layer_backward(d, i);
 	}
+	dropout_rows(d, DROPOUT_EMBED, 0, d->dx);
 	norm_back(d, d->norm, d->mean, d->keep, w->norm, w->norm_b);
 	k->embed_grad(dev, decoder_grad(d, w->token), place == NULL ? NULL :
 	    place + m->place_skip * C, d->dn, d->id, d->pos, R, C);

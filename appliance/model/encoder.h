@@ -62,7 +62,7 @@ struct encoder_text {			/* its rows */
  * normalised yet.  encoder_embed_grad - dy[n,C] are their gradients, after
  * encoder_embed of the same texts */
 void encoder_embed(struct decoder *, const int32_t *id,
-    const struct encoder_text *, size_t n, real *out);
+    const struct encoder_text *, size_t n, bool learns, real *out);
 void encoder_embed_grad(struct decoder *, const struct encoder_text *,
     size_t n, const real *dy);
 

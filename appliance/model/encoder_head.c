@@ -5,6 +5,7 @@
  * which the rows are the words.
  */
 #include "appliance/base/base.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/encoder.h"
 
 #include <math.h>
@@ -170,6 +171,15 @@ loss_targets(const struct decoder *d, const int32_t *target, size_t n,
 	return sum;
 }
 
+/* head_drop - of the rows that a head reads, forward and back: labels' heads
+ * have dropout, words' have not */
+static void
+head_drop(const struct decoder *d, real *x)
+{
+	if (d->w->shape.head.kind != HEAD_MASKED)
+		dropout_rows(d, DROPOUT_HEAD, 0, x);
+}
+
 double
 encoder_run(struct decoder *d, const int32_t *id,
     const struct encoder_wanted *w, double scale)
@@ -177,9 +187,9 @@ encoder_run(struct decoder *d, const int32_t *id,
 	size_t labels = d->w->shape.head.labels, n;
 	double sum = 0;
 
-	d->work.dropout = scale == 0 || d->adapter == NULL ? 0 :
-	    d->adapter->conf.dropout;
+	dropout_set(d, scale != 0);
 	encoder_forward(d, id);
+	head_drop(d, d->last);
 	if (scale != 0)
 		d->device->k->fill(d->device->dev, d->dx, d->R *
 		    d->w->shape.C, 0);
@@ -192,6 +202,7 @@ encoder_run(struct decoder *d, const int32_t *id,
 		if (scale != 0)
 			head_backward(d, n);
 	}
+	head_drop(d, d->dx);
 	if (scale != 0)
 		encoder_backward(d);
 	return sum;
@@ -203,7 +214,7 @@ encoder_outputs(struct decoder *d, const int32_t *id, const int32_t *row,
 {
 	size_t width = weights_head_rows(d->w), n;
 
-	d->work.dropout = 0;
+	dropout_set(d, false);
 	encoder_forward(d, id);
 	for (size_t at = 0; at < all; at += n) {
 		n = all - at < d->chunk ? all - at : d->chunk;
@@ -233,12 +244,13 @@ shares(const struct decoder *d, const struct encoder_text *t, size_t n)
 
 void
 encoder_embed(struct decoder *d, const int32_t *id,
-    const struct encoder_text *t, size_t all, real *out)
+    const struct encoder_text *t, size_t all, bool learns, real *out)
 {
 	const struct device *v = d->device;
 	struct encoder *x = d->encoder;
 	size_t C = d->w->shape.C, n;
 
+	dropout_set(d, learns);
 	encoder_forward(d, id);
 	for (size_t at = 0; at < all; at += n) {
 		n = all - at < x->texts ? all - at : x->texts;

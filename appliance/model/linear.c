@@ -119,6 +119,13 @@ linear_norms(const struct device *d, const struct linear *l,
 	}
 }
 
+/* dropout_key - of the rows that a layer reads now */
+static uint64_t
+dropout_key(const struct linear *l, const struct linear_work *w)
+{
+	return device_draws(random_key(w->key, l->id), w->row * l->K);
+}
+
 /* dropped - x as the adapters read it; the same numbers forward and back */
 static const real *
 dropped(const struct device *d, const struct linear *l,
@@ -126,8 +133,8 @@ dropped(const struct device *d, const struct linear *l,
 {
 	if (w->dropout == 0)
 		return x;
-	d->k->dropout(d->dev, w->x, x, R * l->K, w->dropout,
-	    random_key(w->key, l->id), 0);
+	d->k->dropout(d->dev, w->x, x, R * l->K, w->dropout, dropout_key(l, w),
+	    0);
 	return w->x;
 }
 
@@ -210,8 +217,8 @@ lora_backward(const struct device *d, const struct linear *l,
 		return;
 	}
 	k->gemm(d->dev, 0, 0, R, l->K, l->rank, 1, w->dh, a, 0, w->x);
-	k->dropout(d->dev, dx, w->x, R * l->K, w->dropout, random_key(w->key,
-	    l->id), 1);
+	k->dropout(d->dev, dx, w->x, R * l->K, w->dropout, dropout_key(l, w),
+	    1);
 }
 
 void

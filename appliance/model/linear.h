@@ -21,8 +21,8 @@
  * The adapters of one linear layer are given in the order of their rows, and
  * their A (and dA) lie below one another in memory as one matrix [rank, K]:
  * they read the same dropped-out x.  Order of calls: linear_norms after
- * parameters changed, linear_forward, linear_backward with the same x and
- * work->key.
+ * parameters changed, linear_forward, linear_backward with the same x,
+ * work->key and work->row.
  */
 
 struct lora {
@@ -56,7 +56,8 @@ struct linear {
 /* what all linear layers share while one of them works */
 struct linear_work {
 	double dropout;			/* of x before A; 0: none */
-	uint64_t key;			/* of this micro-batch's dropout */
+	uint64_t key;			/* of this step's dropout */
+	size_t row;			/* of the step, that is x's first */
 	bool half;			/* w is read in 16 bits: */
 	enum kernel_form form;
 	size_t K, rank, N, tile;	/* the largest there are */

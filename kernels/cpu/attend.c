@@ -11,6 +11,7 @@
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/drop.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -129,6 +130,19 @@ row_exp(real *p, size_t from, size_t n, size_t end, float sub)
 	return total;
 }
 
+/* row_drop - dropout of the probabilities of row i */
+static void
+row_drop(const struct block *k, size_t i, real *p, size_t from, size_t to)
+{
+	const struct kernel_heads *s = k->c->s;
+	uint64_t key = drop_from(s->key, (k->sum + i) * s->T + k->low);
+	uint32_t below = drop_below(s->drop);
+	float more = (float)(1 / (1 - s->drop));
+
+	for (size_t j = from; j < to; j++)
+		p[j] = drop_draw(key, j) < below ? 0 : p[j] * more;
+}
+
 static void
 block_forward(const struct block *k, real *p)
 {
@@ -148,6 +162,8 @@ block_forward(const struct block *k, real *p)
 		sum = row_exp(row, from, n, k->keys, max);
 		k->c->lse[k->sum + i] = max + logf(sum);
 		inverse[i] = 1 / sum;
+		if (s->drop > 0)
+			row_drop(k, i, row, from, n);
 	}
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)k->n,
 	    (int)s->D, (int)k->keys, 1, p, (int)k->keys, k->v, (int)s->v, 0,
@@ -184,6 +200,31 @@ OP(attend)(void *dev, real *y, real *lse, const real *q, const real *k,
 	    QUERIES * s->T * sizeof(real));
 }
 
+/* block_drop - dropout of p; whole: what it was */
+static void
+block_drop(const struct block *k, real *p, real *whole)
+{
+	size_t from, to;
+
+	memcpy(whole, p, k->n * k->keys * sizeof(*p));
+	for (size_t i = 0; i < k->n; i++) {
+		row_seen(k, i, &from, &to);
+		row_drop(k, i, p + i * k->keys, from, to);
+	}
+}
+
+/* block_whole - p is whole again, and dp what dropout has let through */
+static void
+block_whole(const struct block *k, real *p, real *dp, const real *whole)
+{
+	float more = (float)(1 / (1 - k->c->s->drop));
+
+	for (size_t i = 0; i < k->n * k->keys; i++) {
+		dp[i] = p[i] != 0 ? dp[i] * more : 0;
+		p[i] = whole[i];
+	}
+}
+
 /* block_slopes - p becomes the products' gradient, given dp = dy v^T */
 static void
 block_slopes(const struct block *k, real *p, const real *dp, const real *slope)
@@ -218,6 +259,7 @@ block_backward(const struct block *k, real *p, real *dp, real *dq, real *dk,
 	const struct kernel_heads *s = k->c->s;
 	const real *dy = k->c->dy + k->out;
 	real *slope = dp + QUERIES * s->T;
+	real *whole = s->cap != 0 ? slope + QUERIES * s->T : slope;
 	int n = (int)k->n, keys = (int)k->keys, D = (int)s->D;
 	int wide = (int)(s->H * s->D);
 	size_t from, to;
@@ -230,10 +272,14 @@ block_backward(const struct block *k, real *p, real *dp, real *dq, real *dk,
 		row_exp(p + i * k->keys, from, to, k->keys,
 		    k->c->sums[k->sum + i]);
 	}
+	if (s->drop > 0)
+		block_drop(k, p, whole);
 	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, keys, D, n, 1, p,
 	    keys, dy, wide, 1, dv, (int)s->v);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, keys, D, 1, dy,
 	    wide, k->v, (int)s->v, 0, dp, keys);
+	if (s->drop > 0)
+		block_whole(k, p, dp, whole);
 	block_slopes(k, p, dp, slope);
 	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, D, keys,
 	    k->scale, p, keys, k->k, (int)s->k, 0, dq + k->first * s->q,
@@ -276,5 +322,6 @@ OP(attend_grad)(void *dev, real *dq, real *dk, real *dv, const real *dy,
 	    .dy = dy, .yy = y, .sums = lse, .q = q, .k = k, .v = v };
 
 	pool_run(cpu->pool, attend_back, &c, s->B * s->G,
-	    (s->cap != 0 ? 3 : 2) * QUERIES * s->T * sizeof(real));
+	    (size_t)(2 + (s->cap != 0) + (s->drop > 0)) * QUERIES * s->T *
+	    sizeof(real));
 }

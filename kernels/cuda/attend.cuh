@@ -13,6 +13,7 @@
  * the heads that share a key are added up where the key is.
  */
 #include "kernels/cuda/grid.cuh"
+#include "kernels/drop.h"
 
 #define ATTEND_WARPS	4
 #define ATTEND_THREADS	(ATTEND_WARPS * WARP)
@@ -64,6 +65,17 @@ sees(const struct kernel_heads *s, size_t t, size_t j)
 		    (size_t)s->from[t] <= j);
 	return j <= t && (s->window == 0 || t - j < s->window) &&
 	    (s->from == NULL || (size_t)s->from[t] <= j);
+}
+
+/* kept_of - what dropout makes of a probability 1: 0 or more than 1; row: where
+ * its row's draws begin */
+static __device__ inline float
+kept_of(const struct kernel_heads *s, size_t row, size_t j)
+{
+	if (s->drop == 0)
+		return 1;
+	return drop_draw(s->key, row + j) < drop_below(s->drop) ? 0 :
+	    (float)(1 / (1 - s->drop));
 }
 
 /* seen_end - the place behind the last key that a query at place t sees */
@@ -130,9 +142,11 @@ struct query {
 	float max, sum, y[SLICES];
 };
 
-/* query_keys - one more tile; score: this lane's, -INFINITY if it is masked */
+/* query_keys - one more tile; score: this lane's, -INFINITY if it is masked;
+ * kept: by dropout */
 static __device__ inline void
-query_keys(struct query *q, float score, const float *values, size_t D)
+query_keys(struct query *q, float score, float kept, const float *values,
+    size_t D)
 {
 	float most = fmaxf(q->max, warp_max(score));
 	float w, less;
@@ -147,7 +161,7 @@ query_keys(struct query *q, float score, const float *values, size_t D)
 UNROLL
 	for (size_t i = 0; i < SLICES; i++)
 		q->y[i] *= less;
-	add_rows(q->y, w, values, D, D);
+	add_rows(q->y, w * kept, values, D, D);
 }
 
 /* attend_rows - grid: tiles of queries, heads, sequences */
@@ -192,7 +206,8 @@ UNROLL
 			query_keys(&at[i], !sees(&s, t, base + lane) ?
 			    -INFINITY : score_of(&s, dot_rows(queries +
 			    (t - first) * D, keys + lane * (D + 1), D)),
-			    values, D);
+			    kept_of(&s, ((b * s.H + h) * T + t) * T, base +
+			    lane), values, D);
 		}
 	}
 UNROLL
@@ -296,8 +311,9 @@ UNROLL
 				x = score_of(&s, dot_rows(queries + row * D,
 				    keys + lane * (D + 1), D));
 				ds = score_slope(&s, x) * expf(x - lse[t]) *
-				    (dot_rows(slopes + row * D, values +
-				    lane * (D + 1), D) - mean[t]);
+				    (kept_of(&s, ((b * s.H + h) * T + t) * T,
+				    base + lane) * dot_rows(slopes + row * D,
+				    values + lane * (D + 1), D) - mean[t]);
 			}
 			add_rows(acc[i], ds, keys, D + 1, D);
 		}
@@ -355,16 +371,19 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 UNROLL
 			for (size_t i = 0; i < OWN; i++) {
 				size_t row = warp * OWN + i;
-				float p = 0, ds = 0, x;
+				float p = 0, ds = 0, x, kept;
 
 				if (t < T && sees(&s, t, first + row)) {
 					x = score_of(&s, dot_rows(queries +
 					    lane * (D + 1), keys + row * D,
 					    D));
 					p = expf(x - lse[at]);
-					ds = score_slope(&s, x) * p *
-					    (dot_rows(slopes + lane * (D + 1),
+					kept = kept_of(&s, at * T, first +
+					    row);
+					ds = score_slope(&s, x) * p * (kept *
+					    dot_rows(slopes + lane * (D + 1),
 					    values + row * D, D) - mean[at]);
+					p *= kept;
 				}
 				add_rows(av[i], p, slopes, D + 1, D);
 				add_rows(ak[i], ds, queries, D + 1, D);

@@ -334,7 +334,8 @@ flash_back(struct cuda *c, real *dq, real *dk, real *dv, const real *dy,
 static bool
 flashes(const struct cuda *c, const struct kernel_heads *s)
 {
-	return c->precision != PRECISION_F32 && s->D <= FLASH_MOST;
+	return c->precision != PRECISION_F32 && s->D <= FLASH_MOST &&
+	    s->drop == 0;
 }
 
 static void
@@ -384,6 +385,7 @@ cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 		v += rows * s.v, dv += rows * s.v;
 		y += rows * wide, dy += rows * wide;
 		lse += rows * s.H;
+		s.key = drop_from(s.key, rows * s.H * T);
 		s.from = s.from == NULL ? NULL : s.from + rows;
 		s.to = s.to == NULL ? NULL : s.to + rows;
 	}

@@ -2,6 +2,7 @@
 /* Attention, over a batch and over a cache: kernel.h in plain loops */
 #include "appliance/base/base.h"
 #include "appliance/base/arena.h"
+#include "kernels/drop.h"
 #include "kernels/ref/ref.h"
 
 #include <math.h>
@@ -43,10 +44,22 @@ last_seen(const struct kernel_heads *s, size_t r, size_t t)
 	return s->to == NULL ? t : (size_t)s->to[r] - 1;
 }
 
+/* kept - what a probability counts: 1, or with dropout 0 or more than 1;
+ * `first` is where its row's draws begin */
+static double
+kept(const struct kernel_heads *s, size_t first, size_t j)
+{
+	if (s->drop == 0)
+		return 1;
+	return drop_draw(s->key, first + j) < drop_below(s->drop) ? 0 :
+	    1 / (1 - s->drop);
+}
+
 /* look_one - y[D] for one query over keys and values of places from to last */
 static double
 look_one(const struct kernel_heads *s, real *y, const real *q, const real *k,
-    size_t kstride, const real *v, size_t vstride, size_t from, size_t last)
+    size_t kstride, const real *v, size_t vstride, size_t from, size_t last,
+    size_t first)
 {
 	double max = -HUGE_VAL, sum = 0, w, acc;
 
@@ -60,7 +73,7 @@ look_one(const struct kernel_heads *s, real *y, const real *q, const real *k,
 		acc = 0;
 		for (size_t j = from; j <= last; j++)
 			acc += exp(score(s, q, k + j * kstride) - max) *
-			    (double)v[j * vstride + d];
+			    kept(s, first, j) * (double)v[j * vstride + d];
 		y[d] = (real)(acc / sum);
 	}
 	return max + log(sum);
@@ -82,7 +95,8 @@ ref_attend(void *dev, real *y, real *lse, const real *q, const real *k,
 				    q + t * s->q + h * D, k + h / per * D,
 				    s->k, v + h / per * D, s->v, first_seen(s,
 				    b * s->T + t, t), last_seen(s,
-				    b * s->T + t, t));
+				    b * s->T + t, t), ((b * s->H + h) * s->T +
+				    t) * s->T);
 }
 
 /* zero_rows - the gradients' rows, which may be parts of wider ones */
@@ -118,8 +132,8 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 			const real *g = dy + (r * s->H + h) * D;
 			const real *qr = q + r * s->q + h * D;
 			size_t t = r % s->T, at = h / per * D;
-			double total = (double)lse[((r / s->T) * s->H + h) *
-			    s->T + t];
+			size_t sum = ((r / s->T) * s->H + h) * s->T + t;
+			double total = (double)lse[sum];
 			double mean = dot(g, y + (r * s->H + h) * D, D);
 
 			for (size_t j = r - t + first_seen(s, r, t);
@@ -127,13 +141,14 @@ ref_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 				const real *kj = k + j * s->k + at;
 				const real *vj = v + j * s->v + at;
 				double x = score(s, qr, kj);
-				double p = exp(x - total);
+				double p = exp(x - total), more = kept(s,
+				    sum * s->T, j - (r - t));
 				double ds = score_grad(s, x) * p *
-				    (dot(g, vj, D) - mean);
+				    (more * dot(g, vj, D) - mean);
 
 				for (size_t d = 0; d < D; d++) {
 					dv[j * s->v + at + d] +=
-					    (real)(p * (double)g[d]);
+					    (real)(p * more * (double)g[d]);
 					dk[j * s->k + at + d] +=
 					    (real)(ds * (double)qr[d]);
 					dq[r * s->q + h * D + d] +=
@@ -188,7 +203,8 @@ ref_look(void *dev, real *y, const real *q, const real *cache,
 			head = h / (s->H / s->G) * s->D;
 			look_one(s, y + (r * s->H + h) * s->D, q + r * s->q +
 			    h * s->D, past + head, 2 * width, past + width +
-			    head, 2 * width, first_seen(s, r, n - 1), n - 1);
+			    head, 2 * width, first_seen(s, r, n - 1), n - 1,
+			    0);
 		}
 		mem_free(past);
 	}

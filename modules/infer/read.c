@@ -227,7 +227,7 @@ call(struct reads *r, struct arena *a, struct said **v, size_t n)
 			    v[i]->x.n };
 		}
 	if (r->model.w.shape.head.kind == HEAD_EMBED)
-		encoder_embed(d, r->id, text, rows, out);
+		encoder_embed(d, r->id, text, rows, false, out);
 	else
 		encoder_outputs(d, r->id, row, rows, out);
 	for (size_t i = 0; i < k; i++)

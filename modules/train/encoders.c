@@ -113,14 +113,14 @@ masked_word(const struct train *t, int32_t word, uint64_t key, uint64_t i)
 }
 
 /*
- * masked_run - which words are masked is drawn anew for each micro-batch, and
- * of what is held back always the same.  A step divides by all words, before
+ * masked_run - which words are masked is drawn anew in each step, and of what
+ * is held back always the same.  A step divides by all words, before
  * it is known how many will be masked: each counts 1 / mask times.
  */
 static double
 masked_run(struct train *t, const struct micro *m, double scale)
 {
-	uint64_t key = m->held ? 1 : t->decoder.work.key;
+	uint64_t key = m->held ? 1 : t->decoder.work.key, n;
 	double part = t->conf->mask;
 	struct encode *x = t->goal;
 	struct encoder_wanted w = { x->row, 0, x->target, NULL };
@@ -128,12 +128,13 @@ masked_run(struct train *t, const struct micro *m, double scale)
 	encode_texts(t, m);
 	for (size_t i = 0; i < t->decoder.R; i++) {
 		x->id[i] = m->id[i];
+		n = t->decoder.work.row + i;
 		if (m->target[i] < 0 || m->token[i] < 0 ||
-		    random_unit(key, 1, i) >= part)
+		    random_unit(key, 1, n) >= part)
 			continue;
 		x->row[w.n] = (int32_t)i;
 		x->target[w.n++] = m->id[i];
-		x->id[i] = masked_word(t, m->id[i], key, i);
+		x->id[i] = masked_word(t, m->id[i], key, n);
 	}
 	return encoder_run(&t->decoder, x->id, &w, scale / part) / part;
 }
@@ -437,7 +438,8 @@ contrast_run(struct train *t, const struct micro *m, double scale)
 	all = x->ntexts * s->C;
 	y = mem_alloc((all + 1) * sizeof(*y));
 	dy = mem_alloc((all + 1) * sizeof(*dy));
-	encoder_embed(&t->decoder, m->id, x->text, x->ntexts, y);
+	encoder_embed(&t->decoder, m->id, x->text, x->ntexts, scale !=
+	    0, y);
 	sum = contrast(y, x->ntexts, s->C, s->head.normalize,
 	    t->conf->temperature, dy);
 	for (size_t i = 0; i < all; i++)

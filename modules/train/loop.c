@@ -55,7 +55,8 @@ work_get(struct train *t, int64_t micro, struct micro m, struct work *w)
 	}
 }
 
-/* step_micro - one micro-batch: the sum of its losses */
+/* step_micro - one micro-batch: the sum of its losses.  What is dropped or
+ * masked in it follows from the step and from the rows' numbers in it */
 static double
 step_micro(struct train *t, int64_t micro, const struct micro *m,
     size_t counted)
@@ -66,7 +67,9 @@ step_micro(struct train *t, int64_t micro, const struct micro *m,
 	if (t->rows.first != NULL)
 		decoder_texts(&t->decoder, m->from);
 	t->decoder.work.key = random_key((uint64_t)t->conf->seed,
-	    dropout_stream + (uint64_t)micro);
+	    dropout_stream + (uint64_t)(micro / t->conf->accumulate));
+	t->decoder.work.row = (size_t)(micro % t->conf->accumulate) *
+	    t->decoder.R;
 	return t->objective->run(t, m, scale_now(t) / (double)counted);
 }
 
@@ -169,6 +172,7 @@ valid_loss(struct train *t, struct work *w, struct point *p, struct err *e)
 			continue;
 		if (t->held.first != NULL)
 			decoder_texts(&t->decoder, m.from);
+		t->decoder.work.row = i * each * t->decoder.T;
 		sum[i / B] = t->objective->run(t, &m, 0);
 	}
 	if (join_sums(t, sum, VALID, e) == -1)

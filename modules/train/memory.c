@@ -29,6 +29,8 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	    .T = train_context(t), .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
 	    .held = way->base, .recompute = way->recompute,
+	    .dropout = c->dropout, .attention_dropout =
+	    c->attention_dropout < 0 ? c->dropout : c->attention_dropout,
 	    .half = c->precision != PRECISION_F32,
 	    .form = c->precision == PRECISION_F16 ? FORM_F16 : FORM_BF16 });
 	if (t->objective->want != NULL)

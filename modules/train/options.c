@@ -138,6 +138,11 @@ const struct opt train_opts[] = {
 	    "SGD and Muon"),
 	OPT_FLOAT(struct train_conf, clip, "1", 0, 1e6, 0,
 	    "longest gradient of a step; 0: any"),
+	OPT_FLOAT(struct train_conf, dropout, "0", 0, 0.99, 0,
+	    "part of the embeddings, of what each branch of a layer returns "
+	    "and of attention's probabilities that is dropped in a step"),
+	OPT_FLOAT(struct train_conf, attention_dropout, "-1", -1, 0.99, 0,
+	    "of attention's probabilities alone; below 0: as dropout"),
 	OPT_ENUM(struct train_conf, guard, "stop", "stop|skip", 0,
 	    "a step whose loss or gradient is no number ends the training, or "
 	    "is left out"),

@@ -17,6 +17,7 @@ static const struct {
 	{ "cooldown", ALWAYS }, { "optimizer", ALWAYS },
 	{ "weight_decay", ALWAYS }, { "beta1", ALWAYS }, { "beta2", ALWAYS },
 	{ "eps", ALWAYS }, { "momentum", ALWAYS }, { "clip", ALWAYS },
+	{ "dropout", ALWAYS }, { "attention_dropout", ALWAYS },
 	{ "outlier", ALWAYS }, { "batch", ALWAYS }, { "accumulate", ALWAYS },
 	{ "seed", ALWAYS }, { "steps", WHOLE }, { "epochs", WHOLE },
 	{ "arch", NEW }, { "layers", NEW }, { "channels", NEW },
