@@ -49,7 +49,7 @@ tune() {
 limit cores=2
 pipeline $1
   ingest @DIR@/pairs.jsonl
-  train base=base objective=dpo adapter=lora rank=4 target_modules=all-linear \\
+  train base=${3:-base} objective=dpo adapter=lora rank=4 target_modules=all-linear \\
 	lora_dropout=0.1 lr=0.003 context=24 batch=8 valid=held steps=120 eval_every=40 $2
   save  $1"
 }
@@ -60,21 +60,33 @@ ok 'what it measures on held-back pairs is told' sh -c "quern log $calm | grep -
 quern models export calm calm
 ok 'it learns, also what it has not seen' awk "BEGIN { exit !($(last_of calm valid_accuracy) > 0.9 && $(last_of calm valid_margin) > 0.1) }"
 killed=$(tune killed checkpoint=0s | quern submit)
+# kill_when_kept ID NAME N - and again, N times in all, until it ends
+kill_when_kept() {
+	kills=0 last=
+	while [ ! -d "$spool/done/$1" ] && [ ! -d "$spool/failed/$1" ]; do
+		mark=$(ls -i "$spool"/run/$1/work.$2/* 2>/dev/null | grep checkpoint)
+		[ -n "$mark" ] && [ "$mark" != "$last" ] && [ $kills -lt $3 ] || continue
+		last=$mark
+		sleep 0.2
+		kill -9 "$(cat "$spool/run/$1/lock.$2")" 2>/dev/null
+		kills=$((kills + 1))
+		[ $2 = killed ] || cp all/model.safetensors moved/
+	done
+}
 start_daemon
-kills=0 last=
-while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
-	mark=$(ls -i "$spool"/run/$killed/work.killed/* 2>/dev/null | grep checkpoint)
-	[ -n "$mark" ] && [ "$mark" != "$last" ] && [ $kills -lt 2 ] || continue
-	last=$mark
-	sleep 0.2
-	kill -9 "$(cat "$spool/run/$killed/lock.killed")" 2>/dev/null
-	kills=$((kills + 1))
-done
+kill_when_kept "$killed" killed 2
 stop_daemon
 quern models export killed killed
 ok 'killed twice and resumed' sh -c "[ $kills = 2 ] && grep -q 'resumed at step' $spool/done/$killed/log"
 ok 'the same numbers as undisturbed' cmp calm/adapter_model.safetensors killed/adapter_model.safetensors
 ok 'and the same margins' is "$(curve killed train_margin)" "$(curve calm train_margin)"
+# a base that is another when the run goes on
+cp -r base moved
+moved=$(tune moved checkpoint=0s "$dir/moved" | quern submit)
+start_daemon
+kill_when_kept "$moved" moved 1
+stop_daemon
+ok 'the reference is not that of another base' sh -c "[ -d $spool/failed/$moved ] && quern log $moved | grep -q 'what the reference said is kept of another base'"
 
 # as messages: with the prompt in a field, or what both lists begin with
 sed 's/"prompt":\("[^"]*"\),"chosen":\("[^"]*"\),"rejected":\("[^"]*"\)/"prompt":[{"role":"user","content":\1}],"chosen":[{"role":"assistant","content":\2}],"rejected":[{"role":"assistant","content":\3}]/' pairs.jsonl >apart.jsonl

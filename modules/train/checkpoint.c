@@ -21,6 +21,7 @@ struct head {
 	uint64_t version, reals, steps;
 	int64_t threads;
 	char isa[32];
+	struct hash run;		/* origin.h's */
 };
 
 /* one pass over a checkpoint's parts, in or out, with the hash beside */
@@ -60,7 +61,7 @@ head_of(struct train *t, struct head *h)
 {
 	*h = (struct head){ "QUERNCKP", CHECKPOINT_VERSION,
 	    t->optimise.all, (uint64_t)t->steps, stage_threads(t->stage),
-	    "" };
+	    "", t->origin.run };
 	snprintf(h->isa, sizeof(h->isa), "%s",
 	    t->device->k->isa(t->device->dev));
 }
@@ -75,9 +76,11 @@ head_same(struct train *t, const struct head *h, struct err *e)
 	head_of(t, &mine);
 	if (memcmp(h->magic, mine.magic, 8) != 0 ||
 	    h->version != mine.version || h->reals != mine.reals ||
-	    h->steps != mine.steps)
+	    h->steps != mine.steps ||
+	    memcmp(h->run.b, mine.run.b, HASH_LEN) != 0)
 		return err_set(e, FATE_REJECT, "the checkpoint is of another "
-		    "model or another number of steps; rerun the job");
+		    "base, other records or other options than these; rerun "
+		    "the job");
 	if (h->threads != mine.threads || strcmp(h->isa, mine.isa) != 0)
 		stage_warn(t->stage, "resumed with %lld threads (%s) what "
 		    "began with %lld (%.31s): the result is equal within "

@@ -128,17 +128,38 @@ reference_rows(struct train *t, const struct rows *r, double *logp,
 	return 0;
 }
 
-/* reference_keep - for a run that is resumed, which then has other weights */
+/* reference_keep - for a run that is resumed, which then has other weights:
+ * what the run follows from, then the numbers */
 static int
-reference_keep(struct train *t, double *all, size_t n, struct err *e)
+reference_keep(struct train *t, const double *all, size_t n, struct err *e)
 {
-	int dir = stage_dir(t->stage);
+	struct buf *b;
+
+	if (t->dir == -1)
+		return 0;
+	b = buf_new(t->stage->arena, HASH_LEN + n * sizeof(*all));
+	buf_add(b, t->origin.run.b, HASH_LEN);
+	buf_add(b, all, n * sizeof(*all));
+	return file_replace(t->dir, REFERENCE, buf_get(b), 0640, true, e);
+}
+
+/* reference_read - 1 read, 0 there is none, -1 it is another run's */
+static int
+reference_read(struct train *t, double *all, size_t n, struct err *e)
+{
+	size_t size = HASH_LEN + n * sizeof(*all);
 	struct view v;
 
-	if (dir == -1)
+	if (t->dir == -1 || !file_exists(t->dir, REFERENCE))
 		return 0;
-	v = (struct view){ (void *)all, n * sizeof(*all) };
-	return file_replace(dir, REFERENCE, v, 0640, true, e);
+	if (file_read(t->stage->arena, t->dir, REFERENCE, size, &v, e) == -1)
+		return -1;
+	if (v.n != size || memcmp(v.p, t->origin.run.b, HASH_LEN) != 0)
+		return err_set(e, FATE_REJECT, "what the reference said is "
+		    "kept of another base, other pairs or other options than "
+		    "these; rerun the job");
+	memcpy(all, v.p + HASH_LEN, n * sizeof(*all));
+	return 1;
 }
 
 static int
@@ -146,20 +167,13 @@ dpo_ready(struct train *t, struct err *e)
 {
 	struct dpo *o = t->goal;
 	size_t n = t->rows.n + t->held.n;
-	int dir = stage_dir(t->stage);
-	struct view v = { NULL, 0 };
 	double *all = arena_array(t->stage->arena, n + 1, sizeof(*all));
+	int rc = reference_read(t, all, n, e);
 
 	o->reference[0] = all;
 	o->reference[1] = all + t->rows.n;
-	if (dir != -1 && file_exists(dir, REFERENCE) &&
-	    file_read(t->stage->arena, dir, REFERENCE, n * sizeof(*all), &v,
-	    e) == -1)
-		return -1;
-	if (v.n == n * sizeof(*all)) {
-		memcpy(all, v.p, v.n);
-		return 0;
-	}
+	if (rc != 0)
+		return rc == 1 ? 0 : -1;
 	if (reference_rows(t, &t->rows, o->reference[0], e) == -1 ||
 	    reference_rows(t, &t->held, o->reference[1], e) == -1)
 		return -1;

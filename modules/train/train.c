@@ -264,7 +264,8 @@ train_ready(struct train *t, struct err *e)
 	const struct train_conf *c = t->conf;
 	int64_t each = c->batch * c->accumulate;
 
-	if (train_memory(t, e) == -1 || train_rows(t, e) == -1)
+	if (train_memory(t, e) == -1 || train_rows(t, e) == -1 ||
+	    (t->dir != -1 && origin_of(t, e) == -1))
 		return -1;
 	t->steps = c->steps > 0 ? c->steps : (int64_t)((double)c->epochs *
 	    (double)(t->rows.n / t->objective->group) / (double)each + 0.999);

@@ -10,6 +10,7 @@
 #include "modules/train/conf.h"
 #include "modules/train/join.h"
 #include "modules/train/objective.h"
+#include "modules/train/origin.h"
 #include "modules/train/progress.h"
 #include "modules/train/rows.h"
 #include "modules/train/tune.h"
@@ -17,11 +18,11 @@
 /*
  * train.h - what train's files share.  train.c collects tokens and publishes,
  * tokens.h makes them, objective.h says what for, adapt.c sets adapters up,
- * memory.c plans, join.h speaks with other ranks, loop.c takes the steps,
- * guard.c and scale.c watch them, checkpoint.c keeps what a step depends on,
- * tell.c tells what it was; tune.h does all that again and again.
+ * memory.c plans, join.h speaks with other ranks, origin.h tells runs apart,
+ * loop.c takes the steps, guard.c and scale.c watch them, checkpoint.c keeps
+ * what a step depends on, tell.c tells what it was; tune.h does all that again
+ * and again.
  */
-
 
 struct train {
 	struct stage *stage;
@@ -43,6 +44,7 @@ struct train {
 	struct tokens train, valid;
 	struct rows rows, held;		/* of train, of valid */
 	struct progress at;
+	struct origin origin;		/* where something is kept */
 	struct part part;		/* as a trial of a search */
 	int dir;			/* of checkpoints; -1: none are kept */
 	const char *beside;		/* it goes at the end */
