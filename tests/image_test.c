@@ -6,6 +6,7 @@
 #include "appliance/base/file.h"
 #include "appliance/text/compiled.h"
 #include "appliance/text/hf.h"
+#include "appliance/text/spm.h"
 #include "appliance/text/tokenizer.h"
 
 #include <fcntl.h>
@@ -128,11 +129,50 @@ bytes_file(struct arena *a, const char *decoders)
 	return buf_cstr(b);
 }
 
+/* put_piece - of a SentencePiece model */
+static void
+put_piece(struct buf *b, const char *text, float score, enum spm_type type)
+{
+	char n = (char)strlen(text);
+	char head[] = { 1 << 3 | 2, (char)(n + 9), 1 << 3 | 2, n };
+	char tail[] = { 2 << 3 | 5, 0, 0, 0, 0, 3 << 3, (char)type };
+
+	memcpy(tail + 1, &score, sizeof(score));
+	buf_add(b, head, sizeof(head));
+	buf_str(b, text);
+	buf_add(b, tail, sizeof(tail));
+}
+
+/* model_file - a small model of a kind, with pieces of all types */
+static struct view
+model_file(struct arena *a, enum spm_kind kind)
+{
+	struct buf *b = buf_new(a, 1 << 16);
+	/* its kind, byte fallback, what unknown is decoded to */
+	char trainer[] = { 2 << 3 | 2, 12, 3 << 3, (char)kind, '\x98', 2, 1,
+	    '\xe2', 2, 4, ' ', '?', '!', ' ' };
+
+	put_piece(b, "<unk>", 0, SPM_UNKNOWN);
+	put_piece(b, "<s>", 0, SPM_CONTROL);
+	put_piece(b, "</s>", 0, SPM_CONTROL);
+	for (unsigned i = 0; i < 256; i++)
+		put_piece(b, arena_printf(a, "<0x%02X>", i), 0, SPM_BYTE);
+	put_piece(b, SIGN, -2.5f, SPM_NORMAL);
+	put_piece(b, "a", -3, SPM_NORMAL);
+	put_piece(b, "b", -3.5f, SPM_NORMAL);
+	put_piece(b, "ab", -1, kind == SPM_BPE ? SPM_UNUSED : SPM_NORMAL);
+	put_piece(b, SIGN "ab", -2, SPM_NORMAL);
+	put_piece(b, "x b", 0, SPM_USER_DEFINED);
+	put_piece(b, "a piece of more than fifteen", -9, SPM_NORMAL);
+	buf_add(b, trainer, sizeof(trainer));
+	return buf_get(b);
+}
+
 /* is_mapped - is there an image of this file in the directory that opens */
 static bool
 is_mapped(struct arena *a, int dir, const struct hash *h)
 {
-	return hf_map(a, dir, h) != NULL;
+	return hf_map(a, dir, h) != NULL || spm_map(a, dir, h) != NULL;
 }
 
 static void
@@ -183,7 +223,8 @@ static void
 test_files(struct arena *a, int dir)
 {
 	static const char *const names[] = { "hf/bert-base-uncased.json",
-	    "hf/t5-small.json", "hf/llama2.json", "hf/clip_base.json" };
+	    "hf/t5-small.json", "hf/llama2.json", "hf/clip_base.json",
+	    "sentencepiece/llama2.model", "sentencepiece/t5_base.model" };
 	const char *data = getenv("QUERN_TEST_DATA");
 	struct view text, file;
 	struct err e;
@@ -229,6 +270,9 @@ main(void)
 	}
 	for (size_t i = 0; i < BASE_COUNT(files); i++)
 		test_one(dir, files[i].name, view_of(files[i].json));
+	for (enum spm_kind k = SPM_UNIGRAM; k <= SPM_CHAR; k++)
+		test_one(dir, arena_printf(a, "a model of kind %d", k),
+		    model_file(a, k));
 	test_back(a, "bytes", view_of(bytes_file(a, TO_BLANK "," BACK)));
 	test_back(a, "bytes first", view_of(bytes_file(a, BACK "," TO_BLANK)));
 	test_back(a, "no bytes", view_of(bytes_file(a, TO_BLANK)));

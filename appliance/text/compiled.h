@@ -22,7 +22,7 @@
  * converted.  What lies in one is checked by its engine before it is used.
  */
 
-enum { COMPILED_BPE = 1, COMPILED_HF };	/* engines */
+enum { COMPILED_BPE = 1, COMPILED_HF, COMPILED_SPM };	/* engines */
 
 #define COMPILED_SECTIONS	32
 

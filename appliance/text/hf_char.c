@@ -41,10 +41,11 @@ hf_chars_new(struct arena *a)
 			n <<= 11;
 			continue;
 		}
-		for (n++; n > 0 && at < HF_CHARS; n--, at++) {
-			t->gc[at] = hf_gc_runs[i] & 31;
-			t->prop[at] = bits[t->gc[at]];
-		}
+		n = n + 1 < HF_CHARS - at ? n + 1 : HF_CHARS - at;
+		memset(t->gc + at, hf_gc_runs[i] & 31, n);
+		for (size_t k = 0; k < n; k++)
+			t->prop[at + k] = bits[hf_gc_runs[i] & 31];
+		at += n;
 		n = 0;
 	}
 	for (size_t i = 0; i < hf_props_count; i++)

@@ -4,73 +4,12 @@
 #include "appliance/text/hf_regex.h"
 #include "appliance/text/utf8.h"
 
-uint32_t *
-hf_set_new(struct hf_parse *s)
-{
-	if (s->sets++ == HF_REGEX_SETS) {
-		err_set(s->err, FATE_REJECT, "more than %d classes in one "
-		    "pattern", HF_REGEX_SETS);
-		return NULL;
-	}
-	return arena_array(s->arena, HF_SET_WORDS, sizeof(uint32_t));
-}
-
-void
-hf_set_add(uint32_t *set, uint32_t from, uint32_t to)
-{
-	for (uint32_t c = from; c <= to; c++)
-		set[c >> 5] |= 1u << (c & 31);
-}
-
-void
-hf_set_not(uint32_t *set)
-{
-	for (size_t i = 0; i < HF_SET_WORDS; i++)
-		set[i] = ~set[i];
-}
-
-bool
-hf_set_fold(const struct hf_chars *chars, uint32_t *set)
-{
-	for (uint32_t c = 'a'; c <= 'z'; c++)
-		if (hf_set_has(set, c) || hf_set_has(set, c - 32)) {
-			hf_set_add(set, c, c);
-			hf_set_add(set, c - 32, c - 32);
-		}
-	if (hf_set_has(set, 's'))
-		hf_set_add(set, 0x17f, 0x17f);
-	if (hf_set_has(set, 'k'))
-		hf_set_add(set, 0x212a, 0x212a);
-	for (uint32_t c = 128; c < HF_CHARS; c++)
-		if (hf_set_has(set, c) && c != 0x17f && c != 0x212a &&
-		    (chars->gc[c] <= GC_LT || hf_lower(c) != c))
-			return false;
-	return true;
-}
-
 /* set_or - a set and another, which may be inverted first */
 static void
 set_or(uint32_t *set, const uint32_t *other, bool invert)
 {
 	for (size_t i = 0; i < HF_SET_WORDS; i++)
 		set[i] |= invert ? ~other[i] : other[i];
-}
-
-/* set_gc - all characters of some categories, a bit each */
-static void
-set_gc(struct hf_parse *s, uint32_t *set, uint32_t which)
-{
-	for (uint32_t c = 0; c < HF_CHARS; c++)
-		if (which >> s->chars->gc[c] & 1)
-			set[c >> 5] |= 1u << (c & 31);
-}
-
-static void
-set_prop(struct hf_parse *s, uint32_t *set, enum hf_prop prop)
-{
-	for (uint32_t c = 0; c < HF_CHARS; c++)
-		if (s->chars->prop[c] >> prop & 1)
-			set[c >> 5] |= 1u << (c & 31);
 }
 
 static void
@@ -154,7 +93,7 @@ set_word(struct hf_parse *s, uint32_t *set)
 	static const uint32_t out[] = { 0xb2, 0xb3, 0xb9, 0xbc, 0xbd, 0xbe };
 	bool less = !s->rust && s->brackets > 0;
 
-	set_prop(s, set, s->rust ? HF_WORD : HF_ONIG_WORD);
+	hf_set_prop(s->chars, set, s->rust ? HF_WORD : HF_ONIG_WORD);
 	for (size_t i = 0; less && i < BASE_COUNT(out); i++)
 		set[out[i] >> 5] &= ~(1u << (out[i] & 31));
 }
@@ -166,25 +105,25 @@ set_named(struct hf_parse *s, uint32_t *set, struct view name)
 	for (size_t i = 0; i < BASE_COUNT(categories); i++)
 		if (view_is(name, categories[i].name) ||
 		    view_is(name, categories[i].longer)) {
-			set_gc(s, set, categories[i].bits);
+			hf_set_gc(s->chars, set, categories[i].bits);
 			return true;
 		}
 	for (size_t i = 0; i < BASE_COUNT(properties); i++)
 		if (view_is(name, properties[i].name)) {
-			set_prop(s, set, properties[i].prop);
+			hf_set_prop(s->chars, set, properties[i].prop);
 			return true;
 		}
 	if (view_is(name, "word")) {
 		set_word(s, set);
 	} else if (view_is(name, "punct")) {
-		set_gc(s, set, 127u << GC_PC);
+		hf_set_gc(s->chars, set, 127u << GC_PC);
 	} else if (view_is(name, "alnum")) {
-		set_prop(s, set, HF_ALPHA);
-		set_gc(s, set, 1u << GC_ND);
+		hf_set_prop(s->chars, set, HF_ALPHA);
+		hf_set_gc(s->chars, set, 1u << GC_ND);
 	} else if (view_is(name, "space") || view_is(name, "whitespace"))
 		set_white(set);
 	else if (view_is(name, "blank")) {
-		set_gc(s, set, 1u << GC_ZS);
+		hf_set_gc(s->chars, set, 1u << GC_ZS);
 		hf_set_add(set, '\t', '\t');
 	} else if (view_is(name, "ascii"))
 		hf_set_add(set, 0, 127);
@@ -254,7 +193,7 @@ hf_class_escape(struct hf_parse *s)
 	if (c == 'p' || c == 'P')
 		return class_property(s, set, c == 'P') ? set : NULL;
 	if ((c | 32) == 'd')
-		set_gc(s, set, 1u << GC_ND);
+		hf_set_gc(s->chars, set, 1u << GC_ND);
 	else if ((c | 32) == 's')
 		set_white(set);
 	else if ((c | 32) == 'w')
@@ -354,7 +293,7 @@ class_posix(struct hf_parse *s, uint32_t *set)
 		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
 		    "read", (int)raw.n, raw.p);
 	if (strcmp(name, "punct") == 0)		/* symbols are in it, too */
-		set_prop(s, one, HF_ONIG_PUNCT);
+		hf_set_prop(s->chars, one, HF_ONIG_PUNCT);
 	else if (!set_named(s, one, view_of(name)))
 		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
 		    "known", (int)raw.n, raw.p);

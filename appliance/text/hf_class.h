@@ -27,6 +27,11 @@ uint32_t *hf_set_new(struct hf_parse *);	/* NULL: too many */
 void hf_set_add(uint32_t *set, uint32_t from, uint32_t to);
 void hf_set_not(uint32_t *set);
 
+/* hf_set_gc, hf_set_prop - add the characters of some categories, a bit each;
+ * with a property */
+void hf_set_gc(const struct hf_chars *, uint32_t *set, uint32_t which);
+void hf_set_prop(const struct hf_chars *, uint32_t *set, enum hf_prop);
+
 static inline bool
 hf_set_has(const uint32_t *set, uint32_t c)
 {

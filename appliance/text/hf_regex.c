@@ -381,9 +381,7 @@ open_as(struct arena *a, const struct hf_chars *chars, struct view pattern,
 	}
 	re->empty = node_empty(n);
 	word = arena_array(a, HF_SET_WORDS, sizeof(*word));
-	for (uint32_t i = 0; i < HF_CHARS; i++)
-		if (chars->prop[i] >> (rust ? HF_WORD : HF_ONIG_WORD) & 1)
-			hf_set_add(word, i, i);
+	hf_set_prop(chars, word, rust ? HF_WORD : HF_ONIG_WORD);
 	re->word = word;
 	return re;
 }

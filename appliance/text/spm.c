@@ -209,9 +209,9 @@ text_units(const struct spm *s, struct spm_room *r, struct view v)
 
 	for (; p < end; p = to) {
 		left = (size_t)(end - p);
-		n = !fast ? 0 : links_block(&s->links, p, left < LINKS_BLOCK ?
+		n = !fast ? 0 : links_block(s->links, p, left < LINKS_BLOCK ?
 		    left : LINKS_BLOCK, left <= LINKS_BLOCK, &first, &ends);
-		to = n > 0 ? p + n : links_next(&s->links, p, end);
+		to = n > 0 ? p + n : links_next(s->links, p, end);
 		if (n > 0)
 			units_many(s, r, p, first, ends);
 		else
@@ -223,7 +223,7 @@ text_units(const struct spm *s, struct spm_room *r, struct view v)
 static uint32_t
 piece_id(const struct spm *s, struct view v)
 {
-	uint32_t id = spm_find(&s->names, s->text, v);
+	uint32_t id = spm_find(s, &s->names, v);
 
 	return id == SPM_NONE || s->type[id] == SPM_UNUSED ? s->unk : id;
 }

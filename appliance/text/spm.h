@@ -4,6 +4,7 @@
 
 #include "appliance/base/buf.h"
 #include "appliance/base/err.h"
+#include "appliance/base/hash.h"
 
 /*
  * spm.h - vocabularies of SentencePiece: pieces with scores, a normalizer, and
@@ -64,6 +65,16 @@ int spm_read_bin(struct arena *, struct view file, struct spm_spec *,
 struct spm *spm_make(struct arena *, const struct spm_spec *, struct err *);
 
 struct spm *spm_open(struct arena *, struct view file, struct err *);
+
+/*
+ * spm_compile - the image (compiled.h) of one that was made; spm_attach - from
+ * an image that is at least as large as it says, which must outlive it; all is
+ * checked; spm_map - from a directory of images, by the hash of the file; NULL:
+ * it is not there or not good
+ */
+struct view spm_compile(struct arena *, const struct spm *);
+struct spm *spm_attach(struct arena *, struct view image);
+struct spm *spm_map(struct arena *, int dir, const struct hash *source);
 
 uint32_t spm_size(const struct spm *);		/* ids are below it */
 int32_t spm_bos(const struct spm *);		/* -1: no such piece */

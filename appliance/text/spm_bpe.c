@@ -39,9 +39,9 @@ static uint32_t
 merge_id(const struct merge *m, const struct symbol *l, const struct symbol *r)
 {
 	if (l->frozen || r->frozen || l->len + r->len > m->s->longest ||
-	    !links_pair(&m->s->links, l->last, r->first))
+	    !links_pair(m->s->links, l->last, r->first))
 		return SPM_NONE;
-	return spm_find(&m->s->names, m->s->text, (struct view){
+	return spm_find(m->s, &m->s->names, (struct view){
 	    m->text.p + l->at, l->len + r->len });
 }
 
@@ -198,7 +198,7 @@ static void
 put_symbol(const struct merge *m, struct spm_room *r, struct view v,
     unsigned depth)
 {
-	uint32_t id = spm_find(&m->s->names, m->s->text, v), cut;
+	uint32_t id = spm_find(m->s, &m->s->names, v), cut;
 
 	if (id != SPM_NONE && m->s->type[id] == SPM_UNUSED &&
 	    depth <= DEPTH_MAX) {

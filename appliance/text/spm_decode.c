@@ -53,7 +53,8 @@ struct slot
 spm_slot(const struct spm *s, uint32_t id)
 {
 	struct slot none = { .n = SLOT_OTHER }, slot;
-	struct view v = s->type[id] == SPM_UNKNOWN ? s->unknown : s->piece[id];
+	struct view v = s->type[id] == SPM_UNKNOWN ? s->unknown :
+	    spm_bytes(s, s->piece[id]);
 	struct buf b;
 
 	for (unsigned c = 0; s->type[id] == SPM_BYTE && c < 256; c++)
@@ -77,7 +78,7 @@ decode_plain(const struct spm *s, const uint32_t *ids, size_t n,
     struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct view t = s->piece[ids[i]];
+		struct view t = spm_bytes(s, s->piece[ids[i]]);
 		int byte = byte_of(s, ids[i]);
 		bool put = i > 0 && (int32_t)ids[i - 1] == s->bos && t.n > 0 &&
 		    t.p[0] == ' ';
@@ -126,8 +127,8 @@ decode_pieces(const struct spm *s, const uint32_t *ids, size_t n,
 		if (s->type[id] == SPM_UNKNOWN)
 			buf_view(out, s->unknown);
 		else if (s->type[id] != SPM_CONTROL)
-			seen = piece_text(s->piece[id], begin && strips,
-			    out) && !s->norm.squeeze;
+			seen = piece_text(spm_bytes(s, s->piece[id]),
+			    begin && strips, out) && !s->norm.squeeze;
 	}
 	bytes_end(s, bytes, out);
 }

@@ -11,23 +11,58 @@
 #define OWN_BYTE	0.1	/* each byte of a user-defined piece but one */
 #define PIECE_MAX	8000u	/* the library takes no piece that long */
 
-/* fold - a piece as it is within */
-static struct view
-fold(struct arena *a, const struct spm *s, struct view v)
+/* fold - a piece as it is within; its bytes there */
+static size_t
+fold(struct view v, char *to)
 {
-	char *to;
 	size_t n = 0;
 
-	if (!s->fold)
-		return v;
-	to = arena_alloc(a, v.n + 1);
 	for (size_t i = 0; i < v.n; i++)
 		if (v.n - i >= 3 && memcmp(v.p + i, SPM_SIGN, 3) == 0) {
 			to[n++] = ' ';
 			i += 2;
 		} else
 			to[n++] = v.p[i] == ' ' ? SPM_NEVER : v.p[i];
-	return (struct view){ to, n };
+	return n;
+}
+
+/* make_pool - the pieces as the file has them, and as they are within where
+ * that differs, and what unknown is decoded to */
+static int
+make_pool(struct arena *a, struct spm *s, const struct spm_spec *spec,
+    struct err *e)
+{
+	struct spm_ref *piece = arena_array(a, s->n, sizeof(*piece));
+	struct spm_ref *text = arena_array(a, s->n, sizeof(*text));
+	size_t room = spec->unknown.n + 1, at = 0;
+	char *pool;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		room += spec->piece[i].text.n * (s->fold ? 2 : 1);
+	if (room > UINT32_MAX)
+		return err_set(e, FATE_REJECT, "its pieces have more than 4 "
+		    "GiB");
+	pool = arena_alloc(a, room);
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct view v = spec->piece[i].text;
+
+		piece[i] = (struct spm_ref){ (uint32_t)at, (uint32_t)v.n };
+		if (v.n > 0)
+			memcpy(pool + at, v.p, v.n);
+		at += v.n;
+	}
+	for (uint32_t i = 0; s->fold && i < s->n; i++) {
+		text[i].at = (uint32_t)at;
+		text[i].n = (uint32_t)fold(spec->piece[i].text, pool + at);
+		at += text[i].n;
+	}
+	if (spec->unknown.n > 0)
+		memcpy(pool + at, spec->unknown.p, spec->unknown.n);
+	s->unknown = (struct view){ pool + at, spec->unknown.n };
+	s->pool = (struct view){ pool, at + spec->unknown.n };
+	s->piece = piece;
+	s->text = s->fold ? text : piece;
+	return 0;
 }
 
 static uint32_t
@@ -36,38 +71,39 @@ name_hash(struct view v)
 	return (uint32_t)XXH3_64bits(v.p, v.n);
 }
 
-static struct spm_names
-names_new(struct arena *a, size_t n)
+/* names_new - an empty table of two places for each of n */
+static struct spm_name *
+names_new(struct arena *a, size_t n, struct spm_names *t)
 {
-	struct spm_names t;
+	struct spm_name *slot;
 	size_t size = 4;
 
 	while (size < 2 * n)
 		size *= 2;
-	t.slot = arena_array(a, size, sizeof(*t.slot));
-	t.mask = (uint32_t)(size - 1);
+	slot = arena_array(a, size, sizeof(*slot));
 	for (size_t i = 0; i < size; i++)
-		t.slot[i].id = SPM_NONE;
-	return t;
+		slot[i].id = SPM_NONE;
+	*t = (struct spm_names){ slot, (uint32_t)(size - 1) };
+	return slot;
 }
 
 /* names_place - where these bytes are or would be */
 static uint32_t
-names_place(const struct spm_names *t, const struct view *text, struct view v,
+names_place(const struct spm *s, const struct spm_names *t, struct view v,
     uint32_t hash)
 {
 	uint32_t i = hash & t->mask;
 
 	while (t->slot[i].id != SPM_NONE && (t->slot[i].hash != hash ||
-	    !view_eq(text[t->slot[i].id], v)))
+	    !view_eq(spm_bytes(s, s->text[t->slot[i].id]), v)))
 		i = (i + 1) & t->mask;
 	return i;
 }
 
 uint32_t
-spm_find(const struct spm_names *t, const struct view *text, struct view v)
+spm_find(const struct spm *s, const struct spm_names *t, struct view v)
 {
-	return t->slot[names_place(t, text, v, name_hash(v))].id;
+	return t->slot[names_place(s, t, v, name_hash(v))].id;
 }
 
 /* is_reserved - is a piece one that text is never made into */
@@ -98,7 +134,7 @@ static int
 make_special(struct spm *s, struct err *e)
 {
 	for (uint32_t i = 0; i < s->n; i++) {
-		int byte = byte_of(s->piece[i]);
+		int byte = byte_of(spm_bytes(s, s->piece[i]));
 
 		if (s->type[i] == SPM_UNKNOWN && s->unk != SPM_NONE)
 			return err_set(e, FATE_REJECT, "pieces %u and %u are "
@@ -125,13 +161,16 @@ make_special(struct spm *s, struct err *e)
 }
 
 /* make_name - one piece by its bytes.  For BPE the library has one table of all
- * pieces, else one of those that text is made into and one of the rest */
+ * pieces, else one of those that text is made into and one of the rest.  slot:
+ * of both */
 static int
-make_name(struct spm *s, uint32_t id, struct err *e)
+make_name(struct spm *s, struct spm_name *const slot[2], uint32_t id,
+    struct err *e)
 {
-	struct view v = s->text[id];
+	struct view v = spm_bytes(s, s->text[id]);
 	uint32_t hash = name_hash(v), at, other;
-	struct spm_names *t = is_reserved(s, id) ? &s->reserved : &s->names;
+	bool kept = is_reserved(s, id);
+	const struct spm_names *t = kept ? &s->reserved : &s->names;
 
 	if (v.n == 0 || s->piece[id].n >= PIECE_MAX)
 		return err_set(e, FATE_REJECT, "piece %u is %s", id,
@@ -139,18 +178,16 @@ make_name(struct spm *s, uint32_t id, struct err *e)
 	if (memchr(v.p, '\0', v.n) != NULL)
 		return v.n == 1 && s->type[id] == SPM_UNUSED ? 0 :
 		    err_set(e, FATE_REJECT, "piece %u holds a NUL", id);
-	at = names_place(t, s->text, v, hash);
+	at = names_place(s, t, v, hash);
 	other = t->slot[at].id;
 	if (other == SPM_NONE && s->kind == SPM_BPE && !s->plain)
-		other = spm_find(t == &s->names ? &s->reserved : &s->names,
-		    s->text, v);
+		other = spm_find(s, kept ? &s->names : &s->reserved, v);
 	if (other != SPM_NONE)
 		/* llama2.c's search finds the first of equals */
 		return s->plain ? 0 : err_set(e, FATE_REJECT, "pieces %u and "
 		    "%u are the same", other, id);
-	t->slot[at].hash = hash;
-	t->slot[at].id = id;
-	if (t == &s->names && v.n > s->longest)
+	slot[kept][at] = (struct spm_name){ hash, id };
+	if (!kept && v.n > s->longest)
 		s->longest = v.n;
 	return 0;
 }
@@ -160,19 +197,20 @@ make_name(struct spm *s, uint32_t id, struct err *e)
 static void
 make_weights(struct arena *a, struct spm *s)
 {
-	float least = FLT_MAX;
+	float least = FLT_MAX, *weight;
 
-	s->weight = arena_array(a, s->n, sizeof(*s->weight));
+	weight = arena_array(a, s->n, sizeof(*weight));
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->type[i] == SPM_NORMAL && s->score[i] < least)
 			least = s->score[i];
 	for (uint32_t i = 0; i < s->n; i++) {
-		s->weight[i] = i == s->unk ? least - UNKNOWN_LESS :
+		weight[i] = i == s->unk ? least - UNKNOWN_LESS :
 		    s->type[i] != SPM_USER_DEFINED ? s->score[i] :
 		    (float)(OWN_BYTE * (double)(s->piece[i].n - 1));
-		if (fabsf(s->weight[i]) > s->heaviest)
-			s->heaviest = fabsf(s->weight[i]);
+		if (fabsf(weight[i]) > s->heaviest)
+			s->heaviest = fabsf(weight[i]);
 	}
+	s->weight = weight;
 }
 
 /* make_tries - of the pieces that Unigram walks, and of user-defined ones */
@@ -186,12 +224,12 @@ make_tries(struct arena *a, struct spm *s, const struct spm_rules *rules,
 
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->type[i] == SPM_USER_DEFINED)
-			own[nown++] = s->piece[i];
+			own[nown++] = spm_bytes(s, s->piece[i]);
 	if (spm_norm_make(a, rules, own, nown, &s->norm, e) == -1)
 		return -1;
 	for (uint32_t i = nown = 0; i < s->n; i++)
 		if (s->type[i] == SPM_USER_DEFINED)
-			own[nown++] = s->text[i];
+			own[nown++] = spm_bytes(s, s->text[i]);
 	if (trie_make(a, own, value, nown, &s->own, e) == -1)
 		return err_prefix(e, "user-defined pieces: ");
 	if (s->kind != SPM_UNIGRAM)
@@ -199,7 +237,7 @@ make_tries(struct arena *a, struct spm *s, const struct spm_rules *rules,
 	for (uint32_t i = 0; i < s->n; i++)
 		if (s->type[i] == SPM_NORMAL ||
 		    s->type[i] == SPM_USER_DEFINED) {
-			key[n] = s->text[i];
+			key[n] = spm_bytes(s, s->text[i]);
 			value[n++] = i;
 		}
 	if (n == 0)
@@ -211,25 +249,29 @@ make_tries(struct arena *a, struct spm *s, const struct spm_rules *rules,
 
 /* make_links - which characters follow one another in a piece */
 static void
-make_links(struct spm *s)
+make_links(struct arena *a, struct spm *s)
 {
+	struct links *l = arena_alloc(a, sizeof(*l));
+
 	for (uint32_t i = 0; i < s->n; i++) {
 		if (is_reserved(s, i))
 			continue;
-		links_add(&s->links, s->text[i]);
+		links_add(l, spm_bytes(s, s->text[i]));
 		if (s->type[i] == SPM_UNUSED && s->kind == SPM_BPE)
 			s->unused = true;
 	}
-	links_end(&s->links);
+	links_end(l);
+	s->links = l;
 }
 
 static int
 make_names(struct arena *a, struct spm *s, struct err *e)
 {
-	s->names = names_new(a, s->n);
-	s->reserved = names_new(a, s->n);
+	struct spm_name *const slot[2] = { names_new(a, s->n, &s->names),
+	    names_new(a, s->n, &s->reserved) };
+
 	for (uint32_t i = 0; i < s->n; i++)
-		if (make_name(s, i, e) == -1)
+		if (make_name(s, slot, i, e) == -1)
 			return -1;
 	return 0;
 }
@@ -237,19 +279,10 @@ make_names(struct arena *a, struct spm *s, struct err *e)
 static int32_t
 find_control(const struct spm *s, const char *name)
 {
-	uint32_t id = name == NULL ? SPM_NONE : spm_find(&s->reserved,
-	    s->text, view_of(name));
+	uint32_t id = name == NULL ? SPM_NONE : spm_find(s, &s->reserved,
+	    view_of(name));
 
 	return id == SPM_NONE || s->type[id] != SPM_CONTROL ? -1 : (int32_t)id;
-}
-
-static void
-spm_drop(void *arg)
-{
-	struct spm *s = arg;
-
-	for (unsigned i = 0; i < SPM_ROOMS; i++)
-		spm_room_free(atomic_exchange(&s->room[i], NULL));
 }
 
 /* make_back - a normalizer for decoded text, where there is a table for it */
@@ -268,39 +301,41 @@ struct spm *
 spm_make(struct arena *a, const struct spm_spec *spec, struct err *e)
 {
 	struct spm *s = arena_alloc(a, sizeof(*s));
+	struct slot *slot;
+	uint8_t *type;
+	float *score;
 
 	s->kind = spec->kind;
 	s->n = (uint32_t)spec->n;
 	s->byte_fallback = spec->byte_fallback;
 	s->plain = spec->plain;
 	s->fold = spec->rules.escape;
-	s->unknown = spec->unknown;
 	s->unk = SPM_NONE;
 	memset(s->byte, 0xff, sizeof(s->byte));
-	s->piece = arena_array(a, s->n, sizeof(*s->piece));
-	s->text = arena_array(a, s->n, sizeof(*s->text));
-	s->type = arena_alloc(a, s->n);
-	s->score = arena_array(a, s->n, sizeof(*s->score));
+	type = arena_alloc(a, s->n);
+	score = arena_array(a, s->n, sizeof(*score));
 	for (uint32_t i = 0; i < s->n; i++) {
-		s->piece[i] = spec->piece[i].text;
-		s->type[i] = (uint8_t)spec->piece[i].type;
-		s->score[i] = spec->piece[i].score;
-		s->text[i] = fold(a, s, s->piece[i]);
+		type[i] = (uint8_t)spec->piece[i].type;
+		score[i] = spec->piece[i].score;
 	}
+	s->type = type;
+	s->score = score;
 	s->norm.fold = s->fold;
 	s->norm.suffix = spec->suffix;
-	if (make_special(s, e) == -1 || make_names(a, s, e) == -1 ||
+	if (make_pool(a, s, spec, e) == -1 || make_special(s, e) == -1 ||
+	    make_names(a, s, e) == -1 ||
 	    make_tries(a, s, &spec->rules, e) == -1 ||
 	    make_back(a, &spec->back, s, e) == -1)
 		return NULL;
 	make_weights(a, s);
-	make_links(s);
-	s->slot = arena_array(a, s->n, sizeof(*s->slot));
+	make_links(a, s);
+	slot = arena_array(a, s->n, sizeof(*slot));
 	for (uint32_t i = 0; i < s->n; i++)
-		s->slot[i] = spm_slot(s, i);
+		slot[i] = spm_slot(s, i);
+	s->slot = slot;
 	s->bos = find_control(s, spec->bos);
 	s->eos = find_control(s, spec->eos);
-	arena_defer(a, spm_drop, s);
+	arena_defer(a, spm_rooms_free, s);
 	return s;
 }
 

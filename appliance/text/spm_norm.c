@@ -59,7 +59,7 @@ map_open(struct arena *a, struct view blob, struct spm_norm *m, struct err *e)
 	to = arena_alloc(a, blob.n - 4 - size + 1);
 	memcpy(to, blob.p + 4 + size, blob.n - 4 - size);
 	m->to = (struct view){ to, blob.n - 4 - size + 1 };
-	return map_check(m, e);
+	return 0;
 }
 
 /* leads_on - is there a key of c and then another ASCII character */
@@ -103,6 +103,14 @@ spm_norm_make(struct arena *a, const struct spm_rules *rules,
 		return -1;
 	if (trie_make(a, own, value, n, &m->own, e) == -1)
 		return err_prefix(e, "user-defined pieces: ");
+	return spm_norm_ready(m, e);
+}
+
+int
+spm_norm_ready(struct spm_norm *m, struct err *e)
+{
+	if (m->map.n > 0 && map_check(m, e) == -1)
+		return -1;
 	m->graphic = m->ascii = true;
 	for (unsigned c = 0; c < 128; c++) {
 		m->plain[c] = is_plain(m, (unsigned char)c);

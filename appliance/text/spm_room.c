@@ -46,8 +46,8 @@ spm_room_take(struct spm *s, size_t n)
 	return r;
 }
 
-void
-spm_room_free(struct spm_room *r)
+static void
+room_free(struct spm_room *r)
 {
 	if (r == NULL)
 		return;
@@ -77,7 +77,7 @@ spm_room_give(struct spm *s, struct spm_room *r)
 		if (atomic_compare_exchange_strong(&s->room[i], &none, r))
 			return;
 	}
-	spm_room_free(r);
+	room_free(r);
 }
 
 void *
@@ -89,4 +89,13 @@ spm_room_work(struct spm_room *r, size_t size)
 		r->work = mem_alloc(r->work_size);
 	}
 	return r->work;
+}
+
+void
+spm_rooms_free(void *arg)
+{
+	struct spm *s = arg;
+
+	for (unsigned i = 0; i < SPM_ROOMS; i++)
+		room_free(atomic_exchange(&s->room[i], NULL));
 }

@@ -28,7 +28,7 @@ struct spm_room {
 /* spm_room_take - for a text of so many bytes; cells grow with what was seen */
 struct spm_room *spm_room_take(struct spm *, size_t n);
 void spm_room_give(struct spm *, struct spm_room *);
-void spm_room_free(struct spm_room *);		/* NULL is fine */
+void spm_rooms_free(void *spm);		/* all; a closer */
 void *spm_room_work(struct spm_room *, size_t size);
 
 /* spm_put - a piece's id, and its text for what is unknown */

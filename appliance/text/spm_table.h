@@ -37,8 +37,16 @@ struct spm_norm {
 
 struct spm_room;			/* spm_room.h */
 
+struct spm_ref {			/* bytes of the pool */
+	uint32_t at, n;
+};
+
+struct spm_name {
+	uint32_t hash, id;		/* id SPM_NONE: free */
+};
+
 struct spm_names {			/* ids by bytes */
-	struct { uint32_t hash, id; } *slot;
+	const struct spm_name *slot;
 	uint32_t mask;
 };
 
@@ -51,24 +59,27 @@ struct spm {
 	uint32_t n, unk, byte[256];
 	int32_t bos, eos;
 	struct view unknown;
-	struct view *text, *piece;	/* within; as in the file */
-	struct slot *slot;		/* decoded, where a text has begun */
-	uint8_t *type;
-	float *score;
-	float *weight, heaviest;	/* Unigram: what a piece adds; the
-					 * largest without its sign */
+	struct view pool;
+	const struct spm_ref *text, *piece;	/* within; as in the file */
+	const struct slot *slot;	/* decoded, where a text has begun */
+	const uint8_t *type;
+	const float *score;
+	const float *weight;		/* Unigram: what a piece adds */
+	float heaviest;			/* the largest without its sign */
 	struct spm_names names, reserved;	/* what text is made into; what
 					 * is not: types 2, 3 and 6 */
 	struct trie pieces, own;	/* Unigram's; user-defined ones */
 	size_t longest;			/* bytes of a piece */
-	struct links links;		/* of pieces that text is made into */
+	const struct links *links;	/* of pieces that text is made into */
 	struct spm_norm norm, *back;
 	_Atomic(struct spm_room *) room[SPM_ROOMS];
 };
 
-/* spm_norm_make - rules to tables; own: user-defined pieces */
+/* spm_norm_make - rules to tables; own: user-defined pieces.  spm_norm_ready -
+ * tables and rules are there: check them, and find the rest */
 int spm_norm_make(struct arena *, const struct spm_rules *,
     const struct view *own, size_t n, struct spm_norm *, struct err *);
+int spm_norm_ready(struct spm_norm *, struct err *);
 
 /* spm_norm_run - add the normalized text to a buffer, with 96 bytes to spare */
 void spm_norm_run(const struct spm_norm *, struct view, struct buf *);
@@ -76,8 +87,13 @@ void spm_norm_run(const struct spm_norm *, struct view, struct buf *);
 /* spm_slot - what a piece is decoded to, see slot */
 struct slot spm_slot(const struct spm *, uint32_t id);
 
+static inline struct view
+spm_bytes(const struct spm *s, struct spm_ref r)
+{
+	return (struct view){ s->pool.p + r.at, r.n };
+}
+
 /* spm_find - the id of these bytes, SPM_NONE */
-uint32_t spm_find(const struct spm_names *, const struct view *text,
-    struct view);
+uint32_t spm_find(const struct spm *, const struct spm_names *, struct view);
 
 #endif

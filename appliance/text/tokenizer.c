@@ -63,25 +63,49 @@ is_model(struct view file)
 	return f.bytes.n == 0 || proto_next(&r, &in) == 1;
 }
 
+/* make_spm - from its file */
+static struct spm *
+make_spm(struct arena *a, struct view file, bool model, struct err *e)
+{
+	struct spm_spec spec;
+
+	return (model ? spm_read(a, file, &spec, e) : spm_read_bin(a, file,
+	    &spec, e)) == -1 ? NULL : spm_make(a, &spec, e);
+}
+
+/* keep_spm - its image in a directory; that it cannot be kept is no fault */
+static void
+keep_spm(const struct spm *s, const struct hash *hash, int dir)
+{
+	struct arena *own = arena_new();
+	struct err absent;
+
+	(void)compiled_keep(dir, spm_compile(own, s), hash, &absent);
+	arena_free(own);
+}
+
 /* open_spm - a SentencePiece vocabulary; Llama's family, which is BPE, has the
  * token that begins a text in front of every text */
 static int
-open_spm(struct tokenizer *t, struct arena *a, struct view file, struct err *e)
+open_spm(struct tokenizer *t, struct arena *a, struct view file,
+    const struct hash *hash, int dir, struct err *e)
 {
-	struct spm_spec spec;
 	bool model = is_model(file);
 
-	if ((model ? spm_read(a, file, &spec, e) :
-	    spm_read_bin(a, file, &spec, e)) == -1)
-		return -1;
-	t->spm = spm_make(a, &spec, e);
-	if (t->spm == NULL)
-		return -1;
+	if (dir != -1)
+		t->spm = spm_map(a, dir, hash);
+	if (t->spm == NULL) {
+		t->spm = make_spm(a, file, model, e);
+		if (t->spm == NULL)
+			return -1;
+		if (dir != -1)
+			keep_spm(t->spm, hash, dir);
+	}
 	t->name = model ? "tokenizer.model" : "tokenizer.bin";
 	t->size = spm_size(t->spm);
 	t->bos = spm_bos(t->spm);
 	t->end = spm_eos(t->spm);
-	t->begins = t->bos >= 0 && spec.kind == SPM_BPE;
+	t->begins = t->bos >= 0 && spm_kind(t->spm) == SPM_BPE;
 	return 0;
 }
 
@@ -179,7 +203,7 @@ tokenizer_open_kept(struct arena *a, struct view file,
 	bool ranks = is_ranks(file);
 
 	if (!ranks && !is_json(file))
-		return open_spm(t, a, file, e) == -1 ? NULL : t;
+		return open_spm(t, a, file, hash, dir, e) == -1 ? NULL : t;
 	t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
 	if (dir != -1 && open_mapped(t, a, hash, dir))
 		return open_done(t);

@@ -4,6 +4,7 @@
 #include "appliance/text/bpe_table.h"
 #include "appliance/text/hf.h"
 #include "appliance/text/hf_char.h"
+#include "appliance/text/spm.h"
 #include "appliance/text/utf8.h"
 
 /* an image of a vocabulary: each five bytes say where a byte of a good one is
@@ -93,6 +94,28 @@ other_ways(struct arena *a, const struct hf *t, struct view text)
 	(void)hf_find(t, "<x>");
 }
 
+/* model - an image of a SentencePiece vocabulary of a kind */
+static struct view
+model(struct arena *a, enum spm_kind kind)
+{
+	struct spm_piece piece[] = { { VIEW("<unk>"), 0, SPM_UNKNOWN },
+	    { VIEW("<s>"), 0, SPM_CONTROL }, { VIEW("a"), -1, SPM_NORMAL },
+	    { VIEW("\xe2\x96\x81" "b"), -2, SPM_NORMAL },
+	    { VIEW("bc"), -1, SPM_UNUSED }, { VIEW("b"), -3, SPM_NORMAL },
+	    { VIEW("c"), -3, SPM_NORMAL }, { VIEW("x"), 0, SPM_USER_DEFINED },
+	    { VIEW("abc"), -2, SPM_NORMAL } };
+	struct spm_spec spec = { .kind = kind, .piece = piece,
+	    .n = BASE_COUNT(piece), .unknown = VIEW("?"), .bos = "<s>",
+	    .rules = { .dummy_prefix = true, .squeeze = true,
+	    .escape = true } };
+	struct err e;
+	struct spm *s = spm_make(a, &spec, &e);
+
+	if (s == NULL)
+		panic("%s", e.text);
+	return spm_compile(a, s);
+}
+
 /* changed - a copy of an image, written over */
 static char *
 changed(struct view image, const uint8_t *p, size_t n)
@@ -134,6 +157,39 @@ others_run(const uint8_t *p, size_t n)
 	}
 }
 
+static void
+both_ids(struct spm *s, struct arena *a, struct view text, struct buf *b)
+{
+	uint32_t *ids;
+	size_t n = spm_encode(s, a, text, &ids);
+
+	(void)spm_decode(s, ids, n, b);
+}
+
+/* models_run - the same of spm.h */
+static void
+models_run(const uint8_t *p, size_t n)
+{
+	static struct view image[SPM_CHAR + 1];
+	struct view text = VIEW("abc  abcab. <s>\xe4\xb8\xad xbc");
+
+	for (enum spm_kind k = SPM_UNIGRAM; k <= SPM_CHAR; k++) {
+		struct arena *a = arena_new();
+		struct buf *b = buf_new(a, 1 << 20);
+		struct spm *s;
+		char *copy;
+
+		if (image[k].p == NULL)
+			image[k] = model(arena_new(), k);
+		copy = changed(image[k], p, n);
+		s = spm_attach(a, (struct view){ copy, image[k].n });
+		if (s != NULL)
+			both_ids(s, a, text, b);
+		arena_free(a);
+		mem_free(copy);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -146,6 +202,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (image.p == NULL)
 		image = good(arena_new());
 	others_run(p, n);
+	models_run(p, n);
 	copy = changed(image, p, n);
 	t = bpe_attach(a, (struct view){ copy, image.n }, &e);
 	if (t != NULL) {

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "appliance/base/base.h"
+#include "appliance/text/hf_class.h"
+#include "appliance/text/hf_regex.h"
+
+uint32_t *
+hf_set_new(struct hf_parse *s)
+{
+	if (s->sets++ == HF_REGEX_SETS) {
+		err_set(s->err, FATE_REJECT, "more than %d classes in one "
+		    "pattern", HF_REGEX_SETS);
+		return NULL;
+	}
+	return arena_array(s->arena, HF_SET_WORDS, sizeof(uint32_t));
+}
+
+void
+hf_set_add(uint32_t *set, uint32_t from, uint32_t to)
+{
+	uint32_t first = ~0u << (from & 31), last = ~0u >> (31 - (to & 31));
+
+	if (from > to)
+		return;
+	if (from >> 5 == to >> 5) {
+		set[from >> 5] |= first & last;
+		return;
+	}
+	set[from >> 5] |= first;
+	for (uint32_t i = (from >> 5) + 1; i < to >> 5; i++)
+		set[i] = ~0u;
+	set[to >> 5] |= last;
+}
+
+void
+hf_set_not(uint32_t *set)
+{
+	for (size_t i = 0; i < HF_SET_WORDS; i++)
+		set[i] = ~set[i];
+}
+
+bool
+hf_set_fold(const struct hf_chars *chars, uint32_t *set)
+{
+	for (uint32_t c = 'a'; c <= 'z'; c++)
+		if (hf_set_has(set, c) || hf_set_has(set, c - 32)) {
+			hf_set_add(set, c, c);
+			hf_set_add(set, c - 32, c - 32);
+		}
+	if (hf_set_has(set, 's'))
+		hf_set_add(set, 0x17f, 0x17f);
+	if (hf_set_has(set, 'k'))
+		hf_set_add(set, 0x212a, 0x212a);
+	for (uint32_t c = 128; c < HF_CHARS; c++)
+		if (hf_set_has(set, c) && c != 0x17f && c != 0x212a &&
+		    (chars->gc[c] <= GC_LT || hf_lower(c) != c))
+			return false;
+	return true;
+}
+
+/* of most words of a set all characters are alike */
+void
+hf_set_gc(const struct hf_chars *chars, uint32_t *set, uint32_t which)
+{
+	for (size_t i = 0; i < HF_SET_WORDS; i++) {
+		const uint8_t *gc = chars->gc + 32 * i;
+
+		if (memcmp(gc, gc + 1, 31 * sizeof(*gc)) == 0) {
+			set[i] |= which >> gc[0] & 1 ? ~0u : 0;
+			continue;
+		}
+		for (unsigned c = 0; c < 32; c++)
+			set[i] |= (which >> gc[c] & 1) << c;
+	}
+}
+
+void
+hf_set_prop(const struct hf_chars *chars, uint32_t *set, enum hf_prop p)
+{
+	for (size_t i = 0; i < HF_SET_WORDS; i++) {
+		const uint32_t *prop = chars->prop + 32 * i;
+
+		if (memcmp(prop, prop + 1, 31 * sizeof(*prop)) == 0) {
+			set[i] |= prop[0] >> p & 1 ? ~0u : 0;
+			continue;
+		}
+		for (unsigned c = 0; c < 32; c++)
+			set[i] |= (prop[c] >> p & 1) << c;
+	}
+}
