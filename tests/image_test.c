@@ -4,6 +4,7 @@
 #include "tests/tap.h"
 
 #include "appliance/base/file.h"
+#include "appliance/text/bpe.h"
 #include "appliance/text/compiled.h"
 #include "appliance/text/hf.h"
 #include "appliance/text/spm.h"
@@ -129,6 +130,23 @@ bytes_file(struct arena *a, const char *decoders)
 	return buf_cstr(b);
 }
 
+/* rank_file - with an expression of its own, and a special token */
+static struct view
+rank_file(struct arena *a)
+{
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
+	    "pqrstuvwxyz0123456789+/";
+	struct buf *b = buf_new(a, 1 << 16);
+
+	buf_str(b, "# pattern [a-c]{1,3}+|\\s+(?!x)|.\n"
+	    "# special 300 [SEP]\n");
+	for (unsigned i = 0; i < 256; i++)
+		buf_printf(b, "%c%c== %u\n", digit[i >> 2],
+		    digit[(i & 3) << 4], i);
+	buf_str(b, "YWI= 256\nYWJj 257\nYWJjYWJj 258\n");
+	return buf_get(b);
+}
+
 /* put_piece - of a SentencePiece model */
 static void
 put_piece(struct buf *b, const char *text, float score, enum spm_type type)
@@ -172,7 +190,8 @@ model_file(struct arena *a, enum spm_kind kind)
 static bool
 is_mapped(struct arena *a, int dir, const struct hash *h)
 {
-	return hf_map(a, dir, h) != NULL || spm_map(a, dir, h) != NULL;
+	return hf_map(a, dir, h) != NULL || spm_map(a, dir, h) != NULL ||
+	    bpe_map(a, dir, h) != NULL;
 }
 
 static void
@@ -270,6 +289,7 @@ main(void)
 	}
 	for (size_t i = 0; i < BASE_COUNT(files); i++)
 		test_one(dir, files[i].name, view_of(files[i].json));
+	test_one(dir, "ranks with an expression", rank_file(a));
 	for (enum spm_kind k = SPM_UNIGRAM; k <= SPM_CHAR; k++)
 		test_one(dir, arena_printf(a, "a model of kind %d", k),
 		    model_file(a, k));

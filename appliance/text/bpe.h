@@ -34,8 +34,7 @@ struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
 
 /*
  * bpe_map, bpe_keep - from and to a directory of compiled vocabularies
- * (compiled.h), by the hash of the file; NULL: it is not there or not good.
- * Not kept are those with an expression of their own.
+ * (compiled.h), by the hash of the file; NULL: it is not there or not good
  */
 struct bpe *bpe_map(struct arena *, int dir, const struct hash *);
 int bpe_keep(const struct bpe *, int dir, const struct hash *, struct err *);

@@ -6,11 +6,13 @@
 #include "appliance/base/base.h"
 #include "appliance/text/bpe_table.h"
 #include "appliance/text/compiled.h"
+#include "appliance/text/hf_regex.h"
 
-#define REVISION	1		/* of what lies in the sections */
+#define REVISION	2		/* of what lies in the sections */
 
 enum { TAG_SETTINGS = 1, TAG_SLOTS, TAG_POOL, TAG_NAMES, TAG_PAIRS, TAG_MADE,
-    TAG_FIRST, TAG_JOINTS, TAG_CLOSE, TAG_OTHERS, TAG_ADDED, TAG_ADDED_POOL };
+    TAG_FIRST, TAG_JOINTS, TAG_CLOSE, TAG_OTHERS, TAG_ADDED, TAG_ADDED_POOL,
+    TAG_OWN };
 
 struct settings {
 	uint32_t byte[256], longest;
@@ -296,6 +298,8 @@ bpe_compile(struct arena *a, const struct bpe_source *s)
 	compiled_add(c, TAG_CLOSE, m.close, sizeof(*m.close), BPE_CLOSE / 64);
 	make_others(&m, c);
 	make_added(&m, c);
+	if (s->own_text.n > 0)
+		compiled_add(c, TAG_OWN, s->own_text.p, 1, s->own_text.n);
 	compiled_add(c, TAG_SETTINGS, &m.set, sizeof(m.set), 1);
 	return compiled_end(c);
 }
@@ -439,7 +443,20 @@ int
 bpe_keep(const struct bpe *b, int dir, const struct hash *source,
     struct err *e)
 {
-	return b->own != NULL ? 0 : compiled_keep(dir, b->image, source, e);
+	return compiled_keep(dir, b->image, source, e);
+}
+
+/* attach_own - the file's own expression is read at each opening */
+static bool
+attach_own(struct bpe *b, struct arena *a)
+{
+	struct err e;
+
+	b->own_text.p = compiled_get(b->image, TAG_OWN, 1, &b->own_text.n);
+	if (b->own_text.p == NULL)
+		return true;
+	b->own = hf_regex_open_rust(a, hf_chars_new(a), b->own_text, &e);
+	return b->own != NULL;
 }
 
 struct bpe *
@@ -461,7 +478,8 @@ bpe_attach(struct arena *a, struct view image, struct err *e)
 	b->nfc = s->nfc & 1;
 	b->blank = s->blank & 1;
 	b->whole = s->whole & 1;
-	if (b->pattern != NULL && tables_good(b) && attach_added(b, a))
+	if (b->pattern != NULL && tables_good(b) && attach_added(b, a) &&
+	    attach_own(b, a))
 		return b;
 bad:
 	err_set(e, FATE_REJECT, "no compiled vocabulary");

@@ -119,8 +119,7 @@ rank_pattern(struct bpe_source *b, struct arena *a, struct view v,
 		return 0;
 	b->pattern = bpe_pattern("gpt2");	/* which is not used */
 	b->own_text = v;
-	b->own = hf_regex_open_rust(a, hf_chars_new(a), v, e);
-	return b->own == NULL ? -1 : 0;
+	return hf_regex_open_rust(a, hf_chars_new(a), v, e) == NULL ? -1 : 0;
 }
 
 /* rank_special - '# special ID TOKEN'; false if a line is not that */
@@ -254,17 +253,11 @@ bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 {
 	struct bpe_source *b = arena_alloc(a, sizeof(*b));
 	int count = rank_lines(b, a, file, e);
-	struct bpe *t;
 
 	b->whole = true;
 	if (count == -1 || bpe_source_name(b, a, NULL, e) == -1 ||
 	    (b->pattern == NULL && rank_preset(b, a, (uint32_t)count, e) ==
 	    -1) || rank_specials(b, a, file, e) == -1)
 		return NULL;
-	t = bpe_attach(a, bpe_compile(a, b), e);
-	if (t != NULL) {
-		t->own = b->own;
-		t->own_text = b->own_text;
-	}
-	return t;
+	return bpe_attach(a, bpe_compile(a, b), e);
 }

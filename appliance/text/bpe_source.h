@@ -32,8 +32,8 @@ struct bpe_source {
 	struct bpe_rule *rule;		/* NULL: ids are the ranks */
 	uint32_t nrules;
 	const struct bpe_pattern *pattern;
-	const struct hf_regex *own;	/* NULL; else it cuts, not pattern */
-	struct view own_text;
+	struct view own_text;		/* an expression that cuts, not the
+					 * pattern; n 0: there is none */
 	struct bpe_token *added;
 	size_t nadded;
 	bool nfc, blank;		/* normalized; a blank in front */

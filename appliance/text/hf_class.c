@@ -12,6 +12,48 @@ set_or(uint32_t *set, const uint32_t *other, bool invert)
 		set[i] |= invert ? ~other[i] : other[i];
 }
 
+/* set_known - a named set, which patterns often name again and again; NULL: it
+ * is to be made, in the memory that *room is */
+static const uint32_t *
+set_known(struct hf_parse *s, bool prop, uint32_t which, uint32_t **room)
+{
+	struct hf_known *k = s->known;
+	size_t i = 0;
+
+	while (i < BASE_COUNT(s->known) && k[i].set != NULL &&
+	    (k[i].prop != prop || k[i].which != which))
+		i++;
+	if (i == BASE_COUNT(s->known))
+		i = 0;
+	else if (k[i].set != NULL)
+		return k[i].set;
+	*room = arena_array(s->arena, HF_SET_WORDS, sizeof(**room));
+	k[i] = (struct hf_known){ *room, which, prop };
+	return NULL;
+}
+
+static void
+set_gc(struct hf_parse *s, uint32_t *set, uint32_t which)
+{
+	uint32_t *room;
+	const uint32_t *known = set_known(s, false, which, &room);
+
+	if (known == NULL)
+		hf_set_gc(s->chars, room, which);
+	set_or(set, known == NULL ? room : known, false);
+}
+
+static void
+set_prop(struct hf_parse *s, uint32_t *set, enum hf_prop prop)
+{
+	uint32_t *room;
+	const uint32_t *known = set_known(s, true, prop, &room);
+
+	if (known == NULL)
+		hf_set_prop(s->chars, room, prop);
+	set_or(set, known == NULL ? room : known, false);
+}
+
 static void
 set_white(uint32_t *set)
 {
@@ -93,7 +135,7 @@ set_word(struct hf_parse *s, uint32_t *set)
 	static const uint32_t out[] = { 0xb2, 0xb3, 0xb9, 0xbc, 0xbd, 0xbe };
 	bool less = !s->rust && s->brackets > 0;
 
-	hf_set_prop(s->chars, set, s->rust ? HF_WORD : HF_ONIG_WORD);
+	set_prop(s, set, s->rust ? HF_WORD : HF_ONIG_WORD);
 	for (size_t i = 0; less && i < BASE_COUNT(out); i++)
 		set[out[i] >> 5] &= ~(1u << (out[i] & 31));
 }
@@ -105,25 +147,25 @@ set_named(struct hf_parse *s, uint32_t *set, struct view name)
 	for (size_t i = 0; i < BASE_COUNT(categories); i++)
 		if (view_is(name, categories[i].name) ||
 		    view_is(name, categories[i].longer)) {
-			hf_set_gc(s->chars, set, categories[i].bits);
+			set_gc(s, set, categories[i].bits);
 			return true;
 		}
 	for (size_t i = 0; i < BASE_COUNT(properties); i++)
 		if (view_is(name, properties[i].name)) {
-			hf_set_prop(s->chars, set, properties[i].prop);
+			set_prop(s, set, properties[i].prop);
 			return true;
 		}
 	if (view_is(name, "word")) {
 		set_word(s, set);
 	} else if (view_is(name, "punct")) {
-		hf_set_gc(s->chars, set, 127u << GC_PC);
+		set_gc(s, set, 127u << GC_PC);
 	} else if (view_is(name, "alnum")) {
-		hf_set_prop(s->chars, set, HF_ALPHA);
-		hf_set_gc(s->chars, set, 1u << GC_ND);
+		set_prop(s, set, HF_ALPHA);
+		set_gc(s, set, 1u << GC_ND);
 	} else if (view_is(name, "space") || view_is(name, "whitespace"))
 		set_white(set);
 	else if (view_is(name, "blank")) {
-		hf_set_gc(s->chars, set, 1u << GC_ZS);
+		set_gc(s, set, 1u << GC_ZS);
 		hf_set_add(set, '\t', '\t');
 	} else if (view_is(name, "ascii"))
 		hf_set_add(set, 0, 127);
@@ -193,7 +235,7 @@ hf_class_escape(struct hf_parse *s)
 	if (c == 'p' || c == 'P')
 		return class_property(s, set, c == 'P') ? set : NULL;
 	if ((c | 32) == 'd')
-		hf_set_gc(s->chars, set, 1u << GC_ND);
+		set_gc(s, set, 1u << GC_ND);
 	else if ((c | 32) == 's')
 		set_white(set);
 	else if ((c | 32) == 'w')
@@ -293,11 +335,12 @@ class_posix(struct hf_parse *s, uint32_t *set)
 		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
 		    "read", (int)raw.n, raw.p);
 	if (strcmp(name, "punct") == 0)		/* symbols are in it, too */
-		hf_set_prop(s->chars, one, HF_ONIG_PUNCT);
+		set_prop(s, one, HF_ONIG_PUNCT);
 	else if (!set_named(s, one, view_of(name)))
 		return err_set(s->err, FATE_REJECT, "the class [:%.*s:] is not "
 		    "known", (int)raw.n, raw.p);
 	set_or(set, one, invert);
+	hf_set_drop(s, one);
 	return 1;
 }
 
@@ -318,6 +361,7 @@ class_item(struct hf_parse *s, uint32_t *set, int64_t *c)
 		if (one == NULL)
 			return -1;
 		set_or(set, one, false);
+		hf_set_drop(s, one);
 		return 1;
 	}
 	if (*s->p == '\\' && s->end - s->p > 1 &&
@@ -327,6 +371,7 @@ class_item(struct hf_parse *s, uint32_t *set, int64_t *c)
 		if (one == NULL)
 			return -1;
 		set_or(set, one, false);
+		hf_set_drop(s, one);
 		return 1;
 	}
 	if (*s->p == '\\') {
@@ -403,6 +448,8 @@ hf_class_bracket(struct hf_parse *s)
 				return NULL;
 			for (size_t i = 0; all != NULL && i < HF_SET_WORDS; i++)
 				set[i] &= all[i];
+			if (all != NULL)
+				hf_set_drop(s, all);
 			all = set;
 			set = next;
 			continue;
@@ -424,6 +471,8 @@ hf_class_bracket(struct hf_parse *s)
 	s->brackets--;
 	for (size_t i = 0; all != NULL && i < HF_SET_WORDS; i++)
 		set[i] &= all[i];
+	if (all != NULL)
+		hf_set_drop(s, all);
 	if (s->fold && !hf_set_fold(s->chars, set)) {
 		err_set(s->err, FATE_REJECT, "a class of letters outside ASCII "
 		    "where case does not count is not read");

@@ -12,6 +12,12 @@
 
 #define HF_SET_WORDS	(HF_CHARS / 32)
 
+struct hf_known {			/* a named set */
+	const uint32_t *set;		/* NULL: none yet */
+	uint32_t which;			/* categories, or the property */
+	bool prop;
+};
+
 struct hf_parse {
 	struct arena *arena;
 	const struct hf_chars *chars;
@@ -20,10 +26,14 @@ struct hf_parse {
 	bool fold, dot_all, extended;	/* (?i), (?m), (?x) */
 	bool rust;			/* the dialect, see hf_regex.h */
 	unsigned depth, brackets;	/* of groups; of classes */
+	struct hf_known known[16];
+	uint32_t *spare[4];
+	size_t nspare;
 	struct err *err;
 };
 
 uint32_t *hf_set_new(struct hf_parse *);	/* NULL: too many */
+void hf_set_drop(struct hf_parse *, uint32_t *set);	/* it is new again */
 void hf_set_add(uint32_t *set, uint32_t from, uint32_t to);
 void hf_set_not(uint32_t *set);
 

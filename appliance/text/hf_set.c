@@ -11,7 +11,17 @@ hf_set_new(struct hf_parse *s)
 		    "pattern", HF_REGEX_SETS);
 		return NULL;
 	}
-	return arena_array(s->arena, HF_SET_WORDS, sizeof(uint32_t));
+	if (s->nspare == 0)
+		return arena_array(s->arena, HF_SET_WORDS, sizeof(uint32_t));
+	return memset(s->spare[--s->nspare], 0, HF_SET_WORDS *
+	    sizeof(uint32_t));
+}
+
+void
+hf_set_drop(struct hf_parse *s, uint32_t *set)
+{
+	if (s->nspare < BASE_COUNT(s->spare))
+		s->spare[s->nspare++] = set;
 }
 
 void
@@ -51,7 +61,9 @@ hf_set_fold(const struct hf_chars *chars, uint32_t *set)
 	if (hf_set_has(set, 'k'))
 		hf_set_add(set, 0x212a, 0x212a);
 	for (uint32_t c = 128; c < HF_CHARS; c++)
-		if (hf_set_has(set, c) && c != 0x17f && c != 0x212a &&
+		if (c % 32 == 0 && set[c >> 5] == 0)
+			c += 31;
+		else if (hf_set_has(set, c) && c != 0x17f && c != 0x212a &&
 		    (chars->gc[c] <= GC_LT || hf_lower(c) != c))
 			return false;
 	return true;
