@@ -228,6 +228,8 @@ pair_vocab(struct arena *a, const char *more)
 	return buf_get(b);
 }
 
+#define CLIP ",\"ab</w>\":258,\"b</w>\":259,\"a</w>\":260,\"<u>\":261"
+
 static const struct {
 	const char *vocab, *merges, *config, *text, *want;
 } pairs[] = {
@@ -241,8 +243,21 @@ static const struct {
 	    "97 258 256" },
 	{ "", "a b\nab\n", "", NULL, "line 2 of merges.txt is not two "
 	    "tokens" },
-	{ ",\"b</w>\":258", "a b\n", "", NULL, "tokens end with </w>, which "
-	    "is read from a tokenizer.json only" },
+	/* CLIP: lower case, ends of words; what has no token is unknown */
+	{ CLIP, "a b</w>\n", "", "AB a \t b", "258 260 259" },
+	{ CLIP, "a b</w>\n", "{\"tokenizer_class\":\"CLIPTokenizerFast\","
+	    "\"unk_token\":{\"content\":\"<u>\"}}", "ab1<u>",
+	    "258 261 261 261 261" },
+	{ CLIP, "a b</w>\n", "{\"tokenizer_class\":\"OpenAIGPTTokenizer\"}",
+	    NULL, "its tokenizer_class \"OpenAIGPTTokenizer\" is not read from "
+	    "these" },
+	{ CLIP, "a b</w>\n", "{\"tokenizer_class\":\"GPT2Tokenizer\"}", NULL,
+	    "tokens end with </w>, which those of a \"GPT2Tokenizer\" do not" },
+	{ "", "a b\n", "{\"tokenizer_class\":\"CLIPTokenizer\"}", NULL,
+	    "tokens do not end with </w>, which those of a \"CLIPTokenizer\" "
+	    "do" },
+	{ "", "a b\n", "{\"tokenizer_class\":\"RobertaTokenizer\","
+	    "\"add_prefix_space\":true}", "ab", "32 256" },
 	{ "", "a b\n", "{\"added_tokens_decoder\":{\"x\":{}}}", NULL,
 	    "tokenizer_config.json: added_tokens_decoder is not objects by "
 	    "id" },

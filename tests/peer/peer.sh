@@ -71,6 +71,9 @@ ok 'tokenizer.json: random pipelines over random texts' sh -c "'$venv/bin/python
 if [ -n "${QUERN_TEST_DATA-}" ]; then
 	ok 'tokenizer.json: published files over random texts' sh -c "'$venv/bin/python' '$here/hf.py' '$QUERN_BIN/tests/hf_side' '$QUERN_TEST_DATA'/tokenizers/hf/*.json 2>/dev/null"
 fi
+ok 'vocab.json and merges.txt: ids and texts of their classes' \
+    py "$here/pair.py" "$QUERN_BIN" licences.jsonl \
+    $([ -z "${QUERN_TEST_DATA-}" ] || echo "$QUERN_TEST_DATA"/tokenizers/hf/clip_base.json)
 ok 'ids: the same as the library gives' py "$here/ids.py" bpe.json ids.jsonl
 
 ok 'Parzen estimators: the densities that Optuna has' py "$here/parzen.py" "$here/../tune_test.c"
