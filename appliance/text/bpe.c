@@ -52,6 +52,7 @@ encode_own(struct bpe_scratch *s, struct view v)
 	while (hf_search_next(search, &from, &to))
 		if (to > from)
 			bpe_one(s, v.p + from, to - from);
+	bpe_flush(s);
 	s->steps += hf_search_steps(search);
 	hf_search_free(search);
 }
@@ -65,7 +66,6 @@ encode_text(struct bpe_scratch *s, struct view v)
 	char last[BPE_BLOCK + 16] = { 0 };
 	bool fast = bpe_block_here();
 	size_t n, left;
-	uint64_t starts;
 
 	if (v.n > 0 && b->blank && v.p[0] != ' ') {
 		char *copy = arena_alloc(s->work, v.n + 1);
@@ -81,28 +81,22 @@ encode_text(struct bpe_scratch *s, struct view v)
 	s->end = end = v.p + v.n;
 	for (p = v.p; p < end; p += n) {
 		left = (size_t)(end - p);
-		starts = 0;
+		if (left < sizeof(last) && end == v.p + v.n) {
+			p = memcpy(last, p, left);
+			end = last + left;
+			s->end = last + sizeof(last);
+		}
 		/* dense text beyond ASCII is not for blocks */
 		if (fast && left > 1 && ((p[0] | p[1]) & 0x80) == 0) {
-			const char *at = p, *stop = end;
-
-			if (left < sizeof(last)) {
-				memcpy(last, p, left);
-				at = last;
-				stop = last + left;
-			}
-			starts = bpe_block(b->pattern, at, left < BPE_BLOCK ?
-			    left : BPE_BLOCK, stop);
-			bpe_room(s, 0);
-			s->end = stop;
-			n = bpe_pieces(s, at, starts);
-			s->end = end;
+			n = bpe_pieces(s, p, bpe_block(b->pattern, p, left <
+			    BPE_BLOCK ? left : BPE_BLOCK, end));
+			if (n > 0)
+				continue;
 		}
-		if (starts != 0)
-			continue;
 		n = bpe_piece(b->pattern, p, left);
 		bpe_one(s, p, n);
 	}
+	bpe_flush(s);
 }
 
 /* encode_split - text between the added tokens of one kind, and these */

@@ -41,7 +41,7 @@ int bpe_keep(const struct bpe *, int dir, const struct hash *, struct err *);
 
 /*
  * bpe_scratch - what a thread keeps between texts: pieces that it has met and
- * their ids, about 6 MiB, and room to work in.  One thread at a time; what is
+ * their ids, about 9 MiB, and room to work in.  One thread at a time; what is
  * in it never changes ids.
  */
 struct bpe_scratch;

@@ -133,9 +133,8 @@ has_high(const char *p, size_t n)
 	return x >= 0x80;
 }
 
-/* piece_make - the ids of a piece that is not known; part: of what was cut.
- * False: it was cut here, and its parts are known now */
-static bool
+/* piece_make - the ids of a piece that is not known; part: of what was cut */
+static void
 piece_make(struct bpe_scratch *s, const char *p, size_t n, bool part)
 {
 	const struct bpe *b = s->bpe;
@@ -143,118 +142,127 @@ piece_make(struct bpe_scratch *s, const char *p, size_t n, bool part)
 
 	s->steps++;
 	if (!part && n > 4 && has_high(p, n) && piece_cut(s, p, n))
-		return false;
+		return;
 	bpe_room(s, n);
 	if (b->whole && !part && n <= b->longest &&
 	    (id = bpe_name_find(b, p, n)) != BPE_NONE)
 		s->id[s->n++] = id;
 	else
 		s->n += bpe_merge(s, p, n, s->id + s->n);
-	return true;
 }
 
-/* piece_new - a piece that is in no cell, or in a long one; true: it belongs
- * into a short one now, if it fits */
-static bool
-piece_new(struct bpe_scratch *s, const char *p, size_t n, bool part)
-{
-	struct cell_long *c;
-	size_t had = s->n;
-	bool known;
-
-	if (n <= CELL_IDS || n > CELL_LONG)
-		return piece_make(s, p, n, part) && n <= CELL_SHORT;
-	c = cells_long(&s->cells, p, n, part, &known);
-	if (known) {
-		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
-		s->n += c->ids;
-		return false;
-	}
-	if (!piece_make(s, p, n, part))
-		return false;
-	if (n <= CELL_SHORT && s->n - had <= CELL_IDS)
-		return true;
-	cells_long_keep(c, p, n, part, s->id + had, s->n - had);
-	return false;
-}
-
-/* piece_any - a piece of any length, BPE_ROOM ids being free */
+/* piece_seek - a piece that is not in its line */
 static void
-piece_any(struct bpe_scratch *s, const char *p, size_t n, bool part)
+piece_seek(struct bpe_scratch *s, const struct cell_unit *u, bool part)
 {
-	struct cell *c;
-	struct cell_key k;
+	bool few = u->n <= CELL_SHORT;
+	bool pool = u->n > CELL_IDS && u->n <= CELL_LONG;
+	const uint32_t *id;
+	uint64_t hash = 0;
 	size_t had = s->n, ids;
 
-	if (n > CELL_SHORT) {
-		piece_new(s, p, n, part);
+	ids = few ? cell_beside(&s->cells, u->line, u->k, s->id + had) : 0;
+	if (ids > 0) {
+		s->n += ids - 1;
 		return;
 	}
-	k = cell_key_near(p, n, s->end);
-	if (part && s->bpe->whole)
-		k.k[1] |= (uint64_t)CELL_MARK << 56;
-	c = cell_line(&s->cells, k);
-	ids = cell_take(c, k, s->id + s->n);
-	if (ids > 0)
-		s->n += ids - 1;
-	else if (piece_new(s, p, n, part))
-		cell_keep(c, k, s->id + had, s->n - had);
+	if (pool) {
+		hash = few ? cells_hash(u->p, u->n) : u->k.k[0];
+		id = cells_find(&s->cells, hash, u->p, u->n, part, &ids);
+		if (id != NULL) {
+			bpe_room(s, ids);
+			memcpy(s->id + had, id, ids * sizeof(*id));
+			s->n += ids;
+			return;
+		}
+	}
+	piece_make(s, u->p, u->n, part);
+	ids = s->n - had;
+	if (few && ids <= CELL_IDS)
+		cell_keep(&s->cells, u->line, u->k, s->id + had, ids);
+	else if (pool)
+		cells_put(&s->cells, hash, u->p, u->n, part, s->id + had, ids);
+}
+
+/* unit_of - what a piece is looked up by, where reading may have to end */
+static inline void
+unit_of(struct bpe_scratch *s, struct cell_unit *u, const char *p, size_t n)
+{
+	if (n > CELL_SHORT || s->end - p > CELL_SHORT) {
+		cell_unit(&s->cells, u, p, n);
+		return;
+	}
+	*u = (struct cell_unit){ .k = cell_key_near(p, n, s->end), .p = p,
+	    .n = n };
+	u->line = cell_line(&s->cells, u->k);
 }
 
 static void
 piece_part(struct bpe_scratch *s, const char *p, size_t n)
 {
+	struct cell_unit u;
+	size_t ids;
+
 	bpe_room(s, 0);
-	piece_any(s, p, n, true);
+	unit_of(s, &u, p, n);
+	if (n <= CELL_SHORT && s->bpe->whole) {
+		u.k.k[1] |= (uint64_t)CELL_MARK << 56;
+		u.line = cell_line(&s->cells, u.k);
+	}
+	ids = cell_take(u.line, u.k, s->id + s->n);
+	if (ids > 0)
+		s->n += ids - 1;
+	else
+		piece_seek(s, &u, true);
+}
+
+void
+bpe_flush(struct bpe_scratch *s)
+{
+	const struct cell_unit *u = s->unit, *end = u + s->units;
+	uint32_t *out;
+	size_t n;
+
+	s->units = 0;
+	bpe_room(s, BPE_QUEUE * CELL_IDS);
+	out = s->id + s->n;
+	for (; u < end; u++) {
+		n = cell_take(u->line, u->k, out);
+		if (n > 0) {
+			out += n - 1;
+			continue;
+		}
+		s->n = (size_t)(out - s->id);
+		piece_seek(s, u, false);
+		bpe_room(s, BPE_QUEUE * CELL_IDS);
+		out = s->id + s->n;
+	}
+	s->n = (size_t)(out - s->id);
 }
 
 void
 bpe_one(struct bpe_scratch *s, const char *p, size_t n)
 {
-	unsigned char c = (unsigned char)(p[0] == ' ' && n > 1 ? p[1] : p[0]);
-
-	bpe_room(s, 0);
 	s->steps += n;
-	/* of ideographs and kana nearly every piece is new */
-	if (c < 0xe3 || c > 0xe9 || n <= 6 || !piece_cut(s, p, n))
-		piece_any(s, p, n, false);
+	if (s->units == BPE_QUEUE)
+		bpe_flush(s);
+	unit_of(s, &s->unit[s->units++], p, n);
 }
 
 size_t
-bpe_pieces(struct bpe_scratch *s, const char *p, uint64_t starts)
+bpe_pieces(struct bpe_scratch *s, const char *p, uint64_t ends)
 {
-	struct {
-		struct cell_key k;
-		struct cell *c;
-	} known[BPE_BLOCK];
-	unsigned char end[BPE_BLOCK];
-	size_t count = 0, from = 0, n, had;
-	uint32_t *out;
+	struct cell_unit *u;
+	size_t from = 0, end;
 
-	bpe_room(s, 0);
-	for (; starts != 0; starts &= starts - 1) {
-		end[count] = (unsigned char)__builtin_ctzll(starts);
-		known[count].k = cell_key(p + from, end[count] - from);
-		known[count].c = cell_line(&s->cells, known[count].k);
-		__builtin_prefetch(known[count].c);
-		from = end[count++];
-	}
-	out = s->id + s->n;
-	for (size_t i = 0; i < count; i++) {
-		n = cell_take(known[i].c, known[i].k, out);
-		if (n > 0) {
-			out += n - 1;
-			continue;
-		}
-		from = i == 0 ? 0 : end[i - 1];
-		had = s->n = (size_t)(out - s->id);
-		if (piece_new(s, p + from, end[i] - from, false))
-			cell_keep(known[i].c, known[i].k, s->id + had,
-			    s->n - had);
-		bpe_room(s, 0);
-		out = s->id + s->n;
-	}
-	s->n = (size_t)(out - s->id);
 	s->steps++;
-	return count == 0 ? 0 : end[count - 1];
+	if (s->units > BPE_QUEUE - BPE_BLOCK)
+		bpe_flush(s);
+	for (u = s->unit + s->units; ends != 0; ends &= ends - 1, u++) {
+		end = (size_t)__builtin_ctzll(ends);
+		cell_unit(&s->cells, u, p + from, end - from);
+		from = end;
+	}
+	s->units = (size_t)(u - s->unit);
+	return from;
 }

@@ -3,21 +3,24 @@
 #define TEXT_BPE_SCRATCH_H
 
 #include "appliance/text/bpe_table.h"
-#include "appliance/text/cells.h"
+#include "appliance/text/cells_take.h"
 
 /*
- * bpe_scratch.h - a thread's pieces (cells.h), which came out of bpe_make for
+ * bpe_scratch.h - a thread's pieces (cells.h), which came out of bpe_merge for
  * the same bytes, and room for merging.  Marked: a part of a piece, which is
  * never a token by itself.
  */
 
 #define BPE_ROOM	128	/* ids that can be written without asking */
+#define BPE_QUEUE	256	/* pieces that wait to be looked up */
 
 struct bpe_scratch {
 	const struct bpe *bpe;
 	struct arena *work;		/* reset between texts */
 	const char *end;		/* of what can be read */
 	struct cells cells;
+	struct cell_unit unit[BPE_QUEUE];
+	size_t units;
 	uint32_t *id;			/* of this text */
 	size_t n, cap;
 	/* of a long piece, by place: id, neighbours, rank of the pair */
@@ -35,14 +38,15 @@ void bpe_room(struct bpe_scratch *, size_t n);
 size_t bpe_merge(struct bpe_scratch *, const char *p, size_t n,
     uint32_t *out);
 
-/* bpe_one - a piece of any length */
-void bpe_one(struct bpe_scratch *, const char *p, size_t n);
-
 /*
- * bpe_pieces - the pieces of a block that end where bits are set (bpe_block);
- * where the last of them ends.  16 bytes can be read from where each begins.
+ * bpe_one - a piece of any length; bpe_pieces - those of a block that end where
+ * bits are set (bpe_block), where the last of them ends; 16 bytes can be read
+ * from where each begins.  Their ids are there after bpe_flush, and the text
+ * must be there until then.
  */
+void bpe_one(struct bpe_scratch *, const char *p, size_t n);
 size_t bpe_pieces(struct bpe_scratch *, const char *p, uint64_t ends);
+void bpe_flush(struct bpe_scratch *);
 
 /* bpe_scratch_of - one that is worth while for so many pieces */
 struct bpe_scratch *bpe_scratch_of(struct arena *, const struct bpe *,

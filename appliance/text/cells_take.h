@@ -11,16 +11,18 @@
 /* bytes that count of 16, by how many there are */
 extern const uint64_t cell_mask[CELL_SHORT + 1][2];
 
-/* cell_key - of n bytes, n at most CELL_SHORT (of up to 127, no piece's key);
- * 16 can be read */
+/* the upper word of a key that no piece has */
+#define CELL_LONGER	((uint64_t)0x7f << 56)
+
+/* cell_key - of n bytes, n at most CELL_SHORT; 16 can be read */
 static inline struct cell_key
 cell_key(const char *p, size_t n)
 {
 	struct cell_key k;
 
 	memcpy(&k, p, sizeof(k));
-	k.k[0] &= cell_mask[n & CELL_SHORT][0];
-	k.k[1] &= cell_mask[n & CELL_SHORT][1];
+	k.k[0] &= cell_mask[n][0];
+	k.k[1] &= cell_mask[n][1];
 	k.k[1] |= (uint64_t)n << 56;
 	return k;
 }
@@ -35,6 +37,13 @@ cell_line(const struct cells *s, struct cell_key k)
 	h ^= h >> 32;
 	h *= 0xff51afd7ed558ccdu;
 	return &s->cell[2 * (h >> s->shift)];
+}
+
+/* cells_set - where a piece in the pool is found */
+static inline uint64_t *
+cells_set(const struct cells *s, uint64_t hash)
+{
+	return &s->place[hash & s->place_mask];
 }
 
 /* cell_take - the ids of a known piece; how many and one, 0: it is not known.
@@ -53,30 +62,48 @@ cell_take(const struct cell *c, struct cell_key k, uint32_t *out)
 	return first >> 24;
 }
 
-/* units of a block, with what they are looked up by */
-#define CELL_UNITS	64
+/* units of text, with what they are looked up by */
+#define CELL_UNITS	64		/* of a block, at most */
 
 struct cell_unit {
-	struct cell_key k;
+	struct cell_key k;		/* of a longer one: its hash, LONGER */
 	struct cell *line;
-	unsigned char at, n;
+	const char *p;
+	size_t n;
 };
 
-/* cell_units - of bits where each begins and where its last byte is; their
- * lines are asked for early.  16 bytes can be read from where each begins */
+/* cell_unit - what is needed to look it up is asked for early; longer: it may
+ * be in the pool.  16 bytes can be read from where it begins */
+static inline void
+cell_unit(const struct cells *s, struct cell_unit *u, const char *p, size_t n)
+{
+	u->p = p;
+	u->n = n;
+	if (n > CELL_SHORT) {
+		u->line = s->cell;
+		u->k.k[1] = CELL_LONGER;
+		if (n > CELL_LONG)
+			return;
+		u->k.k[0] = cells_hash(p, n);
+		__builtin_prefetch(cells_set(s, u->k.k[0]));
+		return;
+	}
+	u->k = cell_key(p, n);
+	u->line = cell_line(s, u->k);
+	__builtin_prefetch(u->line);
+}
+
+/* cell_units - of bits where each begins and where its last byte is */
 static inline size_t
 cell_units(const struct cells *s, const char *p, uint64_t first, uint64_t ends,
     struct cell_unit *u)
 {
-	size_t count = 0;
+	size_t count = 0, at, end;
 
 	for (; first != 0; first &= first - 1, ends &= ends - 1, count++) {
-		u[count].at = (unsigned char)__builtin_ctzll(first);
-		u[count].n = (unsigned char)(__builtin_ctzll(ends) -
-		    u[count].at + 1);
-		u[count].k = cell_key(p + u[count].at, u[count].n);
-		u[count].line = cell_line(s, u[count].k);
-		__builtin_prefetch(u[count].line);
+		at = (size_t)__builtin_ctzll(first);
+		end = (size_t)__builtin_ctzll(ends) + 1;
+		cell_unit(s, &u[count], p + at, end - at);
 	}
 	return count;
 }

@@ -12,6 +12,7 @@
 
 #define ROOM		128u	/* ids that can be written without asking */
 #define KEPT		((size_t)1 << 22)
+#define ASCII_UNIT	64u	/* bytes of a unit to be tried as ASCII */
 #define SPARE		16u	/* bytes that a key reads from its start */
 
 struct hf_quick {
@@ -153,8 +154,8 @@ unit_plain(struct hf_scratch *s, const char *p, size_t n, bool begins,
 {
 	struct hf_tokens tokens = { .arena = s->work, .scratch = s->scratch };
 	bool linked = s->quick->links != NULL;
-	char piece[CELL_LONG + HF_SIGN];
-	size_t len = n > CELL_LONG || linked ? 0 : hf_unit_ascii(
+	char piece[ASCII_UNIT + HF_SIGN];
+	size_t len = n > ASCII_UNIT || linked ? 0 : hf_unit_ascii(
 	    &s->quick->units, p, n, piece);
 
 	arena_reset(s->work);
@@ -173,30 +174,40 @@ unit_plain(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	return 0;
 }
 
-/* unit_new - a unit that is in no short cell; its line is given if it might
- * be */
+/* unit_seek - a unit that is not in its line */
 static int
-unit_new(struct hf_scratch *s, const char *p, size_t n, bool begins,
-    struct cell *line, struct cell_key k, struct err *e)
+unit_seek(struct hf_scratch *s, const struct cell_unit *u, bool begins,
+    struct err *e)
 {
-	struct cell_long *c = NULL;
-	size_t had = s->n;
-	bool known = false;
+	bool few = u->n <= CELL_SHORT;
+	bool pool = u->n > CELL_IDS && u->n <= CELL_LONG;
+	const uint32_t *id;
+	uint64_t hash = 0;
+	size_t had = s->n, ids;
 
-	if (n <= CELL_LONG)
-		c = cells_long(&s->cells, p, n, begins, &known);
-	if (known) {
-		room(s, c->ids);
-		memcpy(s->id + s->n, c->id, c->ids * sizeof(*c->id));
-		s->n += c->ids;
+	ids = few ? cell_beside(&s->cells, u->line, u->k, s->id + had) : 0;
+	if (ids > 0) {
+		s->n += ids - 1;
 		return 0;
 	}
-	if (unit_plain(s, p, n, begins, e) == -1)
+	if (pool) {
+		hash = few ? cells_hash(u->p, u->n) : u->k.k[0];
+		id = cells_find(&s->cells, hash, u->p, u->n, begins, &ids);
+		if (id != NULL) {
+			room(s, ids);
+			memcpy(s->id + had, id, ids * sizeof(*id));
+			s->n += ids;
+			return 0;
+		}
+	}
+	if (unit_plain(s, u->p, u->n, begins, e) == -1)
 		return -1;
-	if (line != NULL && s->n - had <= CELL_IDS)
-		cell_keep(line, k, s->id + had, s->n - had);
-	else if (c != NULL)
-		cells_long_keep(c, p, n, begins, s->id + had, s->n - had);
+	ids = s->n - had;
+	if (few && ids <= CELL_IDS)
+		cell_keep(&s->cells, u->line, u->k, s->id + had, ids);
+	else if (pool)
+		cells_put(&s->cells, hash, u->p, u->n, begins, s->id + had,
+		    ids);
 	return 0;
 }
 
@@ -205,22 +216,22 @@ static int
 unit_one(struct hf_scratch *s, const char *p, size_t n, bool begins,
     struct err *e)
 {
-	struct cell_key k = { { 0, 0 } };
-	struct cell *line = NULL;
+	struct cell_unit u = { .p = p, .n = n };
 	size_t ids;
 
 	room(s, 0);
-	if (n <= CELL_SHORT) {
-		k = cell_key_near(p, n, s->end);
-		k.k[1] |= (uint64_t)(begins ? CELL_MARK : 0) << 56;
-		line = cell_line(&s->cells, k);
-		ids = cell_take(line, k, s->id + s->n);
-		if (ids > 0) {
-			s->n += ids - 1;
-			return 0;
-		}
+	if (n > CELL_SHORT) {
+		cell_unit(&s->cells, &u, p, n);
+		return unit_seek(s, &u, begins, e);
 	}
-	return unit_new(s, p, n, begins, line, k, e);
+	u.k = cell_key_near(p, n, s->end);
+	u.k.k[1] |= (uint64_t)(begins ? CELL_MARK : 0) << 56;
+	u.line = cell_line(&s->cells, u.k);
+	ids = cell_take(u.line, u.k, s->id + s->n);
+	if (ids == 0)
+		return unit_seek(s, &u, begins, e);
+	s->n += ids - 1;
+	return 0;
 }
 
 /* units_many - those of a block */
@@ -232,20 +243,18 @@ units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
 	size_t count = cell_units(&s->cells, p, first, ends, u), ids;
 	uint32_t *out;
 
-	room(s, 0);
+	room(s, CELL_UNITS * CELL_IDS);
 	out = s->id + s->n;
 	for (size_t i = 0; i < count; i++) {
 		ids = cell_take(u[i].line, u[i].k, out);
 		if (ids > 0) {
 			out += ids - 1;
-			if ((size_t)(out - s->id) + CELL_IDS <= s->cap)
-				continue;
+			continue;
 		}
 		s->n = (size_t)(out - s->id);
-		if (ids == 0 && unit_new(s, p + u[i].at, u[i].n, false,
-		    u[i].n <= CELL_SHORT ? u[i].line : NULL, u[i].k, e) == -1)
+		if (unit_seek(s, &u[i], false, e) == -1)
 			return -1;
-		room(s, 0);
+		room(s, CELL_UNITS * CELL_IDS);
 		out = s->id + s->n;
 	}
 	s->n = (size_t)(out - s->id);

@@ -12,7 +12,7 @@
 
 #include <math.h>
 
-#define ROOM	(CELL_UNITS * CELL_IDS + CELL_LONG_IDS)
+#define ROOM	(CELL_UNITS * CELL_IDS + 1)
 
 void
 spm_put(const struct spm *s, struct spm_room *r, uint32_t id, struct view text)
@@ -106,7 +106,7 @@ unit_make(const struct spm *s, struct spm_room *r, struct view v)
 		return n;
 	}
 	unit_reserve(r, v.n);
-	n = spm_unigram_free(s, r, v, r->id + was, CELL_LONG_IDS - 1, &limit);
+	n = spm_unigram_free(s, r, v, r->id + was, v.n, &limit);
 	for (size_t i = 0; i < n; i++)
 		if (r->id[was + i] == s->unk && s->byte_fallback)
 			return 0;
@@ -116,52 +116,56 @@ unit_make(const struct spm *s, struct spm_room *r, struct view v)
 	return n == 0 ? 0 : n + 1;
 }
 
-/* unit_new - a unit that is in no short cell; line: of a short one */
+/* unit_seek - a unit that is not in its line */
 static void
-unit_new(const struct spm *s, struct spm_room *r, struct view v,
-    struct cell *line, struct cell_key k)
+unit_seek(const struct spm *s, struct spm_room *r, const struct cell_unit *u)
 {
-	struct cell_long *c;
-	bool known;
+	bool few = u->n <= CELL_SHORT;
+	struct view v = { u->p, u->n };
+	const uint32_t *id = NULL;
+	uint64_t hash;
 	size_t n;
 
 	unit_reserve(r, v.n);
-	c = cells_long(&r->cells, v.p, v.n, false, &known);
-	if (known) {
-		memcpy(r->id + r->n, c->id, sizeof(c->id));
-		if (!unit_known(s, r, c->ids))
+	n = few ? cell_beside(&r->cells, u->line, u->k, r->id + r->n) : 0;
+	if (n > 0) {
+		if (!unit_known(s, r, n - 1))
+			unit_direct(s, r, v);
+		return;
+	}
+	hash = few ? cells_hash(v.p, v.n) : u->k.k[0];
+	id = cells_find(&r->cells, hash, v.p, v.n, false, &n);
+	if (id != NULL) {
+		memcpy(r->id + r->n, id, n * sizeof(*id));
+		if (!unit_known(s, r, n))
 			unit_direct(s, r, v);
 		return;
 	}
 	n = unit_make(s, r, v);
-	if (n > 0 && n <= CELL_IDS && line != NULL)
-		cell_keep(line, k, r->id + r->n, n);
+	if (n > 0 && n <= CELL_IDS && few)
+		cell_keep(&r->cells, u->line, u->k, r->id + r->n, n);
 	else if (n > 0)
-		cells_long_keep(c, v.p, v.n, false, r->id + r->n, n);
+		cells_put(&r->cells, hash, v.p, v.n, false, r->id + r->n, n);
 	if (n == 0 || !unit_known(s, r, n))
 		unit_direct(s, r, v);
 }
 
-/* unit_one - a unit of any length */
+/* unit_one - a unit of any length, with bytes to spare behind it */
 static void
 unit_one(const struct spm *s, struct spm_room *r, struct view v)
 {
-	struct cell_key k = { { 0, 0 } };
-	struct cell *line = NULL;
-	size_t n = 0;
+	struct cell_unit u;
+	size_t n;
 
 	unit_reserve(r, v.n);
 	if (v.n > CELL_LONG) {
 		unit_direct(s, r, v);
 		return;
 	}
-	if (v.n <= CELL_SHORT) {
-		k = cell_key(v.p, v.n);
-		line = cell_line(&r->cells, k);
-		n = cell_take(line, k, r->id + r->n);
-	}
+	cell_unit(&r->cells, &u, v.p, v.n);
+	n = cell_take(u.line, u.k, r->id + r->n);
 	if (n == 0)
-		unit_new(s, r, v, line, k);
+		unit_seek(s, r, &u);
 	else if (!unit_known(s, r, n - 1))
 		unit_direct(s, r, v);
 }
@@ -179,8 +183,6 @@ units_many(const struct spm *s, struct spm_room *r, const char *p,
 	unit_reserve(r, 0);
 	out = r->id + r->n;
 	for (size_t i = 0; i < count; i++) {
-		struct view v = { p + u[i].at, u[i].n };
-
 		n = cell_take(u[i].line, u[i].k, out);
 		if (n > 0 && bpe) {
 			out += n - 1;
@@ -188,10 +190,9 @@ units_many(const struct spm *s, struct spm_room *r, const char *p,
 		}
 		r->n = (size_t)(out - r->id);
 		if (n == 0)
-			unit_new(s, r, v, v.n <= CELL_SHORT ? u[i].line : NULL,
-			    u[i].k);
+			unit_seek(s, r, &u[i]);
 		else if (!unit_known(s, r, n - 1))
-			unit_direct(s, r, v);
+			unit_direct(s, r, (struct view){ u[i].p, u[i].n });
 		unit_reserve(r, 0);
 		out = r->id + r->n;
 	}
