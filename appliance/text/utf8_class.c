@@ -150,41 +150,73 @@ static const struct range plain[] = {
 	{ 0x1f300, 0x1f6ff, 0 }, { 0x20000, 0x2a6d6, 0 },
 };
 
-/* nfc_plain - is all of it plain */
-static bool
-nfc_plain(struct view v)
-{
-	const struct range *last = &plain[0];
-	uint64_t eight;
-	uint32_t c;
-	size_t n;
+#define CLOSE	64u		/* bytes between two parts */
 
-	for (size_t at = 0; at < v.n; at += n) {
-		n = 8;
-		if (v.n - at >= 8) {
-			memcpy(&eight, v.p + at, 8);
-			if ((eight & 0x8080808080808080u) == 0)
-				continue;
-		}
-		c = utf8_get(v.p + at, &n);
-		if (c < 0x300 || (c >= last->from && c <= last->to))
-			continue;
-		last = range_find(plain, BASE_COUNT(plain), c);
-		if (last == NULL)
-			return false;
-	}
-	return true;
+/* nfc_plain - is the character plain; *last is where the one before was found.
+ * What East Asian text is made of is seen without a branch for each range */
+static inline bool
+nfc_plain(uint32_t c, const struct range **last)
+{
+	if (c < 0x300 || (c - 0x3400 <= 0x9fd5 - 0x3400) |
+	    (c - 0x3041 <= 0x3096 - 0x3041) | (c - 0x309b <= 0x30ff - 0x309b) |
+	    (c - 0x3000 <= 0x3029 - 0x3000) | (c - 0xff01 <= 0xffee - 0xff01))
+		return true;
+	if (*last == NULL || c < (*last)->from || c > (*last)->to)
+		*last = range_find(plain, BASE_COUNT(plain), c);
+	return *last != NULL;
 }
 
-struct view
-utf8_nfc9(struct arena *a, struct view v)
+/* nfc_ascii - bytes of ASCII at p, by eights */
+static inline size_t
+nfc_ascii(const char *p, size_t n)
+{
+	const uint64_t top = 0x8080808080808080u;
+	uint64_t x[4];
+	size_t at = 0;
+
+	for (; n - at >= sizeof(x); at += sizeof(x)) {
+		memcpy(x, p + at, sizeof(x));
+		if (((x[0] | x[1] | x[2] | x[3]) & top) != 0)
+			break;
+	}
+	for (; n - at >= sizeof(*x); at += sizeof(*x)) {
+		memcpy(x, p + at, sizeof(*x));
+		if ((*x & top) != 0)
+			break;
+	}
+	return at;
+}
+
+/* nfc_odd - where the first character is that is not plain, from a place on;
+ * *before is that of the one before it, if there is one */
+static size_t
+nfc_odd(struct view v, size_t at, size_t *before)
+{
+	const struct range *last = NULL;
+	size_t n;
+
+	for (*before = at; at < v.n; at += n) {
+		if ((v.p[at] & 0x80) == 0) {
+			n = nfc_ascii(v.p + at, v.n - at);
+			n += n == 0;
+			*before = at + n - 1;
+			continue;
+		}
+		if (!nfc_plain(utf8_get(v.p + at, &n), &last))
+			break;
+		*before = at;
+	}
+	return at;
+}
+
+/* nfc9_part - what is not plain, and the character before it */
+static struct view
+nfc9_part(struct arena *a, struct view v)
 {
 	size_t from = 0, at, n;
 	struct view part, r = v;
 	struct buf b;
 
-	if (nfc_plain(v))
-		return v;
 	buf_init(&b, v.n * 4 + 16);
 	for (at = 0; at < v.n; at += n) {
 		n = 1;
@@ -205,4 +237,41 @@ utf8_nfc9(struct arena *a, struct view v)
 	}
 	buf_free(&b);
 	return r;
+}
+
+struct view
+utf8_nfc9(struct arena *a, struct view v)
+{
+	const struct range *last = NULL;
+	size_t done = 0, at, from, to, next, n;
+	struct view part, form;
+	struct buf b;
+
+	at = nfc_odd(v, 0, &from);
+	if (at == v.n)
+		return v;
+	buf_init(&b, v.n * 4 + 16);
+	while (at < v.n) {
+		/* what lies close together is one part */
+		do {
+			for (to = at; to < v.n && !nfc_plain(utf8_get(v.p + to,
+			    &n), &last); to += n)
+				continue;
+			at = nfc_odd(v, to, &next);
+		} while (at < v.n && next - to < CLOSE);
+		part = (struct view){ v.p + from, to - from };
+		form = nfc9_part(a, part);
+		if (!view_eq(part, form)) {
+			buf_add(&b, v.p + done, from - done);
+			buf_view(&b, form);
+			done = to;
+		}
+		from = next;
+	}
+	if (done > 0) {
+		buf_add(&b, v.p + done, v.n - done);
+		v = view_keep(a, buf_get(&b));
+	}
+	buf_free(&b);
+	return v;
 }
