@@ -12,7 +12,8 @@
 #include <immintrin.h>
 
 #define TALL	((size_t)4)
-#define AHEAD	4096			/* bytes of weights sent for */
+#define FAR	6144			/* bytes of weights sent for: see */
+#define NEAR	1024			/* tile_avx512.c */
 #define INLINE	static inline __attribute__((always_inline))
 /* rows is a constant: unrolled, what each has stays in registers */
 #define EACH_ROW							\
@@ -113,10 +114,13 @@ tile_half(const struct tile *t, size_t at, const size_t rows,
 	for (size_t b = 0; b < blocks; b++) {
 		s = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)
 		    (t->scale + b * WIDE + at)));
-		for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++)
-			_mm_prefetch((const char *)t->w + b * (form ==
-			    KERNEL_Q8 ? 512 : 256) + AHEAD + i * 64,
-			    _MM_HINT_T0);
+		for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++) {
+			const char *w = (const char *)t->w + b * (form ==
+			    KERNEL_Q8 ? 512 : 256) + i * 64;
+
+			_mm_prefetch(w + FAR, _MM_HINT_T1);
+			_mm_prefetch(w + NEAR, _MM_HINT_T0);
+		}
 		if (form == KERNEL_Q8)
 			sums_q8(t->w + b * 512 + at * 4, t->x + b * BLOCK32,
 			    step, a, rows);

@@ -7,7 +7,14 @@
 #include <immintrin.h>
 
 #define TALL	((size_t)12)
-#define AHEAD	4096			/* bytes of weights sent for */
+/*
+ * bytes of weights sent for: far ahead into the second cache, near into the
+ * first.  Either alone is worth half to two thirds of what memory can give: the
+ * first cache waits for too few lines at once, and to the second's own looking
+ * ahead our reads are too slow.
+ */
+#define FAR	6144
+#define NEAR	1024
 #define INLINE	static inline __attribute__((always_inline))
 /* rows is a constant: unrolled, what each has stays in registers */
 #define EACH_ROW							\
@@ -34,8 +41,10 @@ tile_sums(const struct tile *t, size_t b, __m512i *a, const size_t rows,
 	const __m512i low = _mm512_set1_epi8(15);
 	size_t step = t->blocks * BLOCK32;
 
-	for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++)
-		_mm_prefetch((const char *)w + AHEAD + i * 64, _MM_HINT_T0);
+	for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++) {
+		_mm_prefetch((const char *)w + FAR + i * 64, _MM_HINT_T1);
+		_mm_prefetch((const char *)w + NEAR + i * 64, _MM_HINT_T0);
+	}
 	for (size_t g = 0; form == KERNEL_Q8 && g < 8; g++) {
 		__m512i v = _mm512_loadu_si512(w + g * 64);
 
