@@ -6,12 +6,11 @@
  *
  * Rows that follow one another in a sequence, with the query heads that share
  * a key/value head, are an item: SPAN places at a time, TALL queries in
- * registers.
- * What a query gets from a span is computed from nothing and then joined to
- * what it has, span after span, the largest score so far being taken out
- * (Milakov and Gimelshein 2018).  So a row is the same beside whatever others;
- * and where there are fewer items than threads, a long past is shared out by
- * spans.
+ * registers.  What a query gets from a span is computed from nothing and then
+ * joined to what it has, span after span, the largest score so far being taken
+ * out (Milakov and Gimelshein 2018).  So a row is the same beside whatever
+ * others; and where there are fewer items than threads, a long past is shared
+ * out by spans.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/room.h"
@@ -84,24 +83,31 @@ page_of(const struct tile *t, size_t place)
 	    s->D + t->head;
 }
 
-/* scores_some - some queries against some pages, from a place on */
+/* scores_some - some queries against some pages, from a place on.  Pages lie
+ * anywhere: their values and the keys of the pages behind are sent for */
 INLINE void
-scores_some(const struct tile *t, size_t first, size_t place,
+scores_some(const struct tile *t, size_t first, size_t place, size_t to,
     const size_t rows, const size_t pages)
 {
 	size_t D = t->c->s->D;
 	vec a[TALL][TALL][2], k, l, x, scale = splat(t->c->scale);
-	const real *key[TALL], *q[TALL];
+	const real *key[TALL], *next[TALL], *q[TALL];
 
 	EACH(r, rows) {
 		q[r] = t->q[first + r];
 		EACH(i, pages)
 			a[r][i][0] = a[r][i][1] = splat(0);
 	}
-	EACH(i, pages)
+	EACH(i, pages) {
+		size_t j = place + (pages + i) * PAGE;
+
 		key[i] = page_of(t, place + i * PAGE);
+		next[i] = j < to ? page_of(t, j) : key[i];
+	}
 	for (size_t d = 0; d < D; d++)
 		EACH(i, pages) {
+			__builtin_prefetch(key[i] + (D + d) * PAGE, 0, 2);
+			__builtin_prefetch(next[i] + d * PAGE, 0, 2);
 			k = load(key[i] + d * PAGE);
 			l = load(key[i] + d * PAGE + LANES);
 			EACH(r, rows) {
@@ -133,22 +139,22 @@ tile_scores(const struct tile *t)
 	j = j / PAGE * PAGE;
 	if (t->n == 1)
 		for (; j + 3 * PAGE < to; j += 4 * PAGE)
-			scores_some(t, 0, j, 1, 4);
+			scores_some(t, 0, j, to, 1, 4);
 	for (; t->n == 2 && j + PAGE < to; j += 2 * PAGE)
-		scores_some(t, 0, j, 2, 2);
+		scores_some(t, 0, j, to, 2, 2);
 	for (; j < to; j += PAGE)
 		switch (t->n) {
 		case 1:
-			scores_some(t, 0, j, 1, 1);
+			scores_some(t, 0, j, to, 1, 1);
 			break;
 		case 2:
-			scores_some(t, 0, j, 2, 1);
+			scores_some(t, 0, j, to, 2, 1);
 			break;
 		case 3:
-			scores_some(t, 0, j, 3, 1);
+			scores_some(t, 0, j, to, 3, 1);
 			break;
 		default:
-			scores_some(t, 0, j, 4, 1);
+			scores_some(t, 0, j, to, 4, 1);
 		}
 }
 
