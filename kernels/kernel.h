@@ -54,6 +54,17 @@ struct kernel_heads {
 	uint64_t key;
 };
 
+/* scores of T queries and K keys of a sequence: query t sees the keys from
+ * from[t] on and before to[t], none if they are the same; key j's score gains
+ * bias[bucket[j - t + T - 1]][h], of a table [N,H], or NULL: nothing (a
+ * relative position bias, T5: Raffel et al. 2020) */
+struct kernel_relative {
+	size_t H, T, K, N;
+	const int32_t *from, *to;	/* [T] */
+	const int32_t *bucket;		/* [T + K - 1] */
+	const real *bias;
+};
+
 enum kernel_act {
 	ACT_GELU,			/* by tanh: gelu_new */
 	ACT_GELU_ERF,			/* as it is defined */
@@ -185,6 +196,13 @@ struct kernels {
 	void (*attend_grad)(void *, real *dq, real *dk, real *dv,
 	    const real *dy, const real *y, const real *lse, const real *q,
 	    const real *k, const real *v, const struct kernel_heads *);
+
+	/* x[H,T,K], scores, become their softmax over the keys that each query
+	 * sees, 0 elsewhere.  dp, the gradient of that p, becomes the scores';
+	 * what of it is the bias's is added to dbias[N,H], unless NULL */
+	void (*softmax)(void *, real *x, const struct kernel_relative *);
+	void (*softmax_grad)(void *, real *dp, real *dbias, const real *p,
+	    const struct kernel_relative *);
 
 	/* an activation; y may be x, dx may be dy */
 	void (*act)(void *, real *y, const real *x, size_t n, enum kernel_act);

@@ -280,6 +280,7 @@ const struct kernels OP(table) = {
 	.rmsnorm_grad = OP(rmsnorm_grad), .headnorm = OP(headnorm),
 	.headnorm_grad = OP(headnorm_grad), .rope = OP(rope),
 	.attend = OP(attend), .attend_grad = OP(attend_grad),
+	.softmax = OP(softmax), .softmax_grad = OP(softmax_grad),
 	.act = OP(act), .act_grad = OP(act_grad), .glu = OP(glu),
 	.glu_grad = OP(glu_grad), .weigh = OP(weigh),
 	.weigh_grad = OP(weigh_grad), .classify = OP(classify),

@@ -62,6 +62,9 @@ void OP(attend)(void *, real *y, real *lse, const real *q, const real *k,
 void OP(attend_grad)(void *, real *dq, real *dk, real *dv, const real *dy,
     const real *y, const real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
+void OP(softmax)(void *, real *x, const struct kernel_relative *);
+void OP(softmax_grad)(void *, real *dp, real *dbias, const real *p,
+    const struct kernel_relative *);
 size_t OP(packed_size)(void *, size_t N, size_t K);
 void OP(pack)(void *, void *packed, const real *w, size_t N, size_t K);
 void OP(product)(void *, real *y, const real *x, const void *packed, size_t R,

@@ -5,6 +5,7 @@
 #include "kernels/cuda/held.cuh"
 #include "kernels/cuda/infer.cuh"
 #include "kernels/cuda/row.cuh"
+#include "kernels/cuda/softmax.cuh"
 #include "kernels/cuda/word.cuh"
 
 __global__ static void
@@ -54,6 +55,8 @@ table_fill(struct kernels *k)
 	k->rope = cuda_rope;
 	k->attend = cuda_attend;
 	k->attend_grad = cuda_attend_grad;
+	k->softmax = cuda_softmax;
+	k->softmax_grad = cuda_softmax_grad;
 	k->act = cuda_act;
 	k->act_grad = cuda_act_grad;
 	k->glu = cuda_glu;

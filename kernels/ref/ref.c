@@ -239,6 +239,7 @@ static const struct kernels ref_kernels = {
 	.rmsnorm_grad = ref_rmsnorm_grad, .headnorm = ref_headnorm,
 	.headnorm_grad = ref_headnorm_grad, .rope = ref_rope,
 	.attend = ref_attend, .attend_grad = ref_attend_grad,
+	.softmax = ref_softmax, .softmax_grad = ref_softmax_grad,
 	.act = ref_act, .act_grad = ref_act_grad, .glu = ref_glu,
 	.glu_grad = ref_glu_grad, .weigh = ref_weigh,
 	.weigh_grad = ref_weigh_grad, .classify = ref_classify,

@@ -44,6 +44,9 @@ void ref_attend(void *, real *y, real *lse, const real *q, const real *k,
 void ref_attend_grad(void *, real *dq, real *dk, real *dv, const real *dy,
     const real *y, const real *lse, const real *q, const real *k,
     const real *v, const struct kernel_heads *);
+void ref_softmax(void *, real *x, const struct kernel_relative *);
+void ref_softmax_grad(void *, real *dp, real *dbias, const real *p,
+    const struct kernel_relative *);
 void ref_distill(void *, real *loss, real *nll, real *logits,
     const int32_t *target, const struct kernel_teacher *, size_t R, size_t V,
     double scale, double cap);
