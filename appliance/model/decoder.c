@@ -5,6 +5,7 @@
 #include "appliance/model/dropout.h"
 #include "appliance/model/experts.h"
 #include "appliance/model/half.h"
+#include "appliance/model/t5.h"
 
 #define CHUNK	((size_t)512)		/* rows whose logits exist at once */
 
@@ -97,6 +98,16 @@ linears_want(struct decoder *d, struct slab *s)
 		    d->R);
 		linear_want_at(d, s, &l->to_out, w->out, m->C, m->H * m->D,
 		    d->R);
+		if (w->xq != NO_WEIGHT) {
+			struct cross *x = l->cross;
+
+			linear_want_at(d, s, &x->to_q, w->xq, m->H * m->D,
+			    m->C, d->R);
+			linear_want_at(d, s, &x->to_kv, w->xkv, 2 * m->H *
+			    m->D, m->C, d->R);
+			linear_want_at(d, s, &x->to_out, w->xout, m->C,
+			    m->H * m->D, d->R);
+		}
 		if (m->sparse[i]) {
 			experts_linears(d, s, i);
 			continue;
@@ -158,7 +169,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	size_t R = c->B * c->T, C = m->C;
 
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
-	    .B = c->B, .T = c->T, .R = R, .adapter = c->adapter,
+	    .B = c->B, .T = c->T, .R = R, .rows = R, .adapter = c->adapter,
 	    .held = c->held, .recompute = c->recompute, .half = c->half,
 	    .form = c->form, .drop = { c->dropout, c->attention_dropout } };
 	d->work.half = c->half;
@@ -170,8 +181,11 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	d->layer = arena_array(a, m->L, sizeof(*d->layer));
 	if (m->encoder)
 		d->encoder = arena_alloc(a, sizeof(*d->encoder));
+	if (m->seq2seq)
+		t5_want(d, s, c->targets);
 	for (size_t i = 0; i < m->L; i++)
-		(m->encoder ? encoder_layer_want : block_want)(d, s, i);
+		(m->encoder ? encoder_layer_want : m->seq2seq ?
+		    t5_layer_want : block_want)(d, s, i);
 	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
 	slab_reals(s, "activations", R * C, &d->norm);
@@ -262,7 +276,8 @@ layers_ready(struct decoder *d)
 		struct decoder_layer *l = &d->layer[i], mine = *l;
 
 		if (d->recompute)
-			*l = d->layer[0];
+			*l = d->layer[w->xq != NO_WEIGHT ?
+			    d->w->shape.LE : 0];
 		else if (d->half)
 			half_share(d, i);
 		l->in = mine.in;
@@ -271,8 +286,15 @@ layers_ready(struct decoder *d)
 		l->to_up = mine.to_up;
 		l->to_down = mine.to_down;
 		l->to_experts = mine.to_experts;
+		l->cross = mine.cross;
 		linear_ready(d, &l->to_qkv, w->qkv, w->qkv_b);
 		linear_ready(d, &l->to_out, w->out, w->out_b);
+		if (l->cross != NULL) {
+			linear_ready(d, &l->cross->to_q, w->xq, NO_WEIGHT);
+			linear_ready(d, &l->cross->to_kv, w->xkv, NO_WEIGHT);
+			linear_ready(d, &l->cross->to_out, w->xout,
+			    NO_WEIGHT);
+		}
 		if (l->to_experts != NULL) {
 			experts_ready(d, i);
 			continue;
@@ -323,6 +345,8 @@ decoder_ready(struct decoder *d)
 	layers_ready(d);
 	if (m->encoder)
 		encoder_ready(d);
+	else if (m->seq2seq)
+		t5_ready(d);
 	else
 		decoder_texts(d, NULL);
 	if (m->turned > 0)
@@ -351,15 +375,15 @@ void
 decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
     void *arg, double scale)
 {
-	size_t n, first = d->work.row;
+	size_t n, rows = d->rows, first = d->work.row;
 
 	OPS(d);
-	(void)m;
+	(void)R;
 	half_begin(d);
-	k->put(dev, d->target, target, R * sizeof(*target));
+	k->put(dev, d->target, target, rows * sizeof(*target));
 	judge = judge == NULL ? judge_next : judge;
-	for (size_t r = 0; r < R; r += d->chunk) {
-		n = R - r < d->chunk ? R - r : d->chunk;
+	for (size_t r = 0; r < rows; r += d->chunk) {
+		n = rows - r < d->chunk ? rows - r : d->chunk;
 		d->work.row = first + r;
 		linear_forward(d->device, &d->to_head, &d->work, d->logits,
 		    d->norm + r * C, n);
@@ -377,11 +401,12 @@ decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
 double
 decoder_sum(const struct decoder *d)
 {
-	real *loss = mem_alloc(d->R * sizeof(*loss));
+	real *loss = mem_alloc(d->rows * sizeof(*loss));
 	double sum = 0;
 
-	d->device->k->get(d->device->dev, loss, d->loss, d->R * sizeof(*loss));
-	for (size_t i = 0; i < d->R; i++)
+	d->device->k->get(d->device->dev, loss, d->loss, d->rows *
+	    sizeof(*loss));
+	for (size_t i = 0; i < d->rows; i++)
 		sum += (double)loss[i];
 	mem_free(loss);
 	return sum;

@@ -24,6 +24,8 @@
 
 struct decoder_conf {
 	size_t B, T;			/* sequences, positions */
+	size_t targets;			/* positions of an encoder-decoder's
+					 * decoder, at most T; 0: T */
 	const bool *frozen;		/* of each parameter; NULL: none is */
 	const struct adapter *adapter;	/* or NULL */
 	struct held *held;		/* or NULL: all are reals */
@@ -42,10 +44,12 @@ struct decoder_layer {
 	real *mid, *norm2, *mean2, *keep2, *up, *act;
 	real *normed, *keepq, *keepk;	/* with head_norms: query and key */
 	real *post1, *keep3, *post2, *keep4;	/* before post_norms */
+	struct cross *cross;		/* t5.h; or NULL */
 	uint16_t *kept;			/* with half */
 };
 
 struct encoder;
+struct t5;
 
 struct decoder_drop {			/* dropout.h's */
 	double rows_p, scores_p;	/* as asked for */
@@ -58,6 +62,8 @@ struct decoder {
 	struct device *device;
 	const struct weights *w;
 	size_t B, T, R;			/* sequences, positions, rows */
+	size_t rows;			/* that the head reads: R, or fewer of
+					 * an encoder-decoder's decoder */
 	const struct adapter *adapter;
 	struct held *held;
 	bool recompute, half;
@@ -80,6 +86,7 @@ struct decoder {
 	int32_t *id, *pos, *from, *target;
 	bool texts;			/* several in a sequence: from */
 	struct encoder *encoder;	/* encoder.h; NULL: it is a decoder */
+	struct t5 *t5;			/* t5.h; NULL: it is none */
 };
 
 void decoder_want(struct decoder *, struct arena *, const struct weights *,

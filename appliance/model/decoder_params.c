@@ -2,6 +2,7 @@
 /* A decoder's parameters: where they are, and how they get there */
 #include "appliance/base/base.h"
 #include "appliance/model/encoder.h"
+#include "appliance/model/t5.h"
 
 /* number - of the weights' run, in one that has some parameters only */
 static real *
@@ -45,6 +46,11 @@ linears_each(const struct decoder *d, void (*f)(const struct decoder *,
 
 		f(d, &l->to_qkv);
 		f(d, &l->to_out);
+		if (l->cross != NULL) {
+			f(d, &l->cross->to_q);
+			f(d, &l->cross->to_kv);
+			f(d, &l->cross->to_out);
+		}
 		if (t == NULL) {
 			f(d, &l->to_up);
 			f(d, &l->to_down);

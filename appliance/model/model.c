@@ -5,6 +5,7 @@
 #include "appliance/model/peft.h"
 #include "appliance/model/pooling.h"
 #include "appliance/model/source.h"
+#include "appliance/model/t5_shape.h"
 
 #define CONFIG_MAX	((size_t)1 << 20)
 
@@ -96,6 +97,28 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 		return err_set(e, FATE_REJECT, "the model is an encoder "
 		    "(%s%s): it has no next token", family_class(shape.family),
 		    head_class(shape.head.kind));
+	if (shape.seq2seq)
+		return err_set(e, FATE_REJECT, "the model is an "
+		    "encoder-decoder (%s), which is not computed here",
+		    family_name(shape.family));
+	return look_weights(a, &s, &shape, false, images, m, e);
+}
+
+int
+model_look_seq2seq(struct arena *a, int at, int images, struct model *m,
+    struct err *e)
+{
+	struct shape shape;
+	struct source s;
+
+	memset(m, 0, sizeof(*m));
+	if (look_open(a, at, &s, &shape, e) == -1)
+		return -1;
+	if (!shape.seq2seq)
+		return err_set(e, FATE_REJECT, "the model is no "
+		    "encoder-decoder (%s): it reads no input beside what it "
+		    "says", family_name(shape.family));
+	t5_head(&shape, &s.tensors);
 	return look_weights(a, &s, &shape, false, images, m, e);
 }
 
@@ -137,8 +160,9 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 	if (look_open(a, at, &s, &shape, e) == -1)
 		return -1;
 	if (!shape.encoder)
-		return err_set(e, FATE_REJECT, "the model is no encoder, but a "
-		    "decoder (%s)", family_name(shape.family));
+		return err_set(e, FATE_REJECT, "the model is no encoder, but "
+		    "%s (%s)", shape.seq2seq ? "an encoder-decoder" :
+		    "a decoder", family_name(shape.family));
 	if (want != NULL && (want->kind == HEAD_CLASSES || want->kind ==
 	    HEAD_TAGS) && want->labels == 0) {
 		if (look_head(&shape, want, e) == -1)

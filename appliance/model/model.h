@@ -30,7 +30,8 @@ struct model {
  * thing is told by name */
 int model_open(struct arena *, int at, struct model *, struct err *);
 
-/* model_look - all but the run, whose tensors stay open; an encoder is refused.
+/* model_look - all but the run, whose tensors stay open; an encoder is refused,
+ * as is an encoder-decoder.
  * model_room - a run of nothing yet; model_read - the run */
 int model_look(struct arena *, int at, struct model *, struct err *);
 /* model_look_kept - the same, its tokenizer by way of a directory of compiled
@@ -42,6 +43,9 @@ int model_look_kept(struct arena *, int at, int images, struct model *,
  * other labels, begins anew; one without labels is the file's own */
 int model_look_encoder(struct arena *, int at, const struct shape_head *want,
     struct model *, struct err *);
+/* model_look_seq2seq - model_look_kept of an encoder-decoder (t5.h) */
+int model_look_seq2seq(struct arena *, int at, int images, struct model *,
+    struct err *);
 void model_room(struct arena *, struct model *);
 int model_read(struct arena *, struct model *, struct err *);
 

@@ -209,6 +209,8 @@ names_of(enum family f)
 	static const struct names llama = { { "model.", "" },
 	    "embed_tokens.weight", "", "layers", "norm", "lm_head.weight",
 	    layer_llama };
+	static const struct names t5 = { .front = { "", "" },
+	    .token = "shared.weight", .head = "lm_head.weight" };
 	static const struct names bert = { .front = { "bert.", "" },
 	    .token = "embeddings.word_embeddings.weight", .head = "" };
 	static const struct names roberta = { .front = { "roberta.", "" },
@@ -219,6 +221,8 @@ names_of(enum family f)
 	if (f >= FAMILY_BERT)
 		return f == FAMILY_BERT ? &bert : f == FAMILY_DISTILBERT ?
 		    &distil : &roberta;
+	if (f >= FAMILY_T5)
+		return &t5;
 	return f == FAMILY_GPT2 ? &gpt2 : f == FAMILY_NEOX ? &neox :
 	    f == FAMILY_OPT ? &opt : &llama;
 }
@@ -235,6 +239,10 @@ pieces_of(struct arena *a, const struct weights *w, const char *front,
 	p->v = arena_array(a, s->L * (28 + 3 * s->E) + 16, sizeof(*p->v));
 	if (s->encoder) {
 		encoder_pieces(p, w, front);
+		return;
+	}
+	if (s->seq2seq) {
+		t5_pieces(p, w);
 		return;
 	}
 	pieces_add(p, n->token, w->token, s->V, s->C);
@@ -331,6 +339,8 @@ is_buffer(const struct weights *w, const char *name)
 	}
 	if (w->shape.encoder)
 		return encoder_spare(w, name);
+	if (w->shape.seq2seq && t5_spare(name))
+		return true;
 	return w->shape.tied && strcmp(name,
 	    names_of(w->shape.family)->head) == 0;
 }

@@ -4,7 +4,8 @@
 
 #include "appliance/model/weights.h"
 
-/* pieces.h - for pieces.c and encoder_pieces.c: a list of tensors' names */
+/* pieces.h - for pieces.c, encoder_pieces.c and t5_pieces.c: a list of tensors'
+ * names */
 
 struct pieces {
 	struct arena *arena;
@@ -37,5 +38,10 @@ const struct tensor *encoder_tensor(struct arena *, const struct tensors *,
 /* encoder_spare - a tensor that files carry beside those of this head: another
  * head's, the pooler's, a table of places */
 bool encoder_spare(const struct weights *, const char *name);
+
+/* t5_pieces - of a whole encoder-decoder; t5_spare - tensors that files carry
+ * beside those: copies of the token table, a bias that nothing reads */
+void t5_pieces(struct pieces *, const struct weights *);
+bool t5_spare(const char *name);
 
 #endif

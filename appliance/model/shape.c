@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/model/conf.h"
 #include "appliance/model/encoder_shape.h"
+#include "appliance/model/t5_shape.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
@@ -32,6 +33,9 @@ shape_family(struct shape *s, enum family f)
 	s->out_bias = s->mlp_bias = s->layernorm;
 	s->two_ropes = f == FAMILY_GEMMA3;
 	s->embed_scale = gemma ? sqrt((double)s->C) : 0;
+	s->seq2seq = f == FAMILY_T5 || f == FAMILY_MT5;
+	if (s->seq2seq)
+		s->turned = 0;
 }
 
 /* shape_ends - bos_token_id, and eos_token_id as a number or a list */
@@ -425,6 +429,7 @@ shape_named(struct view root, struct shape *s, struct err *e)
 			return f == FAMILY_GPT2 ? shape_gpt2(root, s, e) :
 			    f >= FAMILY_BERT ? encoder_parse(root, f, s, e) :
 			    f == FAMILY_OPT ? shape_opt(root, s, e) :
+			    f >= FAMILY_T5 ? t5_parse(root, f, s, e) :
 			    shape_common(root, f, s, e);
 	return err_set(e, FATE_REJECT, "config.json: 'model_type' is %.*s, "
 	    "which is not computed", (int)(raw.n < 60 ? raw.n : 60), raw.p);

@@ -17,6 +17,7 @@ enum family {
 	FAMILY_GPT2, FAMILY_LLAMA, FAMILY_MISTRAL, FAMILY_QWEN2, FAMILY_QWEN3,
 	FAMILY_GEMMA, FAMILY_GEMMA2, FAMILY_GEMMA3, FAMILY_PHI3, FAMILY_NEOX,
 	FAMILY_OPT, FAMILY_MIXTRAL, FAMILY_QWEN2_MOE, FAMILY_QWEN3_MOE,
+	FAMILY_T5, FAMILY_MT5,
 	FAMILY_BERT, FAMILY_ROBERTA, FAMILY_XLM_ROBERTA, FAMILY_DISTILBERT,
 	FAMILIES
 };
@@ -44,6 +45,13 @@ struct shape {
 	bool parallel;			/* both branches from the same row */
 	bool encoder;			/* every row sees all of its text; a
 					 * norm behind each branch, none last */
+	bool seq2seq;			/* an encoder, then a decoder that
+					 * attends to it (t5.h): */
+	size_t LE;			/* of L layers, the encoder's */
+	size_t buckets, far;		/* of relative positions, and from how
+					 * far on they share the last one */
+	double head_scale;		/* of what the head reads; 0: none */
+	int32_t begin;			/* the decoder's first token */
 	size_t types;			/* rows of a table of segments */
 	struct shape_head head;
 	bool gated;			/* the MLP: act(gate) * up */

@@ -6,6 +6,7 @@
  */
 #include "appliance/base/base.h"
 #include "appliance/model/encoder_shape.h"
+#include "appliance/model/t5_shape.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
@@ -29,6 +30,8 @@ static const struct {
 	[FAMILY_MIXTRAL] = { "mixtral", "MixtralForCausalLM" },
 	[FAMILY_QWEN2_MOE] = { "qwen2_moe", "Qwen2MoeForCausalLM" },
 	[FAMILY_QWEN3_MOE] = { "qwen3_moe", "Qwen3MoeForCausalLM" },
+	[FAMILY_T5] = { "t5", "T5ForConditionalGeneration" },
+	[FAMILY_MT5] = { "mt5", "MT5ForConditionalGeneration" },
 	[FAMILY_BERT] = { "bert", "Bert" },
 	[FAMILY_ROBERTA] = { "roberta", "Roberta" },
 	[FAMILY_XLM_ROBERTA] = { "xlm-roberta", "XLMRoberta" },
@@ -333,6 +336,8 @@ shape_print(const struct shape *s, struct buf *b)
 	print_size(&own, "vocab_size", s->V);
 	if (s->encoder)
 		encoder_print(s, &own);
+	else if (s->seq2seq)
+		t5_print(s, &own);
 	else if (s->family == FAMILY_GPT2)
 		print_gpt2(s, &own);
 	else if (s->family == FAMILY_OPT)

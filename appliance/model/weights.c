@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/random.h"
+#include "appliance/model/t5.h"
 #include "appliance/model/weights.h"
 
 #include <math.h>
@@ -46,11 +47,27 @@ experts_layout(struct weights *w, struct layer *l)
 	l->shared_down = weight_add(w, s->C, s->SF);
 }
 
-/* layer_layout - one layer, in the order of its use */
+/* cross_layout - attention to an encoder's rows; the decoder's layers alone */
 static void
-layer_layout(struct weights *w, struct layer *l, bool sparse)
+cross_layout(struct weights *w, struct layer *l, bool there)
 {
 	const struct shape *s = &w->shape;
+
+	l->norm3 = l->xq = l->xkv = l->xout = NO_WEIGHT;
+	if (!there)
+		return;
+	l->norm3 = weight_add(w, 1, s->C);
+	l->xq = weight_add(w, s->H * s->D, s->C);
+	l->xkv = weight_add(w, 2 * s->H * s->D, s->C);
+	l->xout = weight_add(w, s->C, s->H * s->D);
+}
+
+/* layer_layout - one layer, in the order of its use */
+static void
+layer_layout(struct weights *w, size_t i)
+{
+	const struct shape *s = &w->shape;
+	struct layer *l = &w->layer[i];
 
 	l->norm1 = weight_add(w, 1, s->C);
 	l->norm1_b = bias_add(w, s->layernorm, s->C);
@@ -61,12 +78,13 @@ layer_layout(struct weights *w, struct layer *l, bool sparse)
 	l->out = weight_add(w, s->C, s->H * s->D);
 	l->out_b = bias_add(w, s->out_bias, s->C);
 	l->post1 = bias_add(w, s->post_norms, s->C);
+	cross_layout(w, l, s->seq2seq && i >= s->LE);
 	l->norm2 = weight_add(w, 1, s->C);
 	l->norm2_b = bias_add(w, s->layernorm, s->C);
 	l->up = l->down = l->up_b = l->down_b = NO_WEIGHT;
 	l->router = l->ups = l->downs = NO_WEIGHT;
 	l->shared_gate = l->shared_up = l->shared_down = NO_WEIGHT;
-	if (sparse)
+	if (s->sparse[i])
 		experts_layout(w, l);
 	else {
 		l->up = weight_add(w, w->up_rows, s->C);
@@ -109,7 +127,7 @@ void
 weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 {
 	*w = (struct weights){ .shape = *s };
-	w->v = arena_array(a, s->L * (20 + 2 * s->E) + 12, sizeof(*w->v));
+	w->v = arena_array(a, s->L * (24 + 2 * s->E) + 15, sizeof(*w->v));
 	w->layer = arena_array(a, s->L, sizeof(*w->layer));
 	w->qkv_rows = (s->H + 2 * s->G) * s->D;
 	w->up_rows = s->gated ? 2 * s->F : s->F;
@@ -117,8 +135,12 @@ weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 	w->place = s->places ? weight_add(w, s->place_skip + s->T, s->C) :
 	    NO_WEIGHT;
 	w->type = s->types > 0 ? weight_add(w, s->types, s->C) : NO_WEIGHT;
+	w->coded = bias_add(w, s->seq2seq, s->C);
+	for (size_t i = 0; i < 2; i++)
+		w->near[i] = s->seq2seq ? weight_add(w, s->buckets, s->H) :
+		    NO_WEIGHT;
 	for (size_t i = 0; i < s->L; i++)
-		layer_layout(w, &w->layer[i], s->sparse[i]);
+		layer_layout(w, i);
 	w->norm = weight_add(w, 1, s->C);
 	w->norm_b = bias_add(w, s->layernorm, s->C);
 	head_layout(w);
@@ -147,6 +169,10 @@ weights_init(const struct weights *w, uint64_t seed, real *run)
 	double less = 0.02 / sqrt(2 * (double)s->L);
 
 	memset(run, 0, w->all * sizeof(*run));
+	if (s->seq2seq) {
+		t5_init(w, seed, run);
+		return;
+	}
 	init_run(run, w->token, s->V * s->C, 0.02, seed);
 	if (w->place != NO_WEIGHT)
 		init_run(run, w->place, (s->place_skip + s->T) * s->C, 0.02,

@@ -19,6 +19,7 @@ struct layer {				/* offsets in reals, or NO_WEIGHT */
 	size_t norm1, norm1_b, qkv, qkv_b, out, out_b;
 	size_t norm2, norm2_b, up, up_b, down, down_b;
 	size_t q_norm, k_norm, post1, post2;
+	size_t norm3, xq, xkv, xout;	/* attention to an encoder (t5.h) */
 	/* with experts instead of up and down: E of [2 EF,C] and of [C,EF]
 	 * below one another, and those for all rows */
 	size_t router, ups, downs, shared_gate, shared_up, shared_down;
@@ -37,6 +38,9 @@ struct weights {
 	/* an encoder's: norm is that of what goes into its layers, a layer's
 	 * norms follow its branches; dense and its norm come before the head */
 	size_t type, head_b, dense, dense_b, dense_norm, dense_norm_b;
+	/* an encoder-decoder's: the norm behind its encoder, and the biases of
+	 * relative positions of both, [buckets,H] */
+	size_t coded, near[2];
 	bool new_head;			/* a file need not have dense and head:
 					 * they begin as weights_init has it */
 	struct layer *layer;

@@ -20,7 +20,8 @@ fuzz_shape(struct arena *a, struct view text)
 		return;
 	shape_print(&s, b);
 	if (shape_parse(buf_get(b), &again, &e) == -1 ||
-	    again.C != s.C || again.V != s.V || again.family != s.family)
+	    again.C != s.C || again.V != s.V || again.LE != s.LE ||
+	    again.family != s.family)
 		panic("'%s' is not taken again: %s", buf_cstr(b), e.text);
 }
 
