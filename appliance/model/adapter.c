@@ -213,7 +213,8 @@ adapter_plan(struct arena *a, const struct weights *w,
 	d->saved = arena_array(a, n, sizeof(*d->saved));
 	for (size_t i = 0; i < n; i++) {
 		name = p[i].rows > 0 ? module_name(a, &p[i]) : NULL;
-		table = p[i].at == w->token || p[i].at == w->place;
+		table = p[i].at == w->token || p[i].at == w->place ||
+		    p[i].at == w->near[0] || p[i].at == w->near[1];
 		if (name == NULL || !targeted(c, name, !table &&
 		    p[i].at != w->head))
 			continue;

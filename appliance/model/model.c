@@ -99,7 +99,7 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 		    head_class(shape.head.kind));
 	if (shape.seq2seq)
 		return err_set(e, FATE_REJECT, "the model is an "
-		    "encoder-decoder (%s), which is not computed here",
+		    "encoder-decoder (%s): it says nothing without an input",
 		    family_name(shape.family));
 	return look_weights(a, &s, &shape, false, images, m, e);
 }

@@ -124,4 +124,6 @@ t5_print(const struct shape *s, struct buf *b)
 	    "\"is_encoder_decoder\": true,\n \"scale_decoder_outputs\": %s",
 	    projection, s->head_scale != 0 ? "true" : "false");
 	buf_printf(b, ",\n \"decoder_start_token_id\": %d", s->begin);
+	if (s->source.n == 0)		/* it is padding, in T5's own */
+		buf_printf(b, ",\n \"pad_token_id\": %d", s->begin);
 }

@@ -7,7 +7,8 @@
 
 /* what attention's query and value come from, as PEFT has it for each family */
 static const char *const defaults[] = { "c_attn", "query_key_value",
-	"qkv_proj", "q_proj", "v_proj", "query", "value", "q_lin", "v_lin" };
+	"qkv_proj", "q_proj", "v_proj", "query", "value", "q_lin", "v_lin",
+	"q", "v" };
 
 static struct match
 match_of(const struct opt_list *l)
@@ -105,7 +106,8 @@ conf_of(struct train *t, struct adapter_conf *c, struct err *e)
 	const struct train_conf *o = t->conf;
 	struct arena *a = t->stage->arena;
 
-	*c = (struct adapter_conf){ .base = o->base, .task = "CAUSAL_LM",
+	*c = (struct adapter_conf){ .base = o->base,
+	    .task = t->objective->seq2seq ? "SEQ_2_SEQ_LM" : "CAUSAL_LM",
 	    .r = o->rank, .alpha = o->lora_alpha, .dropout = o->lora_dropout,
 	    .rslora = o->use_rslora, .dora = o->use_dora,
 	    .bias = (enum adapter_bias)o->bias,

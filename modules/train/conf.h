@@ -20,7 +20,7 @@ struct train_conf {
 	double lr, min_lr, weight_decay, beta1, beta2, eps, clip;
 	double cooldown, momentum, outlier, lora_alpha, lora_dropout;
 	double dropout, attention_dropout;
-	double mask, temperature, beta, label_smoothing;
+	double mask, mean_span, temperature, beta, label_smoothing;
 	double alpha, teacher_temperature;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,

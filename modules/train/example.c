@@ -71,6 +71,22 @@ text_end(const struct tokens *x, size_t at)
 	return at;
 }
 
+/* put_text - one of them, drawn if texts are */
+static void
+put_text(struct train *t, const uint32_t *v, size_t n, struct buf *b)
+{
+	struct arena *a = arena_new();
+	uint32_t *drawn;
+
+	if (t->objective->draw == NULL)
+		example_text(t, v, n, b);
+	else {
+		n = t->objective->draw(t, a, v, n, &drawn);
+		example_text(t, drawn, n, b);
+	}
+	arena_free(a);
+}
+
 /* put_example - to the file that is asked for; a job has one by itself */
 static int
 put_example(struct train *t, struct err *e)
@@ -89,12 +105,13 @@ put_example(struct train *t, struct err *e)
 	path = stage_output(t->stage, path, &dir, e);
 	if (path == NULL)
 		return -1;
-	buf_str(b, "The first example as the model reads it. What is learnt "
-	    "stands in [[ ]].\n");
+	buf_printf(b, "The first example as the model reads it%s. What is "
+	    "learnt stands in [[ ]].\n", t->objective->draw == NULL ? "" :
+	    ", as it may be drawn");
 	for (size_t k = 0; k < t->objective->group && at < x->n; k++) {
 		end = text_end(x, at);
 		buf_str(b, "\n");
-		example_text(t, x->v + at, end - at, b);
+		put_text(t, x->v + at, end - at, b);
 		at = end;
 	}
 	return file_replace(dir, path, buf_get(b), 0640, false, e);
@@ -194,7 +211,8 @@ tell_ends(struct train *t)
 int
 train_example(struct train *t, struct err *e)
 {
-	if (t->objective->head == NULL)	/* an encoder never stops */
+	/* an encoder never stops; what is drawn ends as it should */
+	if (t->objective->head == NULL && t->objective->draw == NULL)
 		tell_ends(t);
 	return put_example(t, e);
 }

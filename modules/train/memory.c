@@ -26,7 +26,7 @@ plan(struct train *t, struct arena *a, struct slab *s, struct decoder *d,
 	slab_init(s, a, t->device);
 	decoder_want(d, a, w, s, &(struct decoder_conf){
 	    .B = way->batch * t->objective->group,
-	    .T = train_context(t), .frozen = t->frozen,
+	    .T = train_context(t), .targets = t->targets, .frozen = t->frozen,
 	    .adapter = t->frozen == NULL ? NULL : &t->adapter,
 	    .held = way->base, .recompute = way->recompute,
 	    .dropout = c->dropout, .attention_dropout =

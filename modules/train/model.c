@@ -2,6 +2,7 @@
 /* Which model is trained: a base, or a new one of the options' shape */
 #include "appliance/base/base.h"
 #include "modules/train/encode.h"
+#include "modules/train/seq2seq.h"
 #include "modules/train/train.h"
 
 #include <unistd.h>
@@ -76,7 +77,9 @@ train_shape(struct train *t, struct err *e)
 		return -1;
 	if (t->conf->base != NULL)
 		return train_adapter(t, e);
-	if (t->objective->head == NULL)
+	if (t->objective->seq2seq)
+		seq2seq_shape(t, &shape);
+	else if (t->objective->head == NULL)
 		shape_of(t, &shape);
 	else if (t->objective->head(t, &head, e) == -1)
 		return -1;
@@ -104,7 +107,9 @@ train_model(struct train *t, struct err *e)
 			return -1;
 		images = encoder ? -1 : stage_compiled(t->stage);
 		rc = encoder ? model_look_encoder(a, dir, &head, &t->model,
-		    e) : model_look_kept(a, dir, images, &t->model, e);
+		    e) : t->objective->seq2seq ? model_look_seq2seq(a, dir,
+		    images, &t->model, e) : model_look_kept(a, dir, images,
+		    &t->model, e);
 		close(dir);
 		if (images != -1)
 			close(images);

@@ -6,7 +6,7 @@
 static const struct objective *const objectives[] = { &objective_causal,
 	&objective_dpo, &objective_masked, &objective_classify,
 	&objective_regress, &objective_tag, &objective_contrast,
-	&objective_distill };
+	&objective_distill, &objective_seq2seq, &objective_span };
 
 const struct objective *
 objective_of(const struct train_conf *c)

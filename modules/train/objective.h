@@ -35,6 +35,7 @@ struct train_conf;
 struct objective {
 	const char *name;		/* as the option has it */
 	size_t group;			/* texts that belong together */
+	bool seq2seq;			/* of an encoder-decoder (seq2seq.h) */
 	bool apart;			/* a text is a sequence by itself */
 	size_t least;			/* groups that are told apart, or 0 */
 	/* beside the loss: means over what is counted, for the curves */
@@ -49,6 +50,10 @@ struct objective {
 	 * keep; NULL, or why the record has none */
 	const char *(*add)(struct train *, struct arena *, struct rec *,
 	    struct texts *);
+	/* draw - how a text of n tokens might be learnt, with marks: how many
+	 * that are; NULL: as it is */
+	size_t (*draw)(struct train *, struct arena *, const uint32_t *v,
+	    size_t n, uint32_t **out);
 	int (*ready)(struct train *, struct err *);		/* or NULL */
 	/* run - the sum of the losses; scale != 0: with its gradient times
 	 * scale; sums of its numbers are added to t->number */
@@ -57,6 +62,7 @@ struct objective {
 
 extern const struct objective objective_causal, objective_dpo;
 extern const struct objective objective_distill;
+extern const struct objective objective_seq2seq, objective_span;
 extern const struct objective objective_masked, objective_classify,
     objective_regress, objective_tag, objective_contrast;
 

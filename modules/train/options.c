@@ -5,11 +5,13 @@
 
 const struct opt train_opts[] = {
 	OPT_ENUM(struct train_conf, objective, "causal",
-	    "causal|dpo|masked|classify|regress|tag|contrast|distill", 0,
+	    "causal|dpo|masked|classify|regress|tag|contrast|distill|seq2seq|"
+	    "span", 0,
 	    "what is learnt: causal, the next token; dpo, which of two answers "
 	    "is better; by an encoder: masked words, a label, numbers, a tag "
 	    "for each word, which two texts belong together; distill, what a "
-	    "teacher said (teach)"),
+	    "teacher said (teach); by an encoder-decoder: seq2seq, a "
+	    "completion of a prompt, span, what was taken out of a text"),
 	OPT_ENUM(struct train_conf, loss, "assistant", "assistant|all", 0,
 	    "messages: what is learnt: the assistant's turns, or all"),
 	OPT_ENUM(struct train_conf, arch, "llama", "gpt2|llama", 0,
@@ -80,7 +82,9 @@ const struct opt train_opts[] = {
 	OPT_TEXT(struct train_conf, tags, "tags", 0,
 	    "tag: field with a tag for each of them"),
 	OPT_FLOAT(struct train_conf, mask, "0.15", 0.001, 1, 0,
-	    "masked: the part of all tokens that is asked for"),
+	    "masked, span: the part of all tokens that is asked for"),
+	OPT_FLOAT(struct train_conf, mean_span, "3", 1, 1000, 0,
+	    "span: tokens of a gap, in the mean"),
 	OPT_ENUM(struct train_conf, pool, "mean", "mean|cls", 0,
 	    "contrast: what of a text's rows is its embedding"),
 	OPT_BOOL(struct train_conf, normalize, "yes", 0,

@@ -198,23 +198,31 @@ rows_tell(struct train *t, size_t learnt)
 	    fmin((double)t->train.n / (double)(t->rows.n * T), 1));
 }
 
+/* packing_of - as the options say, or as what is learnt asks for */
+static int
+packing_of(const struct train *t)
+{
+	bool quiet = false;
+
+	for (size_t i = 0; i < t->train.n && !quiet; i++)
+		quiet = (t->train.v[i] & TOKEN_QUIET) != 0;
+	if (t->objective->apart)
+		return PACKING_NONE;
+	if (t->conf->packing != PACKING_AUTO)
+		return t->conf->packing;
+	return quiet ? PACKING_BFD_SPLIT : PACKING_WRAPPED;
+}
+
 /* train_rows - sequences of what was collected, and of what is held back */
 static int
 train_rows(struct train *t, struct err *e)
 {
 	struct arena *a = t->stage->arena;
 	size_t T = t->decoder.T, learnt = 0;
-	int packing = t->conf->packing;
-	bool quiet = false;
+	int packing = packing_of(t);
 
-	for (size_t i = 0; i < t->train.n; i++) {
-		quiet |= (t->train.v[i] & TOKEN_QUIET) != 0;
+	for (size_t i = 0; i < t->train.n; i++)
 		learnt += (t->train.v[i] & TOKEN_QUIET) == 0;
-	}
-	if (t->objective->apart)
-		packing = PACKING_NONE;
-	else if (packing == PACKING_AUTO)
-		packing = quiet ? PACKING_BFD_SPLIT : PACKING_WRAPPED;
 	rows_make(a, &t->train, T, packing, &t->rows);
 	if (t->train.n == 0 && t->why != NULL)
 		return err_set(e, FATE_REJECT, "nothing is left to learn "
@@ -241,6 +249,33 @@ train_rows(struct train *t, struct err *e)
 	return 0;
 }
 
+/* most_learnt - of any row that will be */
+static size_t
+most_learnt(const struct train *t, const struct tokens *x)
+{
+	size_t T = train_context(t), most = 0, n;
+	struct arena *a = arena_new();
+	struct micro m = micro_new(a, 1, T);
+	struct rows r;
+
+	rows_make(a, x, T, packing_of(t), &r);
+	for (size_t i = 0; i < r.n; i++) {
+		n = rows_get(&r, i, &m);
+		most = n > most ? n : most;
+	}
+	arena_free(a);
+	return most;
+}
+
+/* train_targets - a decoder's sequences are as long as the longest needs */
+static size_t
+train_targets(const struct train *t)
+{
+	size_t n = most_learnt(t, &t->train), m = most_learnt(t, &t->valid);
+
+	return n > m ? n : m;
+}
+
 /* train_data - tokens, and the device that they are put on */
 static int
 train_data(struct train *t, struct err *e)
@@ -264,6 +299,7 @@ train_ready(struct train *t, struct err *e)
 	const struct train_conf *c = t->conf;
 	int64_t each = c->batch * c->accumulate;
 
+	t->targets = t->objective->seq2seq ? train_targets(t) : 0;
 	if (train_memory(t, e) == -1 || train_rows(t, e) == -1 ||
 	    (t->dir != -1 && origin_of(t, e) == -1))
 		return -1;

@@ -43,6 +43,7 @@ struct train {
 	int64_t steps, kept;		/* kept: at the last checkpoint */
 	struct tokens train, valid;
 	struct rows rows, held;		/* of train, of valid */
+	size_t targets;			/* an encoder-decoder's: decoder.h */
 	struct progress at;
 	struct origin origin;		/* where something is kept */
 	struct part part;		/* as a trial of a search */

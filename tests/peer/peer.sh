@@ -87,6 +87,9 @@ ok 'families through GGUF: the same tensors and logits' py "$here/families.py" c
 mkdir encoders
 ok 'encoders: what their heads say, alone and in pairs, and what is written of them' py "$here/encoders.py" "$QUERN_BIN/quern" encoders licences.jsonl
 
+mkdir t5
+ok 'encoder-decoders: loss, what is written, adapters in PEFT' py "$here/t5.py" "$QUERN_BIN/quern" t5 licences.jsonl
+
 for arch in gpt2 llama; do
 	more='kv_heads=2'
 	[ $arch = llama ] || more=

@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# seq2seq.sh - encoder-decoders learn to turn words round, and what was taken
+# out of a text; killed, resumed, adapted; what is asked for wrongly is refused.
+. "${srcdir:-.}/tests/lib.sh"
+conf 'jobs = 1'
+once
+cd "$dir" || exit 1
+awk 'BEGIN { srand(7)
+    n = split("miller wheel stone bread water corn house river fine good", w, " ")
+    for (i = 0; i < 240; i++) {
+	a = b = ""
+	k = int(rand() * 3) + 2
+	for (j = 0; j < k; j++) {
+		x = w[int(rand() * n) + 1]
+		a = a (j ? " " : "") x
+		b = x (j ? " " : "") b
+	}
+	printf "{\"id\":\"c%d\",\"prompt\":\"turn: %s\",\"completion\":\"%s\",\"text\":\"the miller grinds corn and the wheel turns while water runs over %s so %s is baked\"}\n", i, a, b, w[i % n + 1], w[i * 7 % n + 1]
+    } }' >in.jsonl
+signs=$(awk 'BEGIN { printf "<pad>,</s>,<unk>"; for (i = 0; i < 12; i++) printf ",<extra_id_%d>", i }')
+quern tokenize -q learn ./un.json kind=unigram vocab=360 "special=$signs" <in.jsonl
+sizes='layers=1 channels=32 heads=4 context=32 lr=0.01'
+learn() {
+	out=$1
+	shift
+	quern train -q -j 1 out=./$out "$@" <in.jsonl
+}
+new="tokenizer=./un.json $sizes"
+last() { sed 's/.*"loss":\([-0-9.e]*\).*/\1/' "$1/train.json"; }
+below() { awk "BEGIN { exit !($(last "$1") < $2) }"; }
+learn turn objective=seq2seq epochs=24 $new
+ok 'words are turned round' below turn 0.2
+ok 'as transformers names it' sh -c "grep -q '\"T5ForConditionalGeneration\"' turn/config.json && grep -q '\"decoder_start_token_id\": 0' turn/config.json && grep -q '\"feed_forward_proj\": \"gated-gelu\"' turn/config.json"
+learn span objective=span epochs=16 example=./span.txt $new
+ok 'what was taken out is learnt' below span 1
+learn span-again objective=span epochs=16 $new
+ok 'the same seed, the same bytes' cmp span/model.safetensors span-again/model.safetensors
+# the first text with its gaps: put back, it is the text
+ids() { awk -v want="$1" '$2 == "learnt" { on = 1; next } on && NF > 1 { mine = $2 == "yes"; if (mine == want) printf "%s ", $1 }' span.txt; }
+back() {
+	awk -v in_="$(ids 0)" -v out="$(ids 1)" 'BEGIN {
+	    n = split(in_, a, " "); m = split(out, b, " ")
+	    for (i = 1; i <= n; i++) {
+		if (a[i] >= 3 && a[i] < 15) {
+			for (j = 1; b[j] != a[i] && j <= m; j++)
+				continue
+			for (j++; j <= m && b[j] >= 15; j++)
+				printf "%s ", b[j]
+		} else if (a[i] != 1)
+			printf "%s ", a[i]
+	    } }'
+}
+whole() { sed -n '1s/.*"text":\("[^"]*"\).*/{"text":\1}/p' in.jsonl | quern tokenize -q with=./un.json | sed 's/.*"ids":\[\([0-9,]*\)\].*/\1/; s/,/ /g; s/$/ /'; }
+ok 'gaps put back are the text' is "$(back)" "$(whole)"
+ok 'both end' sh -c "[ '$(ids 0 | sed 's/.* \(1\) $/\1/')' = 1 ] && [ '$(ids 1 | sed 's/.* \(1\) $/\1/')' = 1 ]"
+
+# micro-batches do not matter, nor does memory
+for way in 'batch=240' 'batch=30 accumulate=8' 'batch=240 recompute=yes'; do
+	learn "$(echo $way | tr -c 'a-z0-9\n' -)" base=./turn objective=seq2seq context=32 packing=none warmup=0 steps=1 lr=0.001 $way
+done
+same() { awk "BEGIN { d = $(last $1) / $(last $2); exit !(d > 0.9999 && d < 1.0001) }"; }
+ok 'eight micro-batches are one' same batch-240 batch-30-accumulate-8
+ok 'recomputed, the same bytes' cmp batch-240/model.safetensors batch-240-recompute-yes/model.safetensors
+learn lora base=./span objective=seq2seq context=32 lr=0.02 epochs=12 rank=16 adapter=lora target_modules=all-linear
+ok 'adapters beside a base' below lora 1.8
+ok 'as PEFT has them' sh -c "grep -q '\"task_type\": \"SEQ_2_SEQ_LM\"' lora/adapter_config.json"
+learn four base=./span objective=seq2seq context=32 lr=0.02 epochs=8 adapter=lora base_form=nf4
+ok 'beside a base in four bits' below four 2.5
+
+# a job, undisturbed and killed
+job 'pipeline corpus
+  ingest @DIR@/in.jsonl
+  split  valid=10
+  save   corpus' | quern submit >/dev/null
+once
+quern models import ./span span >/dev/null
+tune() {
+	job "attempts 20
+pipeline $1
+  from  corpus:train
+  train base=span objective=span context=32 valid=corpus:valid steps=120 eval_every=40 $2
+  save  $1"
+}
+calm=$(tune calm '' | quern submit)
+once
+ok 'spans in a job' status 0 quern wait "$calm"
+killed=$(tune killed checkpoint=0s | quern submit)
+start_daemon
+kills=0 mark=
+while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
+	now=$(ls -i "$spool"/run/$killed/work.killed/* 2>/dev/null | grep checkpoint)
+	[ -n "$now" ] && [ "$now" != "$mark" ] && [ $kills -lt 2 ] || continue
+	mark=$now
+	sleep 0.1
+	kill -9 "$(cat "$spool/run/$killed/lock.killed")" 2>/dev/null && kills=$((kills + 1))
+done
+stop_daemon
+quern models export calm calm
+quern models export killed killed
+ok 'killed and resumed' sh -c "[ $kills -gt 0 ] && grep -q 'resumed at step' $spool/done/$killed/log"
+ok 'the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
+
+# refusals
+told() {
+	words=$1
+	shift
+	"$@" <in.jsonl >told 2>&1
+	grep -q -- "$words" told || { cat told; return 1; }
+}
+train='quern train -q out=./x'
+ok 'no next token' told 'is an encoder-decoder (t5): it says nothing without an input' $train base=./turn
+ok 'texts in a row' told 'packing=bfd or none' $train base=./turn objective=seq2seq packing=wrapped
+ok 'in 16 bits' told 'cannot be trained in 16 bits yet' $train base=./turn objective=seq2seq precision=bf16
+ok 'more gaps than text' told 'at most half' $train base=./turn objective=span mask=0.6
+ok 'a field that is missing' told "of the first record: it has no 'asked'" $train base=./turn objective=seq2seq prompt=asked
+ok 'a target that is too long' told 'of a context of 8 it may have half' $train base=./turn objective=seq2seq context=8 completion=text
+quern tokenize -q learn ./plain.json kind=unigram vocab=360 'special=<pad>,</s>,<unk>' <in.jsonl
+ok 'nothing to stand for gaps' told 'no special token <extra_id_0>' quern train -q out=./x tokenizer=./plain.json $sizes objective=span
+quern train -q -j 1 out=./decoder tokenizer=./plain.json $sizes epochs=1 <in.jsonl
+ok 'a decoder' told 'is no encoder-decoder (llama)' $train base=./decoder objective=span
+done_testing
