@@ -145,6 +145,38 @@ test_opt(struct arena *a)
 	}
 }
 
+/* test_paths - references and paths of an option, one after the other */
+static void
+test_paths(struct arena *a)
+{
+	static const struct {
+		const char *value, *want;
+	} cases[] = {
+		{ "one", "one/0" }, { "a=one,./b=c,d=./e=f,x@y:z",
+		    "one/1 ./b=c/0 ./e=f/1 x@y:z/0" },
+		{ "long-name=./x,,=y", "./x/9 y/0" },
+	};
+	struct opt_list list;
+	static const struct opt o[] = {
+		{ .name = "m", .type = OPT_MODEL, .flags = OPT_MANY },
+		OPT_DONE
+	};
+	const char *text;
+	struct err e;
+	size_t n;
+
+	for (size_t i = 0; i < BASE_COUNT(cases); i++) {
+		struct buf *b = buf_new(a, 4096);
+
+		memset(&list, 0, sizeof(list));
+		opt_set(o, &list, a, "m", cases[i].value, &e);
+		for (size_t k = 0; (text = opt_path(o, &list, k, &n)) != NULL;
+		    k++)
+			buf_printf(b, "%s%s/%zu", k > 0 ? " " : "", text, n);
+		tap_str(buf_cstr(b), cases[i].want, cases[i].value);
+	}
+}
+
 /* every default of quern.conf parses within its own range */
 static void
 test_conf(struct arena *a)
@@ -294,6 +326,7 @@ main(void)
 	test_arena();
 	test_buf();
 	test_opt(a);
+	test_paths(a);
 	test_conf(a);
 	test_when();
 	test_id();

@@ -126,8 +126,15 @@ opt_append(struct opt_list *l, struct arena *a, const char *s, size_t n)
 	l->v[l->n++] = arena_strn(a, s, n);
 }
 
-/* opt_text - strings and lists; only OPT_LIST is split at commas.  What is
- * given takes the default's place, and adds to what was given before */
+/* is_ref - does it name what the store has, or its path */
+static bool
+is_ref(const struct opt *o)
+{
+	return o->type >= OPT_DATASET && o->type <= OPT_INDEX;
+}
+
+/* opt_text - strings and lists; paths are not split at commas.  What is given
+ * takes the default's place, and adds to what was given before */
 static void
 opt_text(const struct opt *o, void *at, struct arena *a, const char *s,
     bool given)
@@ -141,7 +148,7 @@ opt_text(const struct opt *o, void *at, struct arena *a, const char *s,
 	}
 	if (given && !list->given)
 		*list = (struct opt_list){ .given = true };
-	if (o->type != OPT_LIST) {
+	if (o->type != OPT_LIST && !is_ref(o)) {
 		opt_append(at, a, s, strlen(s));
 		return;
 	}
@@ -179,6 +186,29 @@ opt_store(const struct opt *o, void *conf, struct arena *a, const char *s,
 		opt_text(o, at, a, s, given);
 		return 0;
 	}
+}
+
+const char *
+opt_path(const struct opt *o, const void *conf, size_t i, size_t *n)
+{
+	const void *at = (const char *)conf + o->offset;
+	const struct opt_list *l = at;
+	const char *s, *eq;
+
+	if (n != NULL)
+		*n = 0;
+	if (o->type < OPT_PATH_IN)
+		return NULL;
+	if (!(o->flags & OPT_MANY))
+		return i == 0 ? *(const char *const *)at : NULL;
+	s = i < l->n ? l->v[i] : NULL;
+	if (s == NULL || !is_ref(o))
+		return s;
+	/* a slash before it: the sign is part of a path */
+	eq = s[strcspn(s, "=/")] == '=' ? strchr(s, '=') : NULL;
+	if (n != NULL)
+		*n = eq == NULL ? 0 : (size_t)(eq - s);
+	return eq == NULL ? s : eq + 1;
 }
 
 int

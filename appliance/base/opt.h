@@ -88,6 +88,15 @@ int opt_set(const struct opt *, void *conf, struct arena *, const char *name,
 int opt_words(const struct opt *, void *conf, struct arena *,
     const struct word *, size_t n, struct err *);
 
+/*
+ * opt_path - the i-th path or reference of an option of such a type; NULL:
+ * there are no more.  A list of references is split at commas, and each may
+ * have a name before it, as in NAME=REFERENCE: it is left out, and *n says how
+ * long it is (n may be NULL).
+ */
+const char *opt_path(const struct opt *, const void *conf, size_t i,
+    size_t *n);
+
 const struct opt *opt_find(const struct opt *, const char *name);
 const char *opt_nearest(const struct opt *, const char *name);
 const char *opt_type_name(const struct opt *);

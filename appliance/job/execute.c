@@ -176,22 +176,12 @@ static void
 allow_stage(struct sandbox *s, struct arena *a, const struct plan_stage *p)
 {
 	for (const struct opt *o = p->module->options; o->name != NULL; o++) {
-		const void *at = (const char *)p->conf + o->offset;
-		const struct opt_list *l = at;
 		const char *one;
 
-		if (o->type < OPT_PATH_IN)
-			continue;
-		if (!(o->flags & OPT_MANY)) {
-			one = *(const char *const *)at;
-			if (one != NULL && one[0] == '/')
+		for (size_t i = 0; (one = opt_path(o, p->conf, i, NULL)) !=
+		    NULL; i++)
+			if (one[0] == '/')
 				allow_path(s, a, one, o->type == OPT_PATH_OUT);
-			continue;
-		}
-		for (size_t i = 0; i < l->n; i++)
-			if (l->v[i][0] == '/')
-				allow_path(s, a, l->v[i],
-				    o->type == OPT_PATH_OUT);
 	}
 }
 
@@ -203,7 +193,7 @@ allow_model(struct execute *x, struct sandbox *s, const char *text)
 	struct ref ref;
 	struct err absent;
 
-	if (text == NULL || strchr(text, '/') != NULL ||
+	if (strchr(text, '/') != NULL ||
 	    ref_parse(x->arena, text, &ref, &absent) == -1)
 		return;
 	if (store_resolve(x->run->store, x->arena, ref.name, ref.at,
@@ -218,12 +208,13 @@ allow_models(struct execute *x, struct sandbox *s)
 {
 	for (size_t i = 0; i < x->pipe->nstages; i++) {
 		const struct plan_stage *p = &x->pipe->stage[i];
+		const struct opt *o = p->module->options;
+		const char *text;
 
-		for (const struct opt *o = p->module->options;
-		    o->name != NULL; o++)
-			if (o->type == OPT_MODEL)
-				allow_model(x, s, *(const char *const *)
-				    ((const char *)p->conf + o->offset));
+		for (; o->name != NULL; o++)
+			for (size_t k = 0; o->type == OPT_MODEL && (text =
+			    opt_path(o, p->conf, k, NULL)) != NULL; k++)
+				allow_model(x, s, text);
 	}
 }
 

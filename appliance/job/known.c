@@ -23,7 +23,7 @@ known_ref(struct known *k, const struct plan_stage *s, const struct opt *o,
 	struct err e;
 	int rc;
 
-	if (text == NULL || strchr(text, '/') != NULL ||
+	if (strchr(text, '/') != NULL ||
 	    ref_parse(k->arena, text, &ref, &e) == -1)
 		return;
 	if (ref.at == NULL && (plan_saver(k->plan, ref.name) != -1))
@@ -47,11 +47,15 @@ known_ref(struct known *k, const struct plan_stage *s, const struct opt *o,
 static void
 known_stage(struct known *k, const struct plan_stage *s)
 {
+	const char *text;
+
+	if (s->needs.saves != NULL)
+		return;
 	for (const struct opt *o = s->module->options; o->name != NULL; o++)
-		if (o->type >= OPT_DATASET && o->type <= OPT_INDEX &&
-		    s->needs.saves == NULL)
-			known_ref(k, s, o, *(const char *const *)
-			    ((const char *)s->conf + o->offset));
+		for (size_t i = 0; o->type >= OPT_DATASET && o->type <=
+		    OPT_INDEX && (text = opt_path(o, s->conf, i, NULL)) !=
+		    NULL; i++)
+			known_ref(k, s, o, text);
 }
 
 void

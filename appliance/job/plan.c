@@ -132,17 +132,15 @@ plan_saver(const struct plan *plan, const char *name)
 /* edge_ref - a store reference of an option: an edge if this job saves it */
 static void
 edge_ref(struct plan *plan, struct plan_pipe *p, struct arena *a,
-    const struct plan_stage *s, const struct opt *o, struct faults *f)
+    const struct plan_stage *s, const struct opt *o, const char *text,
+    struct faults *f)
 {
-	const char *text;
 	struct ref r;
 	struct err e;
 	int saver;
 
-	if (o->type < OPT_DATASET || o->type > OPT_INDEX)
-		return;
-	text = *(const char *const *)((const char *)s->conf + o->offset);
-	if (text == NULL || strchr(text, '/') != NULL)
+	if (o->type < OPT_DATASET || o->type > OPT_INDEX ||
+	    strchr(text, '/') != NULL)
 		return;			/* a path is no reference */
 	if (ref_parse(a, text, &r, &e) == -1) {
 		fault(f, &s->word, "%s=: %s", o->name, e.text);
@@ -171,8 +169,13 @@ plan_edges(struct plan *plan, struct arena *a, struct faults *f)
 			const struct opt *o = s->module == NULL ? NULL :
 			    s->module->options;
 
-			for (; o != NULL && o->name != NULL; o++)
-				edge_ref(plan, p, a, s, o, f);
+			for (; o != NULL && o->name != NULL; o++) {
+				const char *t;
+
+				for (size_t n = 0; (t = opt_path(o, s->conf, n,
+				    NULL)) != NULL; n++)
+					edge_ref(plan, p, a, s, o, t, f);
+			}
 		}
 		p->after &= ~((uint64_t)1 << i);
 	}
@@ -273,7 +276,7 @@ grant_path(const struct plan_stage *s, const struct opt *o, const char *path,
 	bool in = o->type != OPT_PATH_OUT;
 	const struct opt_list *l = in ? &c->readable : &c->writable;
 
-	if (path == NULL || *path == '\0' || (in && o->type != OPT_PATH_IN &&
+	if (*path == '\0' || (in && o->type != OPT_PATH_IN &&
 	    strchr(path, '/') == NULL))
 		return;
 	if (path[0] != '/') {
@@ -301,19 +304,11 @@ plan_grants(const struct plan *plan, const struct conf *c, struct faults *f)
 			    s->module->options;
 
 			for (; o != NULL && o->name != NULL; o++) {
-				const void *at = (const char *)s->conf +
-				    o->offset;
-				const struct opt_list *l = at;
+				const char *t;
 
-				if (o->type < OPT_PATH_IN)
-					continue;
-				if (!(o->flags & OPT_MANY)) {
-					grant_path(s, o,
-					    *(const char *const *)at, c, f);
-					continue;
-				}
-				for (size_t n = 0; n < l->n; n++)
-					grant_path(s, o, l->v[n], c, f);
+				for (size_t n = 0; (t = opt_path(o, s->conf, n,
+				    NULL)) != NULL; n++)
+					grant_path(s, o, t, c, f);
 			}
 		}
 }

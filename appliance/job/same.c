@@ -50,7 +50,7 @@ same_ref(struct run *r, const struct opt *o, const char *text,
 	char number[16];
 	int rc;
 
-	if (text == NULL || o->type < OPT_DATASET || o->type > OPT_INDEX ||
+	if (o->type < OPT_DATASET || o->type > OPT_INDEX ||
 	    strchr(text, '/') != NULL)
 		return 0;
 	if (ref_parse(r->arena, text, &ref, e) == -1)
@@ -72,6 +72,7 @@ same_stage(struct run *r, const struct plan_stage *s, struct hash_state *h,
 {
 	char revision[16];
 	struct buf *b = buf_new(r->arena, WORDS_MAX);
+	const char *text;
 
 	if (s->needs.appends || (s->needs.source && s->module->key == NULL &&
 	    !s->needs.store) || (s->needs.sink && s->needs.saves == NULL))
@@ -88,9 +89,10 @@ same_stage(struct run *r, const struct plan_stage *s, struct hash_state *h,
 			continue;
 		hash_word(h, o->name);
 		hash_word(h, buf_cstr(b));
-		if (!(o->flags & OPT_MANY) &&
-		    same_ref(r, o, b->n == 0 ? NULL : buf_cstr(b), h, e) == -1)
-			return -1;
+		for (size_t i = 0; (text = opt_path(o, s->conf, i, NULL)) !=
+		    NULL; i++)
+			if (same_ref(r, o, text, h, e) == -1)
+				return -1;
 	}
 	return 0;
 }
