@@ -15,6 +15,7 @@ struct generate {
 	const struct generate_calls *calls;
 	struct seat *seat;
 	int32_t *id, *slot, *pos, *want;
+	uint32_t *adapter;
 	size_t n, nwant;		/* rows of this step */
 	real *logits;
 	struct sample_word *words;
@@ -43,6 +44,7 @@ step_rows(struct generate *g)
 		while (s->fed < end && g->n < g->p->rows) {
 			g->id[g->n] = token_at(s->row, s->fed);
 			g->slot[g->n] = (int32_t)i;
+			g->adapter[g->n] = s->row->adapter;
 			g->pos[g->n++] = (int32_t)s->fed++;
 		}
 		if (s->fed == end && g->n > 0 &&
@@ -104,7 +106,7 @@ generate_steps(struct generate *g, struct generate_row *const *row, size_t n,
     struct err *e)
 {
 	struct predict_rows rows = { .id = g->id, .slot = g->slot,
-	    .pos = g->pos, .want = g->want };
+	    .pos = g->pos, .adapter = g->adapter, .want = g->want };
 	size_t next = 0;
 
 	for (;;) {
@@ -139,6 +141,7 @@ generate_run(struct predict *p, const struct model *m,
 	g.id = arena_array(a, p->rows, sizeof(*g.id));
 	g.slot = arena_array(a, p->rows, sizeof(*g.slot));
 	g.pos = arena_array(a, p->rows, sizeof(*g.pos));
+	g.adapter = arena_array(a, p->rows, sizeof(*g.adapter));
 	g.want = arena_array(a, p->wanted, sizeof(*g.want));
 	g.logits = arena_array(a, p->wanted * m->w.shape.V,
 	    sizeof(*g.logits));

@@ -20,6 +20,9 @@ struct generate_row {
 	size_t n, max;			/* most new tokens */
 	struct sample how;
 	uint64_t seed, stream;		/* of its own random numbers */
+	uint32_t adapter;		/* predict_lora.h; 0: none.  Keys and
+					 * values are an adapter's own: rows of
+					 * two must not share a cache */
 	/* out, of max places, and how many; a token that ends is not in it */
 	int32_t *out;
 	size_t nout;

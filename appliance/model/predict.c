@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/predict_experts.h"
+#include "appliance/model/predict_lora.h"
 #include "appliance/model/predict_weights.h"
 
 void
@@ -127,11 +128,13 @@ norm(struct predict *p, real *y, const real *x, const real *w, const real *b,
 		    m->eps);
 }
 
+/* linear - a layer's matrix, with what adapters add */
 static void
-linear(struct predict *p, real *y, const real *x, const void *w,
-    const real *b, size_t R, size_t N, size_t K)
+linear(struct predict *p, size_t layer, enum lora_matrix which, real *y,
+    const real *x, const void *w, const real *b, size_t R, size_t N, size_t K)
 {
 	packed_product(p->device, p->form, y, x, w, R, N, K);
+	predict_lora_add(p, layer, which, y, x, N, K);
 	if (b != NULL)
 		p->device->k->bias(p->device->dev, y, b, R, N);
 }
@@ -151,7 +154,7 @@ attend_run(struct predict *p, size_t i, size_t n)
 	struct kernel_places at = { .table = p->table, .slot = p->slot,
 	    .pos = p->pos, .per = p->per };
 
-	linear(p, p->qkv, p->n, l->qkv, l->qkv_b, n, wide, m->C);
+	linear(p, i, LORA_QKV, p->qkv, p->n, l->qkv, l->qkv_b, n, wide, m->C);
 	if (m->head_norms) {
 		k->headnorm(dev, p->qkv, wide, p->spare, p->qkv, wide,
 		    l->q_norm, n, m->H, m->D, m->eps);
@@ -165,15 +168,16 @@ attend_run(struct predict *p, size_t i, size_t n)
 	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, &at, n, wide,
 	    m->G, m->D);
 	k->look(dev, p->att, p->qkv, l->cache, &at, n, &heads);
-	linear(p, p->n, p->att, l->out, l->out_b, n, m->C, q);
+	linear(p, i, LORA_OUT, p->n, p->att, l->out, l->out_b, n, m->C, q);
 	if (m->post_norms)
 		norm(p, p->n, p->n, l->post1, NULL, n);
 }
 
 /* mlp_run - the same of the MLP */
 static void
-mlp_run(struct predict *p, const struct predict_layer *l, size_t n)
+mlp_run(struct predict *p, size_t i, size_t n)
 {
+	const struct predict_layer *l = &p->layer[i];
 	const struct kernels *k = p->device->k;
 	const struct shape *m = &p->w->shape;
 	void *dev = p->device->dev;
@@ -182,12 +186,14 @@ mlp_run(struct predict *p, const struct predict_layer *l, size_t n)
 		predict_experts_run(p, l, n);
 		return;
 	}
-	linear(p, p->up, p->n, l->up, l->up_b, n, p->w->up_rows, m->C);
+	linear(p, i, LORA_UP, p->up, p->n, l->up, l->up_b, n, p->w->up_rows,
+	    m->C);
 	if (m->gated)
 		k->glu(dev, p->act, p->up, n, m->F, m->act);
 	else
 		k->act(dev, p->act, p->up, n * m->F, m->act);
-	linear(p, p->n, p->act, l->down, l->down_b, n, m->C, m->F);
+	linear(p, i, LORA_DOWN, p->n, p->act, l->down, l->down_b, n, m->C,
+	    m->F);
 	if (m->post_norms)
 		norm(p, p->n, p->n, l->post2, NULL, n);
 }
@@ -209,7 +215,7 @@ layer_run(struct predict *p, size_t i, size_t n)
 	attend_run(p, i, n);
 	k->add(p->device->dev, p->x, p->n, n * m->C);
 	norm(p, p->n, source, l->norm2, l->norm2_b, n);
-	mlp_run(p, l, n);
+	mlp_run(p, i, n);
 	k->add(p->device->dev, p->x, p->n, n * m->C);
 }
 
@@ -245,6 +251,7 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	k->put(dev, p->id, r->id, r->n * sizeof(*p->id));
 	k->put(dev, p->slot, r->slot, r->n * sizeof(*p->slot));
 	k->put(dev, p->pos, r->pos, r->n * sizeof(*p->pos));
+	predict_lora_rows(p, r->adapter, NULL, r->n);
 	embed_run(p, r->n);
 	if (m->embed_scale != 0)
 		k->mix(dev, p->x, m->embed_scale, p->x, 0, r->n * m->C);
@@ -258,6 +265,8 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	norm(p, p->n, p->picked, p->norm, p->norm_b, r->nwant);
 	packed_product(p->device, p->words, p->logits, p->n, p->head, r->nwant,
 	    m->V, m->C);
+	predict_lora_rows(p, r->adapter, r->want, r->nwant);
+	predict_lora_add(p, m->L, 0, p->logits, p->n, m->V, m->C);
 }
 
 void

@@ -45,6 +45,7 @@ struct predict {
 	struct slab weights, slab;
 	struct predict_layer *layer;
 	struct predict_experts *experts;	/* or NULL */
+	struct predict_loras *loras;	/* predict_lora.h; or NULL */
 	real *place, *norm, *norm_b, *rope, *local_rope;
 	void *token, *head;		/* token: reals, or packed */
 	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;
@@ -82,6 +83,7 @@ void predict_table(struct predict *, const int32_t *table);
 struct predict_rows {
 	size_t n;			/* at most `rows` */
 	const int32_t *id, *slot, *pos;	/* places of a slot in order */
+	const uint32_t *adapter;	/* 0: none; or NULL for all of them */
 	const int32_t *want;		/* rows whose logits are asked for */
 	size_t nwant;			/* at most `wanted` */
 };

@@ -19,8 +19,8 @@ struct scorer {
 static void
 scorer_flush(struct scorer *s)
 {
-	struct predict_rows rows = { s->n, s->id, s->slot, s->pos, s->want,
-	    s->nwant };
+	struct predict_rows rows = { .n = s->n, .id = s->id, .slot = s->slot,
+	    .pos = s->pos, .want = s->want, .nwant = s->nwant };
 
 	if (s->n == 0)
 		return;

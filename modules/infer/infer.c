@@ -2,9 +2,7 @@
 /* infer - a language model goes on with each record's prompt */
 #include "appliance/base/base.h"
 #include "appliance/base/when.h"
-#include "appliance/text/utf8.h"
-#include "modules/infer/infer.h"
-#include "modules/infer/read.h"
+#include "modules/infer/ask.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -12,39 +10,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TEXT_MAX	((size_t)64 << 20)
 #define ROWS		256		/* tokens looked at in one call */
 #define CONTEXT		4096		/* unless context= says more */
 #define SMALL		100000000	/* parameters; see infer_open */
-
-/* what result.json tells; kept in the journal after each batch */
-struct told {
-	int64_t rows, refused, prompt, completion;
-	struct reads_told read;
-};
-
-struct infer {
-	struct stage *stage;
-	const struct infer_conf *conf;
-	struct model model;
-	struct predict *predict;
-	struct reads *reads;		/* an encoder, instead of all this */
-	struct answers answers;
-	uint64_t base;			/* hash of model and settings */
-	bool begin;
-	struct talk talk;
-	struct told told;
-	struct buf *pair;
-	double began;
-};
 
 static int
 infer_plan(const void *arg, struct needs *needs, struct err *e)
 {
 	const struct infer_conf *c = arg;
+	const struct opt *o = opt_find(infer_opts, "adapters");
+	const char *ref;
 
-	(void)e;
 	needs->store = stage_named(c->model) || stage_named(c->adapter);
+	for (size_t i = 0; (ref = opt_path(o, c, i, NULL)) != NULL; i++)
+		needs->store |= stage_named(ref);
+	if (c->adapter != NULL && c->adapters.n > 0)
+		return err_set(e, FATE_REJECT, "adapter= is for all records, "
+		    "adapters= are chosen by each: give one of the two");
 	needs->gpus = strcmp(c->gpus, "auto") == 0 ? -1 : atoi(c->gpus);
 	return 0;
 }
@@ -113,7 +95,7 @@ infer_predict(struct infer *t, struct err *e)
 	t->predict = d == NULL ? NULL : predict_packed(a, d, &how, e);
 	if (how.images != -1)
 		close(how.images);
-	return t->predict == NULL ? -1 : 0;
+	return t->predict == NULL ? -1 : adapters_open(t, e);
 }
 
 /* infer_reads - the model is an encoder */
@@ -200,144 +182,6 @@ infer_open(struct stage *s, struct err *e)
 	return 0;
 }
 
-/* ask_tokens - the prompt's ids, as many as the context has room for */
-static void
-ask_tokens(struct infer *t, struct arena *a, struct ask *q)
-{
-	struct generate_row *r = &q->row;
-	size_t places = t->predict->places, room, n = q->nid;
-	int32_t first = model_begin(&t->model), *id;
-	const uint32_t *ids = q->id;
-	uint32_t *made;
-	bool begin;
-
-	if (ids == NULL) {
-		n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &made);
-		ids = made;
-	}
-	/* a template writes itself what begins a text */
-	begin = ((t->begin && q->id == NULL) || n == 0) && first >= 0;
-
-	if (n == 0 && !begin) {
-		q->error = "the prompt is empty, and the model has no token "
-		    "that begins a text";
-		return;
-	}
-	room = r->max < places / 2 ? places - r->max : places - places / 2;
-	if (n + begin > places && t->conf->overlong == OVERLONG_FAIL) {
-		q->error = arena_printf(a, "the prompt has %zu tokens, the "
-		    "context %zu: a larger context=, or overlong=cut",
-		    n + begin, places);
-		return;
-	}
-	if (n + begin > room && t->conf->overlong == OVERLONG_CUT) {
-		ids += n + begin - room;
-		n = room - begin;
-	}
-	id = arena_array(a, n + 1, sizeof(*id));
-	id[0] = first;
-	memcpy(id + begin, ids, n * sizeof(*id));
-	r->prompt = id;
-	r->n = n + begin;
-	if (r->max > places - r->n)
-		r->max = places - r->n > 0 ? places - r->n : 1;
-	r->out = arena_array(a, r->max, sizeof(*r->out));
-}
-
-/* ask_key - two rows with one key have one answer */
-static void
-ask_key(struct infer *t, struct ask *q)
-{
-	const struct generate_row *r = &q->row;
-	XXH3_state_t s;
-	XXH128_hash_t h;
-
-	XXH3_128bits_reset(&s);
-	XXH3_128bits_update(&s, &t->base, sizeof(t->base));
-	XXH3_128bits_update(&s, &r->seed, sizeof(r->seed));
-	XXH3_128bits_update(&s, &r->stream, sizeof(r->stream));
-	XXH3_128bits_update(&s, &r->max, sizeof(r->max));
-	XXH3_128bits_update(&s, &r->how.temperature, sizeof(double));
-	XXH3_128bits_update(&s, &r->how.top_p, sizeof(double));
-	XXH3_128bits_update(&s, &r->how.top_k, sizeof(int64_t));
-	for (size_t i = 0; i < q->nstop; i++) {
-		XXH3_128bits_update(&s, &q->stop[i].n, sizeof(q->stop[i].n));
-		XXH3_128bits_update(&s, q->stop[i].p, q->stop[i].n);
-	}
-	XXH3_128bits_update(&s, r->prompt, r->n * sizeof(*r->prompt));
-	h = XXH3_128bits_digest(&s);
-	q->key[0] = h.high64;
-	q->key[1] = h.low64;
-}
-
-/* ask_messages - by the template, or for a line without one in plain words */
-static void
-ask_messages(struct infer *t, struct arena *a, struct ask *q)
-{
-	if (t->talk.chat != NULL)
-		q->error = talk_ids(&t->talk, a, q->messages, q);
-	else if (q->line)
-		line_plain(a, q);
-	else
-		q->error = t->talk.why;
-}
-
-/* ask_open - a record's question and how it wants to be answered */
-static void
-ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
-{
-	const struct infer_conf *c = t->conf;
-	struct generate_row *r = &q->row;
-	struct view name;
-
-	q->rec = rec;
-	q->text = buf_new(a, TEXT_MAX);
-	r->arg = q;
-	r->max = (size_t)c->max_tokens;
-	r->seed = (uint64_t)c->seed;
-	r->how = (struct sample){ .temperature = c->temperature,
-	    .top_p = c->top_p, .top_k = c->top_k };
-	q->nstop = c->stop.n;
-	q->stop = arena_array(a, c->stop.n + 1, sizeof(*q->stop));
-	for (size_t i = 0; i < c->stop.n; i++)
-		q->stop[i] = view_of(c->stop.v[i]);
-	if (line_is(rec))
-		line_read(a, q);
-	else
-		q->error = prompt_of(c, a, q);
-	if (q->error == NULL && q->messages.p != NULL)
-		ask_messages(t, a, q);
-	for (size_t i = 0; i < q->nstop; i++)
-		if (q->stop[i].n > q->longest)
-			q->longest = q->stop[i].n;
-	/* numbers of its own, that do not depend on where it stands */
-	if (!rec_raw(rec, q->line ? "custom_id" : "id", &name))
-		name = q->prompt;
-	r->stream = XXH3_64bits(name.p == NULL ? "" : name.p, name.n);
-	if (q->error == NULL)
-		ask_tokens(t, a, q);
-	ask_key(t, q);
-}
-
-/* ask_text - one more token's bytes */
-static void
-ask_text(struct infer *t, struct ask *q, size_t i)
-{
-	const struct generate_row *r = &q->row;
-	uint32_t pair[2] = { (uint32_t)(i > 0 ? r->out[i - 1] :
-	    r->prompt[r->n - 1]), (uint32_t)r->out[i] };
-	size_t before;
-
-	/* what a token looks like may depend on the one before it */
-	t->pair->n = 0;
-	(void)tokenizer_decode(t->model.tokenizer, pair, 1, t->pair);
-	before = t->pair->n;
-	t->pair->n = 0;
-	(void)tokenizer_decode(t->model.tokenizer, pair, 2, t->pair);
-	if (t->pair->n > before)
-		buf_add(q->text, t->pair->p + before, t->pair->n - before);
-}
-
 /* infer_ends - generate's question after each token */
 static bool
 infer_ends(void *arg, struct generate_row *r)
@@ -369,53 +213,6 @@ static bool
 infer_stopping(void *arg)
 {
 	return stage_stopping(((struct infer *)arg)->stage);
-}
-
-/* ask_again - an answer that an earlier attempt has kept */
-static bool
-ask_again(struct infer *t, struct ask *q)
-{
-	const struct answer *k = answers_find(&t->answers, q->key);
-	struct generate_row *r = &q->row;
-
-	if (k == NULL || k->n > r->max)
-		return false;
-	if (k->n > 0)
-		memcpy(r->out, k->id, k->n * sizeof(*r->out));
-	r->nout = k->n;
-	r->why = (enum generate_end)k->why;
-	for (size_t i = 0; i < r->nout; i++)
-		ask_text(t, q, i);
-	t->told.rows++;
-	t->told.prompt += (int64_t)r->n;
-	t->told.completion += (int64_t)r->nout;
-	return true;
-}
-
-/* ask_close - the answer into the record, or the reason why there is none */
-static void
-ask_close(struct infer *t, struct arena *a, struct ask *q)
-{
-	struct view text = buf_get(q->text);
-	size_t repairs;
-
-	if (q->error != NULL)
-		t->told.refused++;
-	if (q->error != NULL && !q->line) {
-		rec_fail(a, q->rec, "%s", q->error);
-		return;
-	}
-	text.n = q->text->n == 0 ? 0 : ask_stop(q, 0);
-	text = utf8_repair(a, text, &repairs);
-	q->finish = q->row.why == GENERATE_STOP ? "stop" : "length";
-	if (q->line) {
-		line_write(a, q, t->conf->model, text);
-		return;
-	}
-	rec_set_str(a, q->rec, t->conf->into, text);
-	rec_set_str(a, q->rec, "finish_reason", view_of(q->finish));
-	rec_fact(a, q->rec, "prompt_tokens", (double)q->row.n);
-	rec_fact(a, q->rec, "completion_tokens", (double)q->row.nout);
 }
 
 static int

@@ -7,10 +7,10 @@
 #include "appliance/text/chat.h"
 
 /*
- * infer.h - what infer's files share.  infer.c runs batches, prompt.c makes a
- * prompt of a record, talk.c of messages, line.c reads and writes OpenAI's
- * batch lines, answers.c keeps finished rows for a resume in the middle of a
- * batch.
+ * infer.h - what infer's files share.  infer.c runs batches, ask.c asks and
+ * answers a record, prompt.c makes a prompt of it, talk.c of messages, line.c
+ * reads and writes OpenAI's batch lines, adapters.c has those that records
+ * choose, answers.c keeps finished rows for a resume in the middle of a batch.
  */
 
 struct infer_conf {
@@ -18,7 +18,8 @@ struct infer_conf {
 	const char *messages, *chat_template, *date;
 	int64_t max_tokens, top_k, seed, slots, context;
 	double temperature, top_p;
-	struct opt_list stop;
+	struct opt_list stop, adapters;
+	const char *choose;
 	int begin, overlong, weights;	/* weights: enum packed_form */
 };
 
@@ -31,6 +32,7 @@ enum { OVERLONG_FAIL, OVERLONG_CUT };
 struct ask {
 	struct rec *rec;
 	bool line, chat;		/* an OpenAI line; its kind */
+	struct view model;		/* a line's, as JSON; or p NULL */
 	struct view prompt;
 	struct view messages;		/* instead, a JSON list; or p NULL */
 	const uint32_t *id;		/* the prompt's, if a template made */

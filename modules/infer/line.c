@@ -160,6 +160,8 @@ line_read(struct arena *a, struct ask *q)
 	if (!rec_raw(q->rec, "body", &body) || !json_open(&it, body, '{'))
 		return line_refuse(q, "'body' must be an object");
 	line_no(a, q, body);
+	if (json_get(body, "model", &raw))
+		q->model = raw;
 	if (line_number(a, q, body, "max_tokens", 1, 1e9, &x) ||
 	    line_number(a, q, body, "max_completion_tokens", 1, 1e9, &x))
 		r->max = (size_t)x;

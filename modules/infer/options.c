@@ -9,6 +9,13 @@ const struct opt infer_opts[] = {
 	    "the model, as NAME[@VERSION|@TAG], or a path with a slash"),
 	OPT_REF(OPT_MODEL, struct infer_conf, adapter, NULL, 0,
 	    "an adapter of that model, as train or PEFT made it, likewise"),
+	{ .name = "adapters", .type = OPT_MODEL, .flags = OPT_MANY,
+	  .offset = offsetof(struct infer_conf, adapters),
+	  .help = "adapters that records choose from, likewise, with commas; "
+	  "NAME=ADAPTER gives one another name" },
+	OPT_TEXT(struct infer_conf, choose, "adapter", 0,
+	    "field with the name of the adapter that a record chooses; a line "
+	    "of OpenAI's files has it as model"),
 	OPT_TEXT(struct infer_conf, prompt, NULL, 0,
 	    "field with the prompt; unset: prompt, and if it is not there, "
 	    "text"),

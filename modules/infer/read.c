@@ -89,6 +89,11 @@ reads_open(struct stage *s, const struct infer_conf *c, int dir, int adapter,
 
 	r->stage = s;
 	r->conf = c;
+	if (c->adapters.n > 0) {
+		err_set(e, FATE_REJECT, "an encoder's records choose no "
+		    "adapters: adapter= is for all of them");
+		return NULL;
+	}
 	if (c->weights != 0) {
 		err_set(e, FATE_REJECT, "an encoder's weights are f32");
 		return NULL;
