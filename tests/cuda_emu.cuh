@@ -10,8 +10,9 @@
  * ahead, so that what relies on an order without waiting for it shows.  Dynamic
  * shared memory begins as NaN.  Device memory is the machine's.
  *
- * Only what kernels/cuda uses is here.  What no emulation can show: speed, the
- * limits of registers and shared memory, cuBLAS.
+ * Only what kernels/cuda uses is here; cuda_emu_rt.cuh has the runtime and
+ * cuBLAS.  What no emulation can show: speed, the limits of registers and shared
+ * memory, what cuBLAS itself does.
  */
 
 #include <math.h>
@@ -40,12 +41,6 @@ struct dim3 {
 
 static dim3 gridDim, blockDim, blockIdx, threadIdx;
 
-struct cuda {
-	float *work;
-	enum kernel_precision precision;
-	bool halves;
-};
-
 /* a thread of the block */
 struct emu_thread {
 	ucontext_t first;		/* until it has begun */
@@ -63,8 +58,9 @@ struct emu_thread {
 
 static emu_thread emu[EMU_THREADS], *emu_now;
 static jmp_buf emu_back;
-static void (*emu_body)(void *);
-static void *emu_arg;
+static void (*emu_body)(const void *f, void **arg);
+static const void *emu_f;
+static void **emu_arg;
 alignas(16) static float emu_shared[EMU_SHARED / sizeof(float)];
 
 static void
@@ -214,7 +210,7 @@ __ffs(int x)
 static void
 emu_enter(void)
 {
-	emu_body(emu_arg);
+	emu_body(emu_f, emu_arg);
 	emu_now->over = true;
 	_longjmp(emu_back, 1);
 }
@@ -285,13 +281,14 @@ emu_block(void)
 }
 
 static void
-emu_run(dim3 grid, unsigned threads, size_t shared, void (*body)(void *),
-    void *arg)
+emu_run(dim3 grid, unsigned threads, size_t shared,
+    void (*body)(const void *, void **), const void *f, void **arg)
 {
 	if (threads > EMU_THREADS || (threads & (threads - 1)) != 0 ||
 	    shared > EMU_SHARED)
 		abort();
 	emu_body = body;
+	emu_f = f;
 	emu_arg = arg;
 	gridDim = grid;
 	blockDim = dim3(threads);
@@ -306,22 +303,9 @@ emu_run(dim3 grid, unsigned threads, size_t shared, void (*body)(void *),
 			}
 }
 
-/* emu_call - a closure as a C function with its argument */
-template<class F> static void
-emu_call(void *f)
-{
-	(*(F *)f)();
-}
-
-template<class F> static void
-emu_launch(dim3 grid, unsigned threads, size_t shared, F body)
-{
-	emu_run(grid, threads, shared, emu_call<F>, &body);
-}
-
-#define LAUNCH(c, grid, block, shared, f, ...)				\
-	((void)(c), emu_launch(grid, block, shared, [&] { f(__VA_ARGS__); }))
 #define DYNAMIC(name)	float *name = emu_shared
 #define UNROLL
+
+#include "tests/cuda_emu_rt.cuh"
 
 #endif

@@ -63,7 +63,6 @@ test_ref(enum kernel_precision p)
 	ref->close(dev);
 }
 
-#if defined(CUDA_EMU) && !defined(__SANITIZE_ADDRESS__)
 static const struct kernel_heads heads[] = {
 	{ .B = 1, .T = 1, .H = 1, .G = 1, .D = 1 },
 	{ .B = 2, .T = 7, .H = 4, .G = 2, .D = 5 },
@@ -118,16 +117,46 @@ test_attend(const struct both *b, size_t h)
 	    worst(dx));
 }
 
-/* test_cuda - what of it is kernels of ours, emulated */
+/* test_products - what cuBLASLt is told: every way round, on odd shapes, on
+ * parts of wider matrices */
 static void
-test_cuda(void)
+test_products(const struct both *b, enum kernel_precision p)
 {
-	struct both b = { .k = { ref, cuda_emulated() }, .isa = "cuda" };
+	static const size_t shapes[][3] = { { 1, 1, 1 }, { 2, 3, 5 },
+	    { 33, 31, 70 }, { 7, 65, 130 } };
+	enum { EDGE = 3 };
+
+	for (int i = 0; i < 2; i++)
+		b->k[i]->precision(b->dev[i], p);
+	for (size_t s = 0; s < BASE_COUNT(shapes) * 4; s++) {
+		size_t M = shapes[s / 4][0], N = shapes[s / 4][1];
+		size_t K = shapes[s / 4][2];
+		int ta = s & 1, tb = s >> 1 & 1;
+		size_t lda = (ta ? M : K) + EDGE, ldb = (tb ? K : N) + EDGE;
+		struct pair x = some(1, (ta ? K : M) * lda);
+		struct pair w = some(2, (tb ? N : K) * ldb);
+		struct pair y = some(3, M * (N + EDGE));
+
+		for (int i = 0; i < 2; i++)
+			b->k[i]->gemm_part(b->dev[i], ta, tb, M, N, K, 0.5,
+			    x.v[i] + 1, lda, w.v[i] + 2, ldb, s % 3 == 0,
+			    y.v[i] + 1, N + EDGE);
+		same(b, names[p], s, y);
+	}
+}
+
+/* test_cuda - its kernels, emulated, and what it asks of cuBLAS */
+static void
+test_cuda(const struct kernels *cuda)
+{
+	struct both b = { .k = { ref, cuda }, .isa = "cuda", .near = 2e-5 };
 	char why[64];
 
 	for (int i = 0; i < 2; i++)
 		b.dev[i] = b.k[i]->open(1, why, sizeof(why));
-	b.k[1]->precision(b.dev[1], PRECISION_BF16);
+	test_products(&b, PRECISION_F16);
+	test_products(&b, PRECISION_BF16);
+	b.k[0]->precision(b.dev[0], PRECISION_F32);
 	for (size_t h = 0; h < BASE_COUNT(heads); h++) {
 		test_attend(&b, h);
 		arena_reset(arena);
@@ -135,7 +164,6 @@ test_cuda(void)
 	for (int i = 0; i < 2; i++)
 		b.k[i]->close(b.dev[i]);
 }
-#endif
 
 /* test_cpu - a device may decline, and computes as before */
 static void
@@ -160,12 +188,12 @@ main(void)
 	test_ref(PRECISION_BF16);
 	test_ref(PRECISION_F16);
 	test_cpu();
-#if defined(CUDA_EMU) && !defined(__SANITIZE_ADDRESS__)
-	test_cuda();
-#else
-	printf("ok %d - # SKIP the CUDA kernels: no C++ compiler, or the "
-	    "sanitizer, which does not know their stacks\n", ++tap_cases);
-#endif
+	if (cuda_emulated() != NULL)
+		test_cuda(cuda_emulated());
+	else
+		printf("ok %d - # SKIP the CUDA kernels: no C++ compiler, or "
+		    "the sanitizer, which does not know their stacks\n",
+		    ++tap_cases);
 	arena_free(arena);
 	return tap_done();
 }

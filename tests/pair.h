@@ -11,13 +11,10 @@
 #include "appliance/base/arena.h"
 #include "appliance/model/random.h"
 #include "kernels/cpu/cpu.h"
+#include "tests/emulated.h"
 #include "tests/tap.h"
 
 #include <math.h>
-
-#ifdef CUDA_EMU
-const struct kernels *cuda_emulated(void);	/* cuda_emu.cc */
-#endif
 
 static const struct kernels *ref;
 static struct arena *arena;

@@ -14,18 +14,29 @@
 
 #include "kernels/cuda/table.cuh"
 
-extern "C" {
-#include "appliance/base/arena.h"
-#include "appliance/base/msg.h"
-}
 #include "kernels/cuda/lt.cuh"
 
-void
+static void
 must(const struct cuda *c, cudaError_t rc, const char *what)
 {
 	if (rc != cudaSuccess)
 		msg_fatal(75, "GPU %d: cannot %s: %s", c->number, what,
 		    cudaGetErrorString(rc));
+}
+
+static void
+start_kernel(struct cuda *c, const struct start *s)
+{
+	cudaError_t rc = cudaSuccess;
+
+	if (s->shared > 48 * 1024)
+		rc = cudaFuncSetAttribute(s->f,
+		    cudaFuncAttributeMaxDynamicSharedMemorySize,
+		    (int)s->shared);
+	if (rc == cudaSuccess)
+		rc = cudaLaunchKernel(s->f, s->grid, dim3(s->block), s->arg,
+		    s->shared, c->stream);
+	must(c, rc, s->name);
 }
 
 static void

@@ -7,9 +7,9 @@
  *
  * The kernels and the functions that start them are compiled twice: by nvcc for
  * the GPU, and by a C++ compiler for tests/kernel_test, where
- * tests/cuda_emu.cuh runs a grid's threads one after the other, so that the
- * same lines are held against ref on machines without a GPU.  So nothing
- * outside cuda.cu may use what only one of the two has.
+ * tests/cuda_emu.cuh runs a grid's threads one after the other and stands in for
+ * CUDA's runtime and cuBLAS, so that the same lines are held against ref on
+ * machines without a GPU.
  *
  * Sums are taken in an order that depends on the shapes alone: the same call
  * gives the same bytes.
@@ -19,6 +19,8 @@
 
 extern "C" {
 #include "appliance/base/base.h"
+#include "appliance/base/arena.h"
+#include "appliance/base/msg.h"
 #include "kernels/kernel.h"
 }
 
@@ -32,33 +34,10 @@ extern "C" {
 
 #ifdef __CUDACC__
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
-
-struct cuda {
-	int number;
-	cudaStream_t stream;
-	cublasHandle_t blas;
-	float *work;
-	enum kernel_precision precision;
-	bool halves;			/* are there products of bf16 */
-	struct lt *lt;			/* those of 16 bits: lt.cuh */
-	char isa[16];
-};
-
-/* must - the device is gone, or we have handed it nonsense */
-void must(const struct cuda *, cudaError_t, const char *what);
-
-/* LAUNCH - start kernel f on a grid; shared: bytes of dynamic memory */
-#define LAUNCH(c, grid, block, shared, f, ...) do {			\
-	if ((shared) > 48 * 1024)					\
-		must(c, cudaFuncSetAttribute(f,				\
-		    cudaFuncAttributeMaxDynamicSharedMemorySize,	\
-		    (int)(shared)), "get shared memory for '" #f "'");	\
-	f<<<grid, block, shared, (c)->stream>>>(__VA_ARGS__);		\
-	must(c, cudaGetLastError(), "start '" #f "'");			\
-} while (0)
 
 /* DYNAMIC - the dynamic shared memory */
 #define DYNAMIC(name)	extern __shared__ __align__(16) float name[]
@@ -114,9 +93,61 @@ ldmatrix_trans(unsigned r[4], const unsigned *row)
 	    : "r"((unsigned)__cvta_generic_to_shared(row)) : "memory");
 }
 
+/* KNOW - what an emulation has to know of a kernel that it will start */
+#define KNOW(f)		((void)(f))
+
 #else
 #include "tests/cuda_emu.cuh"
 #endif
+
+struct cuda {
+	int number;
+	cudaStream_t stream;
+	cublasHandle_t blas;
+	float *work;
+	enum kernel_precision precision;
+	bool halves;			/* are there products of bf16 */
+	struct lt *lt;			/* those of 16 bits: lt.cuh */
+	char isa[16];
+};
+
+/* must - the device is gone, or we have handed it nonsense */
+static void must(const struct cuda *, cudaError_t, const char *what);
+
+/* a kernel's start, as cudaLaunchKernel wants it; size: of each argument */
+struct start {
+	const void *f;
+	const char *name;
+	dim3 grid;
+	unsigned block, n;
+	size_t shared;
+	void **arg;
+	const size_t *size;
+};
+
+static void start_kernel(struct cuda *, const struct start *);
+
+/* launch - arguments become what the kernel's parameters are */
+template<class T> struct as {
+	typedef T is;
+};
+
+template<class... P> static void
+launch(struct cuda *c, const char *name, dim3 grid, unsigned block,
+    size_t shared, void (*f)(P...), typename as<P>::is... p)
+{
+	void *arg[] = { (void *)&p... };
+	const size_t size[] = { sizeof(p)... };
+	const struct start s = { (const void *)f, name, grid, block,
+	    sizeof...(p), shared, arg, size };
+
+	KNOW(f);
+	start_kernel(c, &s);
+}
+
+/* LAUNCH - start kernel f on a grid; shared: bytes of dynamic memory */
+#define LAUNCH(c, grid, block, shared, f, ...)				\
+	launch(c, #f, grid, block, shared, f, __VA_ARGS__)
 
 /* blocks_for - a grid that strides over n things */
 static inline unsigned

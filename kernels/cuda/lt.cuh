@@ -5,8 +5,6 @@
  * chosen when its shape first comes, by cuBLASLt's own estimate, not by the
  * clock: the same library then gives the same bytes in every run.
  */
-#include <cublasLt.h>
-
 #include "kernels/cuda/narrow.cuh"
 
 #define LT_SHAPES	128		/* that are remembered */

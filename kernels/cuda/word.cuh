@@ -266,11 +266,12 @@ cuda_sumsq(void *dev, const real *x, size_t n)
 {
 	struct cuda *c = (struct cuda *)dev;
 	double parts[SUM_BLOCKS], sum = 0;
+	size_t blocks = blocks_for(n) < SUM_BLOCKS ? blocks_for(n) : SUM_BLOCKS;
 
-	LAUNCH(c, SUM_BLOCKS, THREADS, 0, sumsq_parts, (double *)c->work, x,
-	    n);
-	cuda_get(dev, parts, c->work, sizeof(parts));
-	for (size_t i = 0; i < SUM_BLOCKS; i++)
+	LAUNCH(c, (unsigned)blocks, THREADS, 0, sumsq_parts, (double *)c->work,
+	    x, n);
+	cuda_get(dev, parts, c->work, blocks * sizeof(*parts));
+	for (size_t i = 0; i < blocks; i++)
 		sum += parts[i];
 	return sum;
 }
