@@ -128,6 +128,9 @@ struct kernel_adamw {
 	int64_t step;			/* from 1 */
 };
 
+/* stretches of calls that come again and again: graph_begin */
+enum kernel_graph { GRAPH_LEARN, GRAPH_LOOK, GRAPH_UPDATE, KERNEL_GRAPHS };
+
 struct kernels {
 	unsigned abi;
 	const char *name;		/* "ref", "cpu", "cuda" */
@@ -312,6 +315,19 @@ struct kernels {
 	void (*quant_embed)(void *, enum kernel_quant, real *y,
 	    const void *packed, const int32_t *id, size_t R, size_t N,
 	    size_t K);
+
+	/*
+	 * A device may lack what follows.  What is called from graph_begin to
+	 * graph_end, a device may start at its end, and all at once if it is
+	 * the same operations as the last time between those of that number;
+	 * their arguments may differ.  The results are the same.  put, get,
+	 * sumsq and memory in between take what is gained by it.
+	 */
+	void (*graph_begin)(void *, enum kernel_graph);
+	void (*graph_end)(void *);
+	/* what it has to tell of its work, a JSON object for a run's record;
+	 * until the next call */
+	const char *(*told)(void *);
 };
 
 /* KERNELS - the exported symbol */

@@ -17,6 +17,21 @@ struct device {
 	void *dev;
 };
 
+/* device_begin, device_end - graph_begin and graph_end, or nothing */
+static inline void
+device_begin(const struct device *d, enum kernel_graph which)
+{
+	if (d->k->graph_begin != NULL)
+		d->k->graph_begin(d->dev, which);
+}
+
+static inline void
+device_end(const struct device *d)
+{
+	if (d->k->graph_end != NULL)
+		d->k->graph_end(d->dev);
+}
+
 /*
  * device_open - "ref", "cpu" (threads) or "cuda" (number: the GPU).  It is
  * closed with the arena.  What it lacks (no such object, no GPU, an operation

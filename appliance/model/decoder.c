@@ -371,17 +371,17 @@ judge_next(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 	    d->target + row, n, d->w->shape.V, scale, d->w->shape.logit_cap);
 }
 
-void
-decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
-    void *arg, double scale)
+/* head - decoder_head, the targets being there */
+static void
+head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
 {
 	size_t n, rows = d->rows, first = d->work.row;
 
 	OPS(d);
 	(void)R;
+	(void)k;
+	(void)dev;
 	half_begin(d);
-	k->put(dev, d->target, target, rows * sizeof(*target));
-	judge = judge == NULL ? judge_next : judge;
 	for (size_t r = 0; r < rows; r += d->chunk) {
 		n = rows - r < d->chunk ? rows - r : d->chunk;
 		d->work.row = first + r;
@@ -396,6 +396,15 @@ decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
 	}
 	d->work.row = first;
 	half_end(d);
+}
+
+void
+decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
+    void *arg, double scale)
+{
+	d->device->k->put(d->device->dev, d->target, target, d->rows *
+	    sizeof(*target));
+	head(d, judge == NULL ? judge_next : judge, arg, scale);
 }
 
 double
@@ -432,13 +441,13 @@ decoder_embed(const struct decoder *d, real *y, size_t skip)
 	k->add(dev, y, d->dx, R * C);
 }
 
-void
-decoder_forward(struct decoder *d, const int32_t *id, bool learns)
+/* forward - decoder_forward, the words being there */
+static void
+forward(struct decoder *d, bool learns)
 {
 	OPS(d);
 	dropout_set(d, learns);
 	half_begin(d);
-	k->put(dev, d->id, id, R * sizeof(*id));
 	decoder_norms(d);
 	decoder_embed(d, d->layer[0].in, m->place_skip * C);
 	if (m->embed_scale != 0)
@@ -454,6 +463,13 @@ decoder_forward(struct decoder *d, const int32_t *id, bool learns)
 	    d->w->norm_b);
 	half_round(d, d->norm, R * C);
 	half_end(d);
+}
+
+void
+decoder_forward(struct decoder *d, const int32_t *id, bool learns)
+{
+	d->device->k->put(d->device->dev, d->id, id, d->R * sizeof(*id));
+	forward(d, learns);
 }
 
 void
@@ -484,9 +500,16 @@ double
 decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
     double scale)
 {
-	decoder_forward(d, id, scale != 0);
-	decoder_head(d, target, NULL, NULL, scale);
+	const struct device *v = d->device;
+
+	/* all that goes to the device, then all that it does */
+	v->k->put(v->dev, d->id, id, d->R * sizeof(*id));
+	v->k->put(v->dev, d->target, target, d->R * sizeof(*target));
+	device_begin(v, scale != 0 ? GRAPH_LEARN : GRAPH_LOOK);
+	forward(d, scale != 0);
+	head(d, judge_next, NULL, scale);
 	if (scale != 0)
 		decoder_backward(d);
+	device_end(v);
 	return decoder_sum(d);
 }

@@ -182,6 +182,7 @@ optimise_step(const struct optimise *o, double lr, double scale, int64_t step)
 	struct kernel_adamw w = { .lr = lr, .beta1 = o->beta1,
 	    .beta2 = o->beta2, .eps = o->eps, .step = step };
 
+	device_begin(d, GRAPH_UPDATE);
 	for (size_t i = 0; i < o->n; i++) {
 		const struct param *p = &o->v[i];
 
@@ -203,6 +204,7 @@ optimise_step(const struct optimise *o, double lr, double scale, int64_t step)
 		}
 		d->k->adamw(d->dev, p->p, p->g, p->m, p->v, count(p), &w);
 	}
+	device_end(d);
 }
 
 void

@@ -12,31 +12,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernels/cuda/tape.cuh"
 #include "kernels/cuda/table.cuh"
 
 #include "kernels/cuda/lt.cuh"
 
 static void
-must(const struct cuda *c, cudaError_t rc, const char *what)
+lost(const struct cuda *c, const char *what, const char *why)
 {
-	if (rc != cudaSuccess)
-		msg_fatal(75, "GPU %d: cannot %s: %s", c->number, what,
-		    cudaGetErrorString(rc));
+	msg_fatal(75, "GPU %d (%s): cannot %s: %s; '%s' was started last",
+	    c->number, c->name, what, why, c->last == NULL ? "nothing" :
+	    c->last);
 }
 
 static void
-start_kernel(struct cuda *c, const struct start *s)
+must(const struct cuda *c, cudaError_t rc, const char *what)
 {
-	cudaError_t rc = cudaSuccess;
-
-	if (s->shared > 48 * 1024)
-		rc = cudaFuncSetAttribute(s->f,
-		    cudaFuncAttributeMaxDynamicSharedMemorySize,
-		    (int)s->shared);
-	if (rc == cudaSuccess)
-		rc = cudaLaunchKernel(s->f, s->grid, dim3(s->block), s->arg,
-		    s->shared, c->stream);
-	must(c, rc, s->name);
+	if (rc != cudaSuccess)
+		lost(c, what, cudaGetErrorString(rc));
 }
 
 static void
@@ -45,12 +38,14 @@ cuda_close(void *dev)
 	struct cuda *c = (struct cuda *)dev;
 
 	lt_close(c);
+	tape_close(c);
 	if (c->blas != NULL)
 		cublasDestroy(c->blas);
 	if (c->work != NULL)
 		cudaFree(c->work);
 	if (c->stream != NULL)
 		cudaStreamDestroy(c->stream);
+	mem_free(c->tapes);
 	mem_free(c);
 }
 
@@ -71,10 +66,12 @@ cuda_begin(struct cuda *c)
 	if (rc != cudaSuccess)
 		return cudaGetErrorString(rc);
 	snprintf(c->isa, sizeof(c->isa), "sm_%d%d", prop.major, prop.minor);
+	snprintf(c->name, sizeof(c->name), "%.60s", prop.name);
 	c->halves = prop.major >= 8;
 	if (cublasCreate(&c->blas) != CUBLAS_STATUS_SUCCESS ||
 	    cublasSetStream(c->blas, c->stream) != CUBLAS_STATUS_SUCCESS ||
-	    !lt_open(c))
+	    cublasSetWorkspace(c->blas, c->work, WORK_BYTES) !=
+	    CUBLAS_STATUS_SUCCESS || !lt_open(c))
 		return "cuBLAS does not start";
 	/* 32-bit products are 32-bit: TF32 would be another arithmetic */
 	cublasSetMathMode(c->blas, CUBLAS_PEDANTIC_MATH);
@@ -89,6 +86,8 @@ cuda_open(int number, char *why, size_t len)
 
 	memset(c, 0, sizeof(*c));
 	c->number = number;
+	c->tapes = (struct tape *)mem_alloc(KERNEL_GRAPHS * sizeof(*c->tapes));
+	memset(c->tapes, 0, KERNEL_GRAPHS * sizeof(*c->tapes));
 	reason = cuda_begin(c);
 	if (reason == NULL)
 		return c;
@@ -109,6 +108,7 @@ cuda_alloc(void *dev, size_t bytes)
 	struct cuda *c = (struct cuda *)dev;
 	void *p;
 
+	tape_flush(c);
 	if (cudaMalloc(&p, bytes) != cudaSuccess) {
 		(void)cudaGetLastError();	/* out of memory is no failure */
 		return NULL;
@@ -122,6 +122,7 @@ cuda_release(void *dev, void *p)
 {
 	struct cuda *c = (struct cuda *)dev;
 
+	tape_flush(c);
 	must(c, cudaStreamSynchronize(c->stream), "finish");
 	must(c, cudaFree(p), "give memory back");
 }
@@ -131,6 +132,7 @@ cuda_put(void *dev, void *to, const void *host, size_t bytes)
 {
 	struct cuda *c = (struct cuda *)dev;
 
+	tape_flush(c);
 	must(c, cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice,
 	    c->stream), "copy to it");
 	must(c, cudaStreamSynchronize(c->stream), "copy to it");
@@ -141,35 +143,57 @@ cuda_get(void *dev, void *host, const void *from, size_t bytes)
 {
 	struct cuda *c = (struct cuda *)dev;
 
+	tape_flush(c);
 	must(c, cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost,
 	    c->stream), "copy from it");
 	must(c, cudaStreamSynchronize(c->stream), "copy from it");
 }
 
 /* Row-major c = op(a) op(b) is column-major c' = op(b)' op(a)' */
+static cublasStatus_t
+product_start(struct cuda *c, const struct product *p)
+{
+	const struct lt_shape *s = &p->s;
+
+	if (s->precision != PRECISION_F32)
+		return lt_start(c, p);
+	return cublasSgemm_64(c->blas, s->tb ? CUBLAS_OP_T : CUBLAS_OP_N,
+	    s->ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)s->N, (int64_t)s->M,
+	    (int64_t)s->K, &p->alpha, (const float *)p->b, (int64_t)p->ldb,
+	    (const float *)p->a, (int64_t)p->lda, &p->beta, p->c,
+	    (int64_t)s->ldc);
+}
+
 static void
 cuda_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, size_t lda, const real *b, size_t ldb,
     double beta, real *out, size_t ldc)
 {
+	static const size_t size = sizeof(struct product);
 	struct cuda *c = (struct cuda *)dev;
-	real one = (real)alpha, keep = (real)beta;
-	cublasStatus_t rc;
+	struct product p;
+	void *arg = &p;
+	struct start s = { NULL, "gemm", dim3(1), 1, 1, 0, &arg, &size };
 
 	if (M == 0 || N == 0)
 		return;
-	if (c->precision != PRECISION_F32 && K > 0) {
-		lt_gemm(c, ta, tb, M, N, K, one, a, lda, b, ldb, keep, out,
-		    ldc);
-		return;
-	}
-	rc = cublasSgemm_64(c->blas, tb ? CUBLAS_OP_T : CUBLAS_OP_N,
-	    ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)N, (int64_t)M,
-	    (int64_t)K, &one, b, (int64_t)ldb, a, (int64_t)lda, &keep, out,
-	    (int64_t)ldc);
-	if (rc != CUBLAS_STATUS_SUCCESS)
-		msg_fatal(75, "GPU %d: cannot start 'gemm': %s", c->number,
-		    cublasGetStatusString(rc));
+	memset(&p, 0, sizeof(p));	/* and what lies between members */
+	p.s.ta = ta;
+	p.s.tb = tb;
+	p.s.M = M;
+	p.s.N = N;
+	p.s.K = K;
+	p.s.ldc = ldc;
+	p.a = a;
+	p.b = b;
+	p.c = out;
+	p.lda = lda;
+	p.ldb = ldb;
+	p.alpha = (real)alpha;
+	p.beta = (real)beta;
+	if (c->precision != PRECISION_F32 && K > 0)
+		lt_halve(c, &p);
+	start_kernel(c, &s);
 }
 
 static void
@@ -178,6 +202,27 @@ cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 {
 	cuda_gemm_part(dev, ta, tb, M, N, K, alpha, a, ta ? M : K, b,
 	    tb ? K : N, beta, out, N);
+}
+
+static const char *
+cuda_told(void *dev)
+{
+	struct cuda *c = (struct cuda *)dev;
+	uint64_t made = 0, replayed = 0, plain = 0;
+
+	for (int i = 0; i < KERNEL_GRAPHS; i++) {
+		made += c->tapes[i].made;
+		replayed += c->tapes[i].replayed;
+		plain += c->tapes[i].plain;
+	}
+	snprintf(c->told, sizeof(c->told), "{\"device\":\"cuda\","
+	    "\"isa\":\"%s\",\"name\":\"%s\",\"graphs\":{\"made\":%llu,"
+	    "\"replayed\":%llu,\"plain\":%llu%s%s%s}}", c->isa, c->name,
+	    (unsigned long long)made, (unsigned long long)replayed,
+	    (unsigned long long)plain, c->no_graphs == NULL ? "" :
+	    ",\"none\":\"", c->no_graphs == NULL ? "" : c->no_graphs,
+	    c->no_graphs == NULL ? "" : "\"");
+	return c->told;
 }
 
 static struct kernels
@@ -197,6 +242,9 @@ table(void)
 	k.get = cuda_get;
 	k.gemm = cuda_gemm;
 	k.gemm_part = cuda_gemm_part;
+	k.graph_begin = cuda_graph_begin;
+	k.graph_end = cuda_graph_end;
+	k.told = cuda_told;
 	table_fill(&k);
 	return k;
 }

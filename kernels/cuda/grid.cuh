@@ -108,10 +108,17 @@ struct cuda {
 	enum kernel_precision precision;
 	bool halves;			/* are there products of bf16 */
 	struct lt *lt;			/* those of 16 bits: lt.cuh */
-	char isa[16];
+	struct tape *tape;		/* what is taken down now: tape.cuh */
+	struct tape *tapes;
+	const char *no_graphs;		/* why there are none */
+	const char *last;		/* that was started */
+	char isa[16], name[64];
+	char told[512];
 };
 
-/* must - the device is gone, or we have handed it nonsense */
+/* lost - the device is gone, or we have handed it nonsense: the process ends;
+ * must - unless all is well */
+static void lost(const struct cuda *, const char *what, const char *why);
 static void must(const struct cuda *, cudaError_t, const char *what);
 
 /* a kernel's start, as cudaLaunchKernel wants it; size: of each argument */
@@ -137,7 +144,7 @@ launch(struct cuda *c, const char *name, dim3 grid, unsigned block,
     size_t shared, void (*f)(P...), typename as<P>::is... p)
 {
 	void *arg[] = { (void *)&p... };
-	const size_t size[] = { sizeof(p)... };
+	static const size_t size[] = { sizeof(P)... };
 	const struct start s = { (const void *)f, name, grid, block,
 	    sizeof...(p), shared, arg, size };
 

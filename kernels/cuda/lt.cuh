@@ -6,6 +6,7 @@
  * clock: the same library then gives the same bytes in every run.
  */
 #include "kernels/cuda/narrow.cuh"
+#include "kernels/cuda/tape.cuh"
 
 #define LT_SHAPES	128		/* that are remembered */
 #define LT_ALIGN	8		/* numbers that a row is a multiple of */
@@ -15,6 +16,15 @@ struct lt_shape {
 	int ta, tb;
 	size_t M, N, K, ldc, aligned;
 	enum kernel_precision precision;
+};
+
+/* gemm_part's arguments; of 16 bits, a and b are the rounded ones */
+struct product {
+	struct lt_shape s;
+	const void *a, *b;
+	float *c;
+	size_t lda, ldb;
+	float alpha, beta;
 };
 
 struct lt {
@@ -31,8 +41,7 @@ static void
 lt_must(const struct cuda *c, cublasStatus_t rc, const char *what)
 {
 	if (rc != CUBLAS_STATUS_SUCCESS)
-		msg_fatal(75, "GPU %d: cannot %s: %s", c->number, what,
-		    cublasGetStatusString(rc));
+		lost(c, what, cublasGetStatusString(rc));
 }
 
 /* lt_open - false: it does not start */
@@ -68,6 +77,7 @@ lt_round(struct cuda *c, int i, const real *from, size_t rows, size_t n,
 
 	if (bytes > lt->bytes[i]) {
 		/* what is under way may still read the old one */
+		tape_flush(c);
 		must(c, cudaStreamSynchronize(c->stream), "finish");
 		must(c, cudaFree(lt->half[i]), "give memory back");
 		must(c, cudaMalloc((void **)&lt->half[i], bytes),
@@ -161,27 +171,39 @@ lt_way(struct cuda *c, const struct lt_call *l, const struct lt_shape *s)
 	return way;
 }
 
-/* lt_gemm - kernel.h's gemm_part of 16 bits */
+/* lt_halve - make of a product of reals one of 16 bits */
 static void
-lt_gemm(struct cuda *c, int ta, int tb, size_t M, size_t N, size_t K,
-    float alpha, const real *a, size_t lda, const real *b, size_t ldb,
-    float beta, real *out, size_t ldc)
+lt_halve(struct cuda *c, struct product *p)
 {
-	struct lt_shape s = { ta, tb, M, N, K, ldc, 4, c->precision };
+	struct lt_shape *s = &p->s;
+
+	s->precision = c->precision;
+	s->aligned = 4;
+	while (s->aligned < 256 && (uintptr_t)p->c % (2 * s->aligned) == 0)
+		s->aligned *= 2;
+	p->lda = lt_round(c, 0, (const real *)p->a, s->ta ? s->K : s->M,
+	    s->ta ? s->M : s->K, p->lda);
+	p->ldb = lt_round(c, 1, (const real *)p->b, s->tb ? s->N : s->K,
+	    s->tb ? s->K : s->N, p->ldb);
+	p->a = c->lt->half[0];
+	p->b = c->lt->half[1];
+}
+
+static cublasStatus_t
+lt_start(struct cuda *c, const struct product *p)
+{
 	cublasLtMatmulAlgo_t way;
 	struct lt_call l;
+	cublasStatus_t rc;
 
-	while (s.aligned < 256 && (uintptr_t)out % (2 * s.aligned) == 0)
-		s.aligned *= 2;
-	lda = lt_round(c, 0, a, ta ? K : M, ta ? M : K, lda);
-	ldb = lt_round(c, 1, b, tb ? N : K, tb ? K : N, ldb);
-	lt_describe(c, &l, &s, lda, ldb);
-	way = lt_way(c, &l, &s);
-	lt_must(c, cublasLtMatmul(c->lt->handle, l.call, &alpha,
-	    c->lt->half[1], l.b, c->lt->half[0], l.a, &beta, out, l.c, out,
-	    l.c, &way, c->work, WORK_BYTES, c->stream), "start a product");
+	lt_describe(c, &l, &p->s, p->lda, p->ldb);
+	way = lt_way(c, &l, &p->s);
+	rc = cublasLtMatmul(c->lt->handle, l.call, &p->alpha, p->b, l.b, p->a,
+	    l.a, &p->beta, p->c, l.c, p->c, l.c, &way, c->work, WORK_BYTES,
+	    c->stream);
 	cublasLtMatrixLayoutDestroy(l.a);
 	cublasLtMatrixLayoutDestroy(l.b);
 	cublasLtMatrixLayoutDestroy(l.c);
 	cublasLtMatmulDescDestroy(l.call);
+	return rc;
 }

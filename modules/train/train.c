@@ -371,6 +371,9 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 		return -1;
 	train_tell(t, b);
 	stage_result(s, "train", buf_get(b));
+	if (t->device->k->told != NULL)
+		stage_result(s, "device", view_of(t->device->k->told(
+		    t->device->dev)));
 	/* a search has its own results, and its table goes with the model */
 	b->n--;
 	buf_view(b, t->part.told);
