@@ -14,6 +14,9 @@ seq2seq_plan(const struct train_conf *c, struct err *e)
 	if (c->precision != PRECISION_F32)
 		return err_set(e, FATE_REJECT, "an encoder-decoder cannot be "
 		    "trained in 16 bits yet: precision=f32");
+	if (c->dropout > 0 || c->attention_dropout > 0)
+		return err_set(e, FATE_REJECT, "an encoder-decoder has no "
+		    "dropout yet but lora_dropout: dropout=0");
 	return 0;
 }
 
