@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # seq2seq.sh - encoder-decoders learn to turn words round, and what was taken
-# out of a text; killed, resumed, adapted; what is asked for wrongly is refused.
+# out of a text; they are killed, resumed, adapted and asked; what is asked for
+# wrongly is refused.
 . "${srcdir:-.}/tests/lib.sh"
 conf 'jobs = 1'
 once
@@ -55,6 +56,25 @@ whole() { sed -n '1s/.*"text":\("[^"]*"\).*/{"text":\1}/p' in.jsonl | quern toke
 ok 'gaps put back are the text' is "$(back)" "$(whole)"
 ok 'both end' sh -c "[ '$(ids 0 | sed 's/.* \(1\) $/\1/')' = 1 ] && [ '$(ids 1 | sed 's/.* \(1\) $/\1/')' = 1 ]"
 
+# what it says
+says() { quern infer -q -j 1 "$@" <in.jsonl | sed 's/.*"completion":"\([^"]*\)".*/\1/'; }
+sed 's/.*"completion":"\([^"]*\)".*/\1/' in.jsonl >truth
+says ./turn >answers
+right() { paste -d '|' truth answers | awk -F '|' '{ n += $1 == $2 } END { exit !(n > 0.9 * NR) }'; }
+ok 'words turned round' right
+says ./turn slots=1 >alone
+ok 'one at a time, the same' cmp answers alone
+quern infer -q -j 2 ./turn slots=5 <in.jsonl | sed 's/.*"completion":"\([^"]*\)".*/\1/' >threads
+ok 'by two threads, the same' cmp answers threads
+says ./turn weights=q8 >answers
+ok 'in eight bits' right
+says ./turn temperature=1 seed=3 >drawn
+says ./turn temperature=1 seed=3 slots=2 >again
+ok 'drawn, the same for the same seed' sh -c "cmp drawn again && ! cmp -s drawn truth"
+long=$(awk 'BEGIN { for (i = 0; i < 40; i++) printf "stone " }')
+ok 'too long: a fault' sh -c "echo '{\"prompt\":\"$long\"}' | quern infer ./turn context=20 2>&1 | grep -q 'the input has [0-9]* tokens, the context 20'"
+ok 'or cut' sh -c "echo '{\"prompt\":\"$long\"}' | quern infer -q ./turn context=20 overlong=cut | grep -q '\"prompt_tokens\":20'"
+
 # micro-batches do not matter, nor does memory
 for way in 'batch=240' 'batch=30 accumulate=8' 'batch=240 recompute=yes'; do
 	learn "$(echo $way | tr -c 'a-z0-9\n' -)" base=./turn objective=seq2seq context=32 packing=none warmup=0 steps=1 lr=0.001 $way
@@ -67,6 +87,10 @@ ok 'adapters beside a base' below lora 1.8
 ok 'as PEFT has them' sh -c "grep -q '\"task_type\": \"SEQ_2_SEQ_LM\"' lora/adapter_config.json"
 learn four base=./span objective=seq2seq context=32 lr=0.02 epochs=8 adapter=lora base_form=nf4
 ok 'beside a base in four bits' below four 2.5
+learn merged base=./span objective=seq2seq context=32 lr=0.02 epochs=12 rank=16 adapter=lora target_modules=all-linear merge=yes
+says ./merged >answers
+says ./span adapter=./lora >beside
+ok 'asked with an adapter, as when it is merged' cmp answers beside
 
 # a job, undisturbed and killed
 job 'pipeline corpus

@@ -9,6 +9,7 @@
 #include "appliance/base/msg.h"
 #include "appliance/model/decoder_parts.h"
 #include "appliance/model/t5.h"
+#include "appliance/model/t5_predict.h"
 #include "appliance/model/t5_shape.h"
 #include "tests/golden.h"
 #include "tests/tap.h"
@@ -212,6 +213,78 @@ test_case(const struct scene *s, struct device *d)
 	arena_free(a);
 }
 
+/* predict_text - a text's logits, a token at a time, its input in a slot */
+static void
+predict_text(const struct scene *s, struct t5_predict *x, size_t t,
+    size_t slot, real *out)
+{
+	size_t V = s->w.shape.V, in = texts[t].b * T + texts[t].at;
+	size_t r = texts[t].b * T2 + texts[t].to;
+
+	t5_predict_read(x, slot, s->id + in, texts[t].n);
+	for (size_t i = 0; i < texts[t].m; i++)
+		t5_predict_next(x, s->out + r + i, &(int32_t){ (int32_t)slot },
+		    &(int32_t){ (int32_t)i }, 1, out + i * V);
+}
+
+/* predict_beside - all texts at once: each row's bytes are those of its text
+ * alone */
+static size_t
+predict_beside(struct arena *a, const struct scene *s, struct t5_predict *x,
+    const real *alone)
+{
+	size_t V = s->w.shape.V, n, apart = 0, first;
+	real *out = arena_array(a, TEXTS * V, sizeof(real));
+	int32_t id[TEXTS], slot[TEXTS], pos[TEXTS];
+
+	for (size_t t = 0; t < TEXTS; t++)
+		t5_predict_read(x, TEXTS - 1 - t, s->id + texts[t].b * T +
+		    texts[t].at, texts[t].n);
+	for (size_t i = 0; i < T2; i++) {
+		n = 0;
+		for (size_t t = 0; t < TEXTS; t++) {
+			if (i >= texts[t].m)
+				continue;
+			id[n] = s->out[texts[t].b * T2 + texts[t].to + i];
+			slot[n] = (int32_t)(TEXTS - 1 - t);
+			pos[n++] = (int32_t)i;
+		}
+		if (n > 0)
+			t5_predict_next(x, id, slot, pos, n, out);
+		n = first = 0;
+		for (size_t t = 0; t < TEXTS; first += texts[t++].m)
+			if (i < texts[t].m)
+				apart += memcmp(out + n++ * V, alone + (first +
+				    i) * V, V * sizeof(real)) != 0;
+	}
+	return apart;
+}
+
+static void
+test_predict(const struct scene *s, struct device *d)
+{
+	struct arena *a = arena_new();
+	struct predict_how how = { .w = &s->w, .run = s->g.run, .images = -1,
+	    .slots = TEXTS, .places = T };
+	size_t V = s->w.shape.V, first = 0;
+	real *out = arena_array(a, TARGETS * V, sizeof(real));
+	struct t5_predict *x;
+	struct err e = { .text = "" };
+	double off;
+
+	x = t5_predict_open(a, d, &how, &e);
+	if (x == NULL)
+		panic("%s", e.text);
+	for (size_t t = 0; t < TEXTS; first += texts[t++].m)
+		predict_text(s, x, t, t % 2, out + first * V);
+	off = golden_rows(&s->g, out, TARGETS, V);
+	tap(off < 1e-5, "%s on %s: a token at a time, logits %.1e", s->name,
+	    d->k->name, off);
+	tap(predict_beside(a, s, x, out) == 0, "%s on %s: beside one another, "
+	    "the same bytes", s->name, d->k->name);
+	arena_free(a);
+}
+
 static void
 test_both(const char *name, int dir, struct device *const device[2])
 {
@@ -219,8 +292,10 @@ test_both(const char *name, int dir, struct device *const device[2])
 
 	s->name = name;
 	if (scene_read(s, dir) == 0) {
-		test_case(s, device[0]);
-		test_case(s, device[1]);
+		for (size_t i = 0; i < 2; i++) {
+			test_case(s, device[i]);
+			test_predict(s, device[i]);
+		}
 	}
 	arena_reset(arena);
 }

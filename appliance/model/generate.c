@@ -56,26 +56,25 @@ step_rows(struct generate *g)
 	}
 }
 
-/* seat_take - a row's next token; true if the row has ended */
-static bool
-seat_take(struct generate *g, struct seat *s, const real *logits)
+bool
+generate_take(struct generate_row *r, const struct model *m,
+    const struct generate_calls *calls, const real *logits, size_t room,
+    struct sample_word *words)
 {
-	struct generate_row *r = s->row;
 	double unit = random_unit(r->seed, r->stream, r->nout);
-	int32_t id = sample_pick(&r->how, logits, g->m->w.shape.V, unit,
-	    g->words);
+	int32_t id = sample_pick(&r->how, logits, m->w.shape.V, unit, words);
 
-	if (model_stops(g->m, id)) {
+	if (model_stops(m, id)) {
 		r->why = GENERATE_STOP;
 		return true;
 	}
 	r->out[r->nout++] = id;
-	if (g->calls->ends(g->calls->arg, r)) {
+	if (calls->ends(calls->arg, r)) {
 		r->why = GENERATE_STOP;
 		return true;
 	}
 	r->why = GENERATE_LENGTH;
-	return r->nout >= r->max || r->n + r->nout >= g->p->places;
+	return r->nout >= r->max || r->nout >= room;
 }
 
 /* step_take - what the logits mean for the seats that asked */
@@ -90,7 +89,8 @@ step_take(struct generate *g, struct err *e)
 
 		if (!s->asked)
 			continue;
-		if (seat_take(g, s, logits)) {
+		if (generate_take(r, g->m, g->calls, logits, g->p->places -
+		    r->n, g->words)) {
 			s->row = NULL;
 			if (g->calls->done(g->calls->arg, r, e) == -1)
 				return -1;

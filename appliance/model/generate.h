@@ -39,6 +39,12 @@ struct generate_calls {
 	void *arg;
 };
 
+/* generate_take - a row's next token, of its logits: has the row ended; room:
+ * most that it can have; words: V places */
+bool generate_take(struct generate_row *, const struct model *,
+    const struct generate_calls *, const real *logits, size_t room,
+    struct sample_word *words);
+
 /* generate_run - all rows; FATE_STOP if it was asked to stop between steps */
 int generate_run(struct predict *, const struct model *,
     struct generate_row *const *, size_t n, const struct generate_calls *,

@@ -24,6 +24,8 @@ struct predict_layer {
 	real *norm1, *norm1_b, *qkv_b, *out_b, *norm2, *norm2_b, *up_b;
 	real *down_b, *q_norm, *k_norm, *post1, *post2, *cache;
 	void *qkv, *out, *up, *down;
+	real *norm3;			/* attention to an encoder (t5.h) */
+	void *xq, *xkv, *xout;
 	void *router, **ups, **downs;	/* of a layer with experts */
 	void *shared_gate, *shared_up, *shared_down;
 };
@@ -47,6 +49,7 @@ struct predict {
 	struct predict_experts *experts;	/* or NULL */
 	struct predict_loras *loras;	/* predict_lora.h; or NULL */
 	real *place, *norm, *norm_b, *rope, *local_rope;
+	real *coded, *near[2];		/* an encoder-decoder's */
 	void *token, *head;		/* token: reals, or packed */
 	real *x, *n, *side, *qkv, *att, *up, *act, *picked, *logits, *loss;
 	real *spare;

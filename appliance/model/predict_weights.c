@@ -45,6 +45,13 @@ layer_want(struct predict *p, size_t i)
 	vector_want(p, w->post2, m->C, &l->post2);
 	predict_matrix_want(p, p->form, p->w->qkv_rows, m->C, &l->qkv);
 	predict_matrix_want(p, p->form, m->C, m->H * m->D, &l->out);
+	vector_want(p, w->norm3, m->C, &l->norm3);
+	if (w->xq != NO_WEIGHT) {
+		predict_matrix_want(p, p->form, m->H * m->D, m->C, &l->xq);
+		predict_matrix_want(p, p->form, 2 * m->H * m->D, m->C,
+		    &l->xkv);
+		predict_matrix_want(p, p->form, m->C, m->H * m->D, &l->xout);
+	}
 	if (m->sparse[i])
 		predict_experts_want(p, p->weights.arena, i);
 	else {
@@ -64,6 +71,9 @@ predict_weights_want(struct predict *p)
 	vector_want(p, w->place, (m->place_skip + m->T) * m->C, &p->place);
 	vector_want(p, w->norm, m->C, &p->norm);
 	vector_want(p, w->norm_b, m->C, &p->norm_b);
+	vector_want(p, w->coded, m->C, &p->coded);
+	for (size_t i = 0; i < 2; i++)
+		vector_want(p, w->near[i], m->buckets * m->H, &p->near[i]);
 	predict_matrix_want(p, p->words, m->V, m->C, &p->head);
 	/* a quantised head is the table of words as well, if it is the same */
 	if (p->words == PACKED_F32)
@@ -159,6 +169,7 @@ layer_vectors(struct predict_fill *f, size_t i, struct err *e)
 		{ l->down_b, w->down_b, m->C },
 		{ l->q_norm, w->q_norm, m->D }, { l->k_norm, w->k_norm, m->D },
 		{ l->post1, w->post1, m->C }, { l->post2, w->post2, m->C },
+		{ l->norm3, w->norm3, m->C },
 	};
 
 	for (size_t k = 0; k < BASE_COUNT(v); k++)
@@ -179,6 +190,11 @@ layer_put(struct predict_fill *f, size_t i, struct err *e)
 	if (layer_vectors(f, i, e) == -1 || predict_matrix_put(f, form, l->qkv,
 	    w->qkv, p->qkv_rows, m->C, e) == -1 || predict_matrix_put(f, form,
 	    l->out, w->out, m->C, m->H * m->D, e) == -1)
+		return -1;
+	if (l->xq != NULL && (predict_matrix_put(f, form, l->xq, w->xq, m->H *
+	    m->D, m->C, e) == -1 || predict_matrix_put(f, form, l->xkv,
+	    w->xkv, 2 * m->H * m->D, m->C, e) == -1 || predict_matrix_put(f,
+	    form, l->xout, w->xout, m->C, m->H * m->D, e) == -1))
 		return -1;
 	if (m->sparse[i])
 		return predict_experts_put(f, i, e);
@@ -217,6 +233,10 @@ fill_all(struct predict_fill *f, struct err *e)
 	return vector_put(f, p->place, w->place, (m->place_skip + m->T) *
 	    m->C, e) == -1 || vector_put(f, p->norm, w->norm, m->C, e) == -1 ||
 	    vector_put(f, p->norm_b, w->norm_b, m->C, e) == -1 ||
+	    vector_put(f, p->coded, w->coded, m->C, e) == -1 ||
+	    vector_put(f, p->near[0], w->near[0], m->buckets * m->H,
+	    e) == -1 || vector_put(f, p->near[1], w->near[1], m->buckets *
+	    m->H, e) == -1 ||
 	    fill_words(f, e) == -1 ? -1 : 0;
 }
 

@@ -52,6 +52,33 @@ ask_tokens(struct infer *t, struct arena *a, struct ask *q)
 	r->out = arena_array(a, r->max, sizeof(*r->out));
 }
 
+/* ask_input - of an encoder-decoder: the ids and what ends a text */
+static void
+ask_input(struct infer *t, struct arena *a, struct ask *q)
+{
+	struct generate_row *r = &q->row;
+	size_t places = t->seq2seq->p.places, n;
+	uint32_t *ids;
+	int32_t *id;
+
+	n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &ids);
+	if (n + 1 > places && t->conf->overlong == OVERLONG_FAIL) {
+		q->error = arena_printf(a, "the input has %zu tokens, the "
+		    "context %zu: a larger context=, or overlong=cut", n + 1,
+		    places);
+		return;
+	}
+	n = n + 1 > places ? places - 1 : n;
+	id = arena_array(a, n + 1, sizeof(*id));
+	memcpy(id, ids, n * sizeof(*id));
+	id[n] = t->model.w.shape.nstops > 0 ? t->model.w.shape.stop[0] :
+	    t->model.tokenizer->end;
+	r->prompt = id;
+	r->n = n + 1;
+	r->max = r->max > places ? places : r->max;
+	r->out = arena_array(a, r->max, sizeof(*r->out));
+}
+
 /* ask_key - two rows with one key have one answer */
 static void
 ask_key(struct infer *t, struct ask *q)
@@ -126,7 +153,9 @@ ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
 	if (!rec_raw(rec, q->line ? "custom_id" : "id", &name))
 		name = q->prompt;
 	r->stream = XXH3_64bits(name.p == NULL ? "" : name.p, name.n);
-	if (q->error == NULL)
+	if (q->error == NULL && t->seq2seq != NULL)
+		ask_input(t, a, q);
+	else if (q->error == NULL)
 		ask_tokens(t, a, q);
 	ask_key(t, q);
 }
@@ -137,14 +166,19 @@ ask_text(struct infer *t, struct ask *q, size_t i)
 	const struct generate_row *r = &q->row;
 	uint32_t pair[2] = { (uint32_t)(i > 0 ? r->out[i - 1] :
 	    r->prompt[r->n - 1]), (uint32_t)r->out[i] };
-	size_t before;
+	/* the answer of an encoder-decoder is a text by itself */
+	bool alone = i == 0 && t->seq2seq != NULL;
+	size_t before = 0;
 
 	/* what a token looks like may depend on the one before it */
 	t->pair->n = 0;
-	(void)tokenizer_decode(t->model.tokenizer, pair, 1, t->pair);
-	before = t->pair->n;
-	t->pair->n = 0;
-	(void)tokenizer_decode(t->model.tokenizer, pair, 2, t->pair);
+	if (!alone) {
+		(void)tokenizer_decode(t->model.tokenizer, pair, 1, t->pair);
+		before = t->pair->n;
+		t->pair->n = 0;
+	}
+	(void)tokenizer_decode(t->model.tokenizer, pair + alone, 2 - alone,
+	    t->pair);
 	if (t->pair->n > before)
 		buf_add(q->text, t->pair->p + before, t->pair->n - before);
 }

@@ -2,12 +2,13 @@
 #ifndef INFER_ASK_H
 #define INFER_ASK_H
 
+#include "appliance/model/t5_predict.h"
 #include "modules/infer/infer.h"
 #include "modules/infer/read.h"
 
 /*
- * ask.h - the stage at work, for infer.c, ask.c and adapters.c: a record is
- * opened as a question, answered by generate.h, and closed.
+ * ask.h - the stage at work, for infer.c, open.c, ask.c and adapters.c: a
+ * record is opened as a question, answered by generate.h, and closed.
  */
 
 /* what result.json tells; kept in the journal after each batch */
@@ -27,6 +28,7 @@ struct infer {
 	const struct infer_conf *conf;
 	struct model model;
 	struct predict *predict;
+	struct t5_predict *seq2seq;	/* an encoder-decoder, instead */
 	struct reads *reads;		/* an encoder, instead of all this */
 	struct adapter_known *adapter;
 	size_t nadapters;
@@ -38,6 +40,9 @@ struct infer {
 	struct buf *pair;
 	double began;
 };
+
+/* infer_model - the model that is asked for, on its device */
+int infer_model(struct infer *, struct err *);
 
 /* adapters_open - those of adapters=, beside the weights; before the model's
  * run goes.  adapters_of - the one that a record asks for; NULL, or why there

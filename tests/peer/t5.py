@@ -2,7 +2,8 @@
 """t5.py QUERN DIR TEXTS.jsonl: encoder-decoders of random weights, as transformers saves them.
 
 For each kind: the loss that 'quern train' tells of inputs and targets is transformers' (1e-5); what it writes with lr=0 opens in transformers and says the same (1e-5); adapters that it
-trained open in PEFT, and lower the loss there as they did here.  The vocabulary is made by tokenizers:
+trained open in PEFT, and lower the loss there as they did here; what 'quern infer' answers is what
+transformers generates greedily.  The vocabulary is made by tokenizers:
 a unigram one with T5's signs."""
 import json
 import os
@@ -67,6 +68,27 @@ def said(model, tok):
     return y.loss.item(), y.logits[want >= 0]
 
 
+def answers(at, *words):
+    """what quern infer says of the inputs"""
+    lines = "".join(json.dumps(dict(prompt=a)) + "\n" for a, _ in PAIRS)
+    p = subprocess.run([quern, "infer", "-q", at, "max_tokens=12", *words], input=lines, text=True, capture_output=True)
+    assert p.returncode == 0, p.stderr
+    return [json.loads(line)["completion"] for line in p.stdout.splitlines()]
+
+
+def generated(model, tok):
+    """what transformers says of them, greedily; its cache fails if the decoder is deeper"""
+    ask, _ = batch(tok)
+    with torch.no_grad():
+        ids = model.generate(input_ids=ask.input_ids, attention_mask=ask.attention_mask, max_new_tokens=12,
+                             do_sample=False, num_beams=1, use_cache=False)
+    said = []
+    for x in ids.tolist():
+        x = x[1:x.index(1, 1)] if 1 in x[1:] else x[1:]
+        said.append(tok.decode([i for i in x if i < len(tok)]))
+    return said
+
+
 def built(config, size):
     args = dict(config, vocab_size=size)
     args.pop("torch_dtype")
@@ -105,6 +127,10 @@ def main():
         off = (said(again, tok)[1] - logits).abs().max().item()
         ok(off < 1e-5 and (again.lm_head.weight is again.shared.weight) == config["tie_word_embeddings"],
            f"{kind}: written and opened, logits {off:.1e} apart")
+        mine, theirs = answers(at), generated(model, tok)
+        same = sum(a == b for a, b in zip(mine, theirs))
+        ok(same == len(PAIRS), f"{kind}: {same} of {len(PAIRS)} answers are transformers'")
+        ok(answers(at, "slots=1") == mine, f"{kind}: alone, the same")
         tuned = train(at + ".lora", at, "objective=seq2seq", "adapter=lora", "target_modules=all-linear", "epochs=10",
                       "lr=0.01", "rank=4")
         train(at + ".merged", at, "objective=seq2seq", "adapter=lora", "target_modules=all-linear", "epochs=10",
@@ -115,6 +141,8 @@ def main():
         off = (said(merged, tok)[1] - theirs).abs().max().item()
         ok(low < loss - 0.3 and abs(low - tuned["loss"]) < 0.5 and off < 1e-3,
            f"{kind}: adapters in PEFT, loss {low:.3f}, here {tuned['loss']:.3f}; merged {off:.1e} apart")
+        mine = answers(at, f"adapter={at}.lora")
+        ok(mine == answers(at + ".merged") == generated(merged, tok), f"{kind}: {len(set(mine))} answers with an adapter")
     sys.exit(bad > 0)
 
 
