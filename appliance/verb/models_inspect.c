@@ -2,6 +2,7 @@
 /* models inspect: what a model is made of, what it needs, and what is wrong */
 #include "appliance/base/base.h"
 #include "appliance/model/convert.h"
+#include "appliance/model/t5_shape.h"
 #include "appliance/model/weights.h"
 #include "appliance/text/json.h"
 #include "appliance/text/tokenizer.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define KINDS	32
+#define INPUT	512		/* tokens that an encoder-decoder reads */
 #define FAULTS	100
 
 struct inspect_conf {
@@ -212,6 +214,14 @@ format_of(struct inspect *x)
 	}
 }
 
+/* layers_of - which of an encoder-decoder's layers are the encoder's */
+static const char *
+layers_of(struct inspect *x)
+{
+	return x->shape.seq2seq ? arena_printf(x->arena, " (%zu of them the "
+	    "encoder's)", x->shape.LE) : "";
+}
+
 #define MIB(n)	((double)(n) / (1 << 20))
 
 static void
@@ -230,13 +240,13 @@ told_people(struct inspect *x)
 		    (unsigned long long)x->kind[i].numbers,
 		    MIB(x->kind[i].bytes));
 	if (x->computed)
-		printf("shape       %zu layers, %zu channels, %zu heads of "
-		    "%zu, %zu for keys and values, %zu in the MLP\n"
+		printf("shape       %zu layers%s, %zu channels, %zu heads "
+		    "of %zu, %zu for keys and values, %zu in the MLP\n"
 		    "words       %zu, context %zu%s\nmemory      %.1f MiB to "
 		    "run (one sequence of %zu), %.1f MiB and activations to "
-		    "train (AdamW)\n", s->L, s->C, s->H, s->D, s->G, s->F,
-		    s->V, s->T, s->tied ? ", tied" : "", MIB(run_bytes(x)),
-		    s->T, MIB(16 * x->numbers));
+		    "train (AdamW)\n", s->L, layers_of(x), s->C, s->H, s->D,
+		    s->G, s->F, s->V, s->T, s->tied ? ", tied" : "",
+		    MIB(run_bytes(x)), s->T, MIB(16 * x->numbers));
 	else
 		printf("not run     %s\n", x->why.text);
 	if (x->words > 0)
@@ -285,6 +295,8 @@ told_json(struct inspect *x)
 		    (unsigned long long)x->kind[i].numbers,
 		    (unsigned long long)x->kind[i].bytes);
 	buf_char(b, '}');
+	if (x->computed && x->shape.seq2seq)
+		buf_printf(b, ",\"encoder_layers\":%zu", x->shape.LE);
 	if (x->computed)
 		buf_printf(b, ",\"layers\":%zu,\"channels\":%zu,\"heads\":%zu,"
 		    "\"kv_heads\":%zu,\"head_size\":%zu,\"mlp\":%zu,"
@@ -327,6 +339,10 @@ models_inspect(struct verb_call *c, struct err *e)
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", conf.model);
 	x.computed = shape_parse(x.s.config, &x.shape, &x.why) == 0;
+	if (x.computed && x.shape.seq2seq) {
+		t5_head(&x.shape, &x.s.tensors);
+		x.shape.T = INPUT;
+	}
 	count_kinds(&x);
 	look_tensors(&x);
 	look_tokenizer(&x);

@@ -55,11 +55,14 @@ merge_open(struct verb_call *c, struct merge_conf *conf, int base,
     struct model *m, struct err *e)
 {
 	struct buf *told = buf_new(c->arena, 1 << 16);
+	struct shape shape;
 	struct source s;
 	int at, rc;
 
-	if (source_open(c->arena, base, &s, NULL, e) == -1 ||
-	    model_open(c->arena, base, m, e) == -1)
+	if (source_open(c->arena, base, &s, &shape, e) == -1 ||
+	    (shape.seq2seq ? model_look_seq2seq(c->arena, base, -1, m, e) :
+	    model_look(c->arena, base, m, e)) == -1 ||
+	    model_read(c->arena, m, e) == -1)
 		return err_prefix(e, "'%s': ", conf->model);
 	if (conf->dtype == NULL)
 		conf->dtype = dtype_most(&s.tensors);
