@@ -59,6 +59,65 @@ test_again(struct arena *a, int dir)
 	    "with their settings");
 }
 
+/* test_turned - NeoX's file has query, key and value of a head beside one
+ * another, Gemma's its norms less 1: so lie B, a bias and a norm saved */
+static void
+test_turned(struct arena *a, int dir)
+{
+	static const char *save[] = { "query_key_value" }, *norm[] = { "norm" };
+	struct shape s = { .family = FAMILY_NEOX, .V = 7, .T = 4, .C = 4,
+	    .L = 1, .H = 2, .G = 2, .D = 2, .F = 8, .eps = 1e-5,
+	    .layernorm = true, .qkv_bias = true, .out_bias = true,
+	    .mlp_bias = true };
+	struct adapter_conf c = { .r = 1, .alpha = 1, .bias = BIAS_ALL,
+	    .target = { NULL, save, 1 } };
+	struct adapter one, two;
+	const struct tensor *t;
+	struct weights w;
+	struct peft p;
+	struct err e;
+	float flat[12];
+	real *base;
+
+	weights_layout(a, &s, &w);
+	base = arena_array(a, w.all, sizeof(*base));
+	if (adapter_plan(a, &w, &c, &one, &e) == -1)
+		panic("%s", e.text);
+	for (size_t i = 0; i < 12; i++)
+		one.run[one.v[0].b + i] = (real)i;
+	if (peft_write(a, &one, &w, dir, &e) == -1 ||
+	    peft_open(a, dir, &p, &e) == -1 ||
+	    peft_fit(a, &p, &w, &two, &e) == -1)
+		panic("%s", e.text);
+	t = tensors_find(&p.tensors, "base_model.model.gpt_neox.layers.0."
+	    "attention.query_key_value.lora_B.weight");
+	/* the first head's query, its key, its value; the second's */
+	tap(t != NULL && tensor_read(t, flat, &e) == 0 && flat[1] == 1 &&
+	    flat[2] == 4 && flat[4] == 8 && flat[6] == 2 && flat[11] == 11 &&
+	    memcmp(one.run, two.run, one.all * sizeof(real)) == 0,
+	    "rows of a fused matrix stand head by head");
+	s = (struct shape){ .family = FAMILY_GEMMA, .V = 7, .T = 4, .C = 4,
+	    .L = 1, .H = 2, .G = 2, .D = 2, .F = 8, .eps = 1e-5,
+	    .gated = true, .tied = true, .less_one = true };
+	c = (struct adapter_conf){ .r = 1, .alpha = 1, .save = { NULL, norm,
+	    1 } };
+	weights_layout(a, &s, &w);
+	base = arena_array(a, w.all, sizeof(*base));
+	for (size_t i = 0; i < w.all; i++)
+		base[i] = (real)i;
+	if (adapter_plan(a, &w, &c, &one, &e) == -1)
+		panic("%s", e.text);
+	adapter_init(&one, base, 1);
+	if (peft_write(a, &one, &w, dir, &e) == -1 ||
+	    peft_open(a, dir, &p, &e) == -1 ||
+	    peft_fit(a, &p, &w, &two, &e) == -1)
+		panic("%s", e.text);
+	t = tensors_find(&p.tensors, "base_model.model.model.norm.weight");
+	tap(one.nsaved == 3 && t != NULL && tensor_read(t, flat, &e) == 0 &&
+	    flat[0] == (float)w.norm - 1 && memcmp(one.base, two.base, 12 *
+	    sizeof(real)) == 0, "all norms are saved, less 1");
+}
+
 static void
 test_settings(struct arena *a)
 {
@@ -156,6 +215,7 @@ main(void)
 		panic("no temporary directory");
 	dir = file_dir(AT_FDCWD, path, &e);
 	test_again(a, dir);
+	test_turned(a, dir);
 	test_settings(a);
 	if (data != NULL)
 		test_real(a, data);

@@ -42,7 +42,8 @@ module_name(struct arena *a, const struct piece *p)
 	return arena_strn(a, p->name, n - end);
 }
 
-/* saves - PEFT's rule: the name has one of modules_to_save in it, whole */
+/* saves - PEFT's rule for what gets no adapter: the name has one of
+ * modules_to_save in it, whole */
 static bool
 saves(const struct adapter_conf *c, const char *name)
 {
@@ -57,6 +58,20 @@ saves(const struct adapter_conf *c, const char *name)
 			at++;
 		}
 	}
+	return false;
+}
+
+/* saved - and its rule for what is saved: the name of the module, or of one
+ * that it is part of, ends so, as input_layernorm does in norm */
+static bool
+saved(const char *name, const char *end)
+{
+	size_t n = strlen(end);
+
+	for (size_t i = n; i <= strlen(name); i++)
+		if ((name[i] == '.' || name[i] == '\0') && strncmp(name + i -
+		    n, end, n) == 0)
+			return true;
 	return false;
 }
 
@@ -97,7 +112,7 @@ plan_module(struct adapter *d, const struct piece *p, const char *name,
 		return err_set(e, FATE_REJECT, "rank %g of '%s' is no rank", r,
 		    name);
 	*m = (struct adapter_module){ name, p->at, p->rows, p->cols,
-	    .r = (size_t)r, .m = NO_WEIGHT };
+	    .r = (size_t)r, .m = NO_WEIGHT, .head = p->head };
 	m->scale = alpha / (c->rslora ? sqrt(r) : r);
 	return 0;
 }
@@ -109,14 +124,16 @@ plan_biases(struct arena *a, struct adapter *d, const struct piece *p,
 {
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(p[i].name), k = sizeof(".bias") - 1;
-		bool mine = d->conf.bias == BIAS_ALL;
+		bool mine = d->conf.bias == BIAS_ALL, whole = false;
 		const char *name;
 
 		if (p[i].rows != 0 || len <= k ||
 		    strcmp(p[i].name + len - k, ".bias") != 0)
 			continue;
 		name = arena_strn(a, p[i].name, len - k);
-		if (saves(&d->conf, name))
+		for (size_t j = 0; j < d->conf.save.n; j++)
+			whole |= saved(name, d->conf.save.v[j]);
+		if (whole)
 			continue;
 		for (size_t j = 0; !mine && j < d->n; j++)
 			mine = strcmp(d->v[j].name, name) == 0;
@@ -141,8 +158,7 @@ plan_saved(struct arena *a, struct adapter *d, const struct weights *w,
     const struct piece *p, size_t n, struct err *e)
 {
 	for (size_t k = 0; k < d->conf.save.n; k++) {
-		struct adapter_conf one = { .save = { NULL,
-		    d->conf.save.v + k, 1 } };
+		const char *end = d->conf.save.v[k];
 		size_t found = 0;
 
 		for (size_t i = 0; i < n; i++) {
@@ -151,7 +167,7 @@ plan_saved(struct arena *a, struct adapter *d, const struct weights *w,
 			    NULL ? 0 : (size_t)(dot - p[i].name));
 			bool known = false;
 
-			if (!saves(&one, name))
+			if (!saved(name, end))
 				continue;
 			if (adapter_saves(w, &p[i], e) == -1)
 				return -1;
@@ -163,7 +179,7 @@ plan_saved(struct arena *a, struct adapter *d, const struct weights *w,
 		}
 		if (found == 0)
 			return err_set(e, FATE_REJECT, "the base has no module "
-			    "'%s' to save", one.save.v[0]);
+			    "'%s' to save", end);
 	}
 	return 0;
 }
@@ -264,6 +280,15 @@ adapter_layout(struct arena *a, const struct weights *w, struct adapter *d)
 		    d->saved[i].cols;
 	d->run = arena_array(a, d->all + 1, sizeof(*d->run));
 	d->base = arena_array(a, base + 1, sizeof(*d->base));
+}
+
+void
+adapter_pieces(const struct adapter_module *m, struct piece p[3])
+{
+	p[0] = (struct piece){ .rows = m->r, .cols = m->cols };
+	p[1] = (struct piece){ .rows = m->rows, .cols = m->r,
+	    .head = m->head };
+	p[2] = (struct piece){ .cols = m->rows, .head = m->head };
 }
 
 /* row_sum - a row of w + scale B A, in double */

@@ -42,6 +42,8 @@ struct adapter_module {
 	size_t r;
 	double scale;
 	size_t a, b, m;			/* in the adapter's; m: or NO_WEIGHT */
+	size_t head;			/* as its piece's: files have the rows
+					 * of B and m so */
 };
 
 struct adapter {
@@ -63,6 +65,9 @@ int adapter_plan(struct arena *, const struct weights *,
     const struct adapter_conf *, struct adapter *, struct err *);
 void adapter_layout(struct arena *, const struct weights *,
     struct adapter *);
+
+/* adapter_pieces - A, B and m of a module, as files have them */
+void adapter_pieces(const struct adapter_module *, struct piece [3]);
 
 /* adapter_saves - can this part of the base be saved whole */
 int adapter_saves(const struct weights *, const struct piece *, struct err *);

@@ -193,7 +193,7 @@ fit_module(struct arena *a, const struct peft *p, const struct peft_part *x,
 	n = (size_t)x->a->shape[0];
 	*m = (struct adapter_module){ arena_strn(a, at->name,
 	    strlen(at->name) - sizeof("weight")), at->at, at->rows, at->cols,
-	    .r = n, .m = NO_WEIGHT };
+	    .r = n, .m = NO_WEIGHT, .head = at->head };
 	m->scale = match_value(c->alphas, c->nalphas, x->name, c->alpha) /
 	    (c->rslora ? sqrt((double)n) : (double)n);
 	d->n++;
@@ -225,18 +225,17 @@ fit_saved(struct arena *a, const struct peft *p, const struct peft_part *x,
 	return adapter_saves(w, at, e);
 }
 
-/* take - a tensor's numbers, turned if the file has them so */
+/* take - a tensor's numbers in our order */
 static int
-take(const struct tensor *t, real *to, size_t rows, size_t cols, bool turned,
-    struct err *e)
+take(const struct tensor *t, real *to, const struct piece *p, struct err *e)
 {
 	float *flat = mem_alloc((size_t)t->count * sizeof(*flat) + 1);
+	size_t rows = p->rows == 0 ? 1 : p->rows;
 	int rc = tensor_read(t, flat, e);
 
 	for (size_t r = 0; rc == 0 && r < rows; r++)
-		for (size_t c = 0; c < cols; c++)
-			to[r * cols + c] = flat[turned ? c * rows + r :
-			    r * cols + c];
+		for (size_t c = 0; c < p->cols; c++)
+			*to++ = flat[piece_place(p, r, c)] + p->less_one;
 	mem_free(flat);
 	return rc;
 }
@@ -247,14 +246,15 @@ take_module(const struct peft_part *x, size_t at, struct adapter *d,
     struct err *e)
 {
 	const struct adapter_module *m = d->v;
+	struct piece p[3];
 
 	while (m->at != at)
 		m++;
-	if (take(x->a, d->run + m->a, m->r, m->cols, false, e) == -1 ||
-	    take(x->b, d->run + m->b, m->rows, m->r, false, e) == -1)
+	adapter_pieces(m, p);
+	if (take(x->a, d->run + m->a, &p[0], e) == -1 ||
+	    take(x->b, d->run + m->b, &p[1], e) == -1)
 		return -1;
-	return m->m == NO_WEIGHT ? 0 : take(x->m, d->run + m->m, 1, m->rows,
-	    false, e);
+	return m->m == NO_WEIGHT ? 0 : take(x->m, d->run + m->m, &p[2], e);
 }
 
 /* fit_numbers - everything has its place, at[] of the base: read it */
@@ -263,7 +263,7 @@ fit_numbers(const struct peft *p, const size_t *at, struct adapter *d,
     struct err *e)
 {
 	const struct piece *s = d->saved;
-	size_t done = 0, rows;
+	size_t done = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct peft_part *x = &p->v[i];
@@ -273,11 +273,9 @@ fit_numbers(const struct peft *p, const size_t *at, struct adapter *d,
 				return -1;
 			continue;
 		}
-		rows = s->rows == 0 ? 1 : s->rows;
-		if (take(x->whole, d->base + done, rows, s->cols, s->turned,
-		    e) == -1)
+		if (take(x->whole, d->base + done, s, e) == -1)
 			return -1;
-		done += rows * s->cols;
+		done += (s->rows == 0 ? 1 : s->rows) * s->cols;
 		s++;
 	}
 	return 0;

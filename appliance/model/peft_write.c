@@ -15,8 +15,7 @@
 struct out {
 	const char *name;
 	const real *from;
-	size_t rows, cols;		/* rows 0: a vector */
-	bool turned;
+	struct piece p;			/* its shape, and how files have it */
 };
 
 static void
@@ -159,23 +158,23 @@ outs_of(struct arena *a, const struct adapter *d, size_t *n)
 	*n = 0;
 	for (size_t i = 0; i < d->n; i++) {
 		const struct adapter_module *m = &d->v[i];
+		struct piece p[3];
 
+		adapter_pieces(m, p);
 		o[(*n)++] = (struct out){ arena_printf(a, FRONT
-		    "%s.lora_A.weight", m->name), d->run + m->a, m->r,
-		    m->cols, false };
+		    "%s.lora_A.weight", m->name), d->run + m->a, p[0] };
 		o[(*n)++] = (struct out){ arena_printf(a, FRONT
-		    "%s.lora_B.weight", m->name), d->run + m->b, m->rows,
-		    m->r, false };
+		    "%s.lora_B.weight", m->name), d->run + m->b, p[1] };
 		if (m->m != NO_WEIGHT)
 			o[(*n)++] = (struct out){ arena_printf(a, FRONT
 			    "%s.lora_magnitude_vector", m->name), d->run +
-			    m->m, 0, m->rows, false };
+			    m->m, p[2] };
 	}
 	for (size_t i = 0; i < d->nsaved; i++) {
 		const struct piece *p = &d->saved[i];
 
 		o[(*n)++] = (struct out){ saved_name(a, d, p->name),
-		    d->base + at, p->rows, p->cols, p->turned };
+		    d->base + at, *p };
 		at += (p->rows == 0 ? 1 : p->rows) * p->cols;
 	}
 	qsort(o, *n, sizeof(*o), by_name);
@@ -186,14 +185,15 @@ outs_of(struct arena *a, const struct adapter *d, size_t *n)
 static int
 put_tensor(int fd, const struct out *o)
 {
-	size_t rows = o->rows == 0 ? 1 : o->rows, n = rows * o->cols;
+	const struct piece *p = &o->p;
+	size_t rows = p->rows == 0 ? 1 : p->rows, n = rows * p->cols;
 	float *flat = mem_alloc(n * sizeof(*flat) + 1);
 	int rc;
 
 	for (size_t r = 0; r < rows; r++)
-		for (size_t c = 0; c < o->cols; c++)
-			flat[o->turned ? c * rows + r : r * o->cols + c] =
-			    (float)o->from[r * o->cols + c];
+		for (size_t c = 0; c < p->cols; c++)
+			flat[piece_place(p, r, c)] = (float)o->from[r *
+			    p->cols + c] - p->less_one;
 	rc = file_put(fd, flat, n * sizeof(*flat));
 	mem_free(flat);
 	return rc;
@@ -229,11 +229,12 @@ write_tensors(struct arena *a, const struct adapter *d, int dir,
 	o = outs_of(a, d, &n);
 	t = arena_array(a, n + 1, sizeof(*t));
 	for (size_t i = 0; i < n; i++) {
+		const struct piece *p = &o[i].p;
+
 		t[i].name = o[i].name;
-		t[i].ndims = o[i].rows == 0 ? 1 : 2;
-		t[i].shape[0] = o[i].rows == 0 || o[i].turned ? o[i].cols :
-		    o[i].rows;
-		t[i].shape[1] = o[i].turned ? o[i].rows : o[i].cols;
+		t[i].ndims = p->rows == 0 ? 1 : 2;
+		t[i].shape[0] = p->rows == 0 || p->turned ? p->cols : p->rows;
+		t[i].shape[1] = p->turned ? p->rows : p->cols;
 	}
 	tensors_print(header, t, n, VIEW("{\"format\":\"pt\"}"));
 	fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
