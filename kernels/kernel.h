@@ -328,6 +328,15 @@ struct kernels {
 	/* what it has to tell of its work, a JSON object for a run's record;
 	 * until the next call */
 	const char *(*told)(void *);
+	/* how it has chosen to compute what it could choose, in lines, to be
+	 * kept with a run; until the next call.  choose - as an earlier run
+	 * did, before the first product: 0; -1 with the reason, and it chooses
+	 * anew */
+	const char *(*chosen)(void *);
+	int (*choose)(void *, const char *lines, char *why, size_t len);
+	/* when the device is lost the process ends with 75; words(arg) are the
+	 * last that are said then */
+	void (*on_loss)(void *, const char *(*words)(void *arg), void *arg);
 };
 
 /* KERNELS - the exported symbol */

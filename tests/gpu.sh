@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # gpu.sh - jobs on a GPU, which is emulated (cuda_emu.cuh): the same bytes with
-# graphs and without.
+# graphs and without, and when the GPU is lost again and again; algorithms are
+# those that the run began with.
 . "${srcdir:-.}/tests/lib.sh"
 if [ ! -e "$bin/tests/cuda_emu.so" ] || [ -n "${ASAN_OPTIONS-}" ]; then
 	echo 'ok 1 - # SKIP no C++ compiler, or the sanitizer, which does not know the stacks'
@@ -32,15 +33,17 @@ quern tokenize -q learn ./bpe.json vocab=270 <in.jsonl
 train() {
 	name=$1
 	shift
-	job "attempts 2
+	job "attempts ${ATTEMPTS:-1}
 pipeline $name
   ingest @DIR@/in.jsonl
   train  gpus=${GPUS:-1} tokenizer=@DIR@/bpe.json layers=1 channels=16 heads=2 context=12 batch=1 steps=6 $*
   save   $name" | quern submit
-	once
+	[ -n "${daemon-}" ] || once
 }
 told() { sed -n "s/.*$2\":\([0-9]*\).*/\1/p" "$spool/done/$1/result/result.json"; }
-same() { quern models export "$1" x-"$1" && quern models export "$2" x-"$2" && cmp x-"$1"/*.safetensors x-"$2"/*.safetensors; }
+numbers() { rm -rf x-*; quern models export "$1" x-1 && quern models export "$2" x-2; }
+same() { numbers "$1" "$2" && cmp x-1/*.safetensors x-2/*.safetensors; }
+differ() { numbers "$1" "$2" && ! cmp -s x-1/*.safetensors x-2/*.safetensors; }
 loss() { grep -o '"train_loss":[^a-z]*' "$spool/done/$1/result/result.json"; }
 
 id=$(train whole)
@@ -59,4 +62,40 @@ id=$(train tuned "$more")
 ok 'adapters in 16 bits, with dropout: graphs' test "$(told "$id" replayed)" -ge 12
 QUERN_EMU_GRAPHS=no train untaped "$more" >/dev/null
 ok 'and the same numbers without' same tuned untaped
+
+# each attempt ends after so many kernels
+id=$(QUERN_EMU_FAIL=130 ATTEMPTS=9 train lost checkpoint=0s)
+ok 'lost again and again, a job ends' test -d "$spool/done/$id"
+ok 'having begun several times' test "$(grep -c 'resumed at step' "$spool/done/$id/log")" -ge 2
+ok 'with the same numbers' same whole lost
+ok 'each time is said what, why and from where it goes on' grep -q "GPU 0 (emulated GPU): cannot .*: an illegal memory access was encountered; .* was started last; the job, tried again, goes on from the checkpoint of step [1-9]" "$spool/done/$id/log"
+id=$(QUERN_EMU_FAIL=30 train never)
+ok 'before there is one as well' grep -q 'there is no checkpoint yet: the job, tried again, begins anew' "$spool/failed/$id/log"
+
+# what cuBLASLt estimates to be the best is another algorithm later, or its
+# version is another
+half='precision=bf16 checkpoint=0s'
+train began "$half" >/dev/null
+QUERN_EMU_WAY=2 train other "$half" >/dev/null
+ok 'two algorithms: other numbers' differ began other
+# later NAME SETTING... - lost under WAY=1, goes on with the settings
+later() {
+	name=$1
+	shift
+	sed -i 's/^backoff.*/backoff = 3s/' "$QUERN_ROOT/quern.conf"
+	export QUERN_EMU_FAIL=200
+	start_daemon
+	id=$(ATTEMPTS=2 train "$name" "$half")
+	until_ok 30 grep -qs 'GPU 0' "$spool/queue/$id/log" "$spool/run/$id/log"
+	stop_daemon
+	unset QUERN_EMU_FAIL
+	sed -i 's/^backoff.*/backoff = 0s/' "$QUERN_ROOT/quern.conf"
+	env "$@" timeout 60 quernd --once >>log 2>&1
+}
+later kept QUERN_EMU_WAY=2
+ok 'it goes on with the algorithms that it began with' same began kept
+ok 'which is in the record' grep -q '"ways_of_the_run_before":[1-9][0-9]*,"ways_refused":0,"products":\[{"rows":.*"algorithm":1' "$spool/done/$id/result/result.json"
+later moved QUERN_EMU_WAY=2 QUERN_EMU_VERSION=140000
+ok "another library's are not taken, which is said" grep -q "choices of algorithms .* not taken: they are those of 'emulated GPU, sm_90, cuBLASLt 130100'" "$spool/done/$id/result/result.json"
+ok 'then the numbers are others' differ began moved
 done_testing

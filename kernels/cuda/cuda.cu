@@ -20,9 +20,10 @@
 static void
 lost(const struct cuda *c, const char *what, const char *why)
 {
-	msg_fatal(75, "GPU %d (%s): cannot %s: %s; '%s' was started last",
+	msg_fatal(75, "GPU %d (%s): cannot %s: %s; %s was started last%s%s",
 	    c->number, c->name, what, why, c->last == NULL ? "nothing" :
-	    c->last);
+	    c->last, c->words == NULL ? "" : "; ", c->words == NULL ? "" :
+	    c->words(c->words_arg));
 }
 
 static void
@@ -46,6 +47,7 @@ cuda_close(void *dev)
 	if (c->stream != NULL)
 		cudaStreamDestroy(c->stream);
 	mem_free(c->tapes);
+	buf_free(&c->text);
 	mem_free(c);
 }
 
@@ -86,6 +88,7 @@ cuda_open(int number, char *why, size_t len)
 
 	memset(c, 0, sizeof(*c));
 	c->number = number;
+	buf_init(&c->text, TEXT_BYTES);
 	c->tapes = (struct tape *)mem_alloc(KERNEL_GRAPHS * sizeof(*c->tapes));
 	memset(c->tapes, 0, KERNEL_GRAPHS * sizeof(*c->tapes));
 	reason = cuda_begin(c);
@@ -204,10 +207,20 @@ cuda_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 	    tb ? K : N, beta, out, N);
 }
 
+static void
+cuda_on_loss(void *dev, const char *(*words)(void *), void *arg)
+{
+	struct cuda *c = (struct cuda *)dev;
+
+	c->words = words;
+	c->words_arg = arg;
+}
+
 static const char *
 cuda_told(void *dev)
 {
 	struct cuda *c = (struct cuda *)dev;
+	struct buf *b = &c->text;
 	uint64_t made = 0, replayed = 0, plain = 0;
 
 	for (int i = 0; i < KERNEL_GRAPHS; i++) {
@@ -215,14 +228,22 @@ cuda_told(void *dev)
 		replayed += c->tapes[i].replayed;
 		plain += c->tapes[i].plain;
 	}
-	snprintf(c->told, sizeof(c->told), "{\"device\":\"cuda\","
-	    "\"isa\":\"%s\",\"name\":\"%s\",\"graphs\":{\"made\":%llu,"
-	    "\"replayed\":%llu,\"plain\":%llu%s%s%s}}", c->isa, c->name,
-	    (unsigned long long)made, (unsigned long long)replayed,
-	    (unsigned long long)plain, c->no_graphs == NULL ? "" :
-	    ",\"none\":\"", c->no_graphs == NULL ? "" : c->no_graphs,
-	    c->no_graphs == NULL ? "" : "\"");
-	return c->told;
+	b->n = 0;
+	buf_str(b, "{\"device\":\"cuda\",\"isa\":");
+	buf_json_str(b, c->isa);
+	buf_str(b, ",\"name\":");
+	buf_json_str(b, c->name);
+	buf_printf(b, ",\"graphs\":{\"made\":%llu,\"replayed\":%llu,"
+	    "\"plain\":%llu", (unsigned long long)made,
+	    (unsigned long long)replayed, (unsigned long long)plain);
+	if (c->no_graphs != NULL) {
+		buf_str(b, ",\"none\":");
+		buf_json_str(b, c->no_graphs);
+	}
+	buf_char(b, '}');
+	lt_told(c, b);
+	buf_char(b, '}');
+	return buf_cstr(b);
 }
 
 static struct kernels
@@ -245,6 +266,9 @@ table(void)
 	k.graph_begin = cuda_graph_begin;
 	k.graph_end = cuda_graph_end;
 	k.told = cuda_told;
+	k.chosen = lt_chosen;
+	k.choose = lt_take;
+	k.on_loss = cuda_on_loss;
 	table_fill(&k);
 	return k;
 }

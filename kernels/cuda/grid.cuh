@@ -19,7 +19,7 @@
 
 extern "C" {
 #include "appliance/base/base.h"
-#include "appliance/base/arena.h"
+#include "appliance/base/buf.h"
 #include "appliance/base/msg.h"
 #include "kernels/kernel.h"
 }
@@ -112,8 +112,10 @@ struct cuda {
 	struct tape *tapes;
 	const char *no_graphs;		/* why there are none */
 	const char *last;		/* that was started */
+	const char *(*words)(void *);	/* of who uses it: kernel.h's on_loss */
+	void *words_arg;
+	struct buf text;		/* what was told or chosen */
 	char isa[16], name[64];
-	char told[512];
 };
 
 /* lost - the device is gone, or we have handed it nonsense: the process ends;

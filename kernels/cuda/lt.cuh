@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Products of 16 bits by cuBLASLt: both matrices are rounded into memory of
- * their own, sums and results are floats.  The way to compute a product is
- * chosen when its shape first comes, by cuBLASLt's own estimate, not by the
- * clock: the same library then gives the same bytes in every run.
+ * their own, sums and results are floats.  The way to compute a product,
+ * cuBLASLt's algorithm, is chosen when its shape first comes, by cuBLASLt's own
+ * estimate, not by the clock: the same library then gives the same bytes in
+ * every run.  It is kept with a run all the same, so that a run that goes on
+ * takes the same ways whatever the estimate has become.
  */
 #include "kernels/cuda/narrow.cuh"
 #include "kernels/cuda/tape.cuh"
 
-#define LT_SHAPES	128		/* that are remembered */
+#define LT_SHAPES	512		/* that are remembered */
+#define TEXT_BYTES	((size_t)1 << 18)	/* of them as text */
 #define LT_ALIGN	8		/* numbers that a row is a multiple of */
 
 /* all that a way depends on */
@@ -33,7 +36,8 @@ struct lt {
 	size_t bytes[2];
 	struct lt_shape shape[LT_SHAPES];
 	cublasLtMatmulAlgo_t way[LT_SHAPES];
-	size_t shapes;
+	bool from_run[LT_SHAPES];	/* an earlier one's; not looked at yet */
+	size_t shapes, taken, refused;	/* of those: used, or not possible */
 };
 
 /* lt_must - a product that cuBLASLt cannot start cannot be made up for */
@@ -148,27 +152,172 @@ lt_choose(const struct cuda *c, const struct lt_call *l, size_t aligned)
 	return best.algo;
 }
 
+/* lt_fits - does the library still have an earlier run's way */
+static bool
+lt_fits(const struct cuda *c, const struct lt_call *l,
+    const cublasLtMatmulAlgo_t *way)
+{
+	cublasLtMatmulHeuristicResult_t r;
+
+	return cublasLtMatmulAlgoCheck(c->lt->handle, l->call, l->b, l->a,
+	    l->c, l->c, way, &r) == CUBLAS_STATUS_SUCCESS &&
+	    r.workspaceSize <= WORK_BYTES;
+}
+
+static bool
+lt_equal(const struct lt_shape *a, const struct lt_shape *b)
+{
+	return a->ta == b->ta && a->tb == b->tb && a->M == b->M &&
+	    a->N == b->N && a->K == b->K && a->ldc == b->ldc &&
+	    a->aligned == b->aligned && a->precision == b->precision;
+}
+
 /* lt_way - for a shape, as before if it has come before */
 static cublasLtMatmulAlgo_t
 lt_way(struct cuda *c, const struct lt_call *l, const struct lt_shape *s)
 {
 	struct lt *lt = c->lt;
-	cublasLtMatmulAlgo_t way;
+	size_t i = 0;
 
+	while (i < lt->shapes && !lt_equal(&lt->shape[i], s))
+		i++;
+	if (i == LT_SHAPES)
+		return lt_choose(c, l, s->aligned);
+	if (i == lt->shapes) {
+		lt->shape[lt->shapes++] = *s;
+		lt->way[i] = lt_choose(c, l, s->aligned);
+	} else if (lt->from_run[i] && lt_fits(c, l, &lt->way[i])) {
+		lt->taken++;
+	} else if (lt->from_run[i]) {
+		lt->refused++;
+		lt->way[i] = lt_choose(c, l, s->aligned);
+	}
+	lt->from_run[i] = false;
+	return lt->way[i];
+}
+
+/* lt_head - whose ways they are: no other GPU or library can take them */
+static void
+lt_head(const struct cuda *c, struct buf *b)
+{
+	buf_printf(b, "%s, %s, cuBLASLt %zu\n", c->name, c->isa,
+	    (size_t)cublasLtGetVersion());
+}
+
+/* lt_chosen - kernel.h's: a line for each shape; a cublasLtMatmulAlgo_t may be
+ * kept as its bytes (cuBLAS's manual) */
+static const char *
+lt_chosen(void *dev)
+{
+	struct cuda *c = (struct cuda *)dev;
+	struct buf *b = &c->text;
+
+	b->n = 0;
+	lt_head(c, b);
+	for (size_t i = 0; i < c->lt->shapes; i++) {
+		const struct lt_shape *s = &c->lt->shape[i];
+		const unsigned char *p =
+		    (const unsigned char *)&c->lt->way[i];
+
+		buf_printf(b, "%d %d %d %zu %zu %zu %zu %zu ",
+		    (int)s->precision, s->ta, s->tb, s->M, s->N, s->K, s->ldc,
+		    s->aligned);
+		for (size_t k = 0; k < sizeof(c->lt->way[i]); k++)
+			buf_printf(b, "%02x", p[k]);
+		buf_char(b, '\n');
+	}
+	return buf_cstr(b);
+}
+
+/* lt_line - one of lt_chosen's; false: it is none */
+static bool
+lt_line(const char *line, struct lt_shape *s, cublasLtMatmulAlgo_t *way)
+{
+	unsigned char *to = (unsigned char *)way;
+	unsigned byte;
+	int precision, at = 0;
+
+	memset(s, 0, sizeof(*s));
+	if (sscanf(line, "%d %d %d %zu %zu %zu %zu %zu %n", &precision, &s->ta,
+	    &s->tb, &s->M, &s->N, &s->K, &s->ldc, &s->aligned, &at) != 8 ||
+	    at == 0 || strspn(line + at, "0123456789abcdef") !=
+	    2 * sizeof(*way))
+		return false;
+	s->precision = (enum kernel_precision)precision;
+	for (size_t k = 0; k < sizeof(*way); k++, at += 2) {
+		if (sscanf(line + at, "%2x", &byte) != 1)
+			return false;
+		to[k] = (unsigned char)byte;
+	}
+	return line[at] == '\n';
+}
+
+/* lt_take - kernel.h's choose */
+static int
+lt_take(void *dev, const char *lines, char *why, size_t len)
+{
+	struct cuda *c = (struct cuda *)dev;
+	struct lt *lt = c->lt;
+	const char *end = strchr(lines, '\n');
+	struct buf *b = &c->text;
+
+	b->n = 0;
+	lt_head(c, b);
+	if (end == NULL || strncmp(lines, buf_cstr(b), b->n) != 0) {
+		snprintf(why, len, "they are those of '%.*s'", end == NULL ?
+		    0 : (int)(end - lines), lines);
+		return -1;
+	}
+	lt->shapes = 0;
+	for (lines = end + 1; *lines != '\0'; lines = strchr(lines, '\n') +
+	    1) {
+		if (lt->shapes == LT_SHAPES || !lt_line(lines,
+		    &lt->shape[lt->shapes], &lt->way[lt->shapes])) {
+			snprintf(why, len, "line %zu of them is none",
+			    lt->shapes + 2);
+			lt->shapes = 0;
+			return -1;
+		}
+		lt->from_run[lt->shapes++] = true;
+	}
+	return 0;
+}
+
+/* lt_told - members for the record */
+static void
+lt_told(const struct cuda *c, struct buf *b)
+{
+	static const struct {
+		const char *name;
+		cublasLtMatmulAlgoConfigAttributes_t which;
+	} part[] = { { "algorithm", CUBLASLT_ALGO_CONFIG_ID },
+	    { "tile", CUBLASLT_ALGO_CONFIG_TILE_ID },
+	    { "stages", CUBLASLT_ALGO_CONFIG_STAGES_ID },
+	    { "split_k", CUBLASLT_ALGO_CONFIG_SPLITK_NUM } };
+	const struct lt *lt = c->lt;
+
+	buf_printf(b, ",\"cublaslt\":%zu,\"ways_of_the_run_before\":%zu,"
+	    "\"ways_refused\":%zu,\"products\":[",
+	    (size_t)cublasLtGetVersion(), lt->taken, lt->refused);
 	for (size_t i = 0; i < lt->shapes; i++) {
-		const struct lt_shape *o = &lt->shape[i];
+		const struct lt_shape *s = &lt->shape[i];
 
-		if (o->ta == s->ta && o->tb == s->tb && o->M == s->M &&
-		    o->N == s->N && o->K == s->K && o->ldc == s->ldc &&
-		    o->aligned == s->aligned && o->precision == s->precision)
-			return lt->way[i];
+		buf_printf(b, "%s{\"rows\":%zu,\"columns\":%zu,\"sums\":%zu,"
+		    "\"turned\":\"%s%s\"", i > 0 ? "," : "", s->M, s->N, s->K,
+		    s->ta ? "a" : "", s->tb ? "b" : "");
+		for (size_t k = 0; k < sizeof(part) / sizeof(*part); k++) {
+			int value = -1;
+			size_t got;
+
+			if (cublasLtMatmulAlgoConfigGetAttribute(&lt->way[i],
+			    part[k].which, &value, sizeof(value), &got) ==
+			    CUBLAS_STATUS_SUCCESS)
+				buf_printf(b, ",\"%s\":%d", part[k].name,
+				    value);
+		}
+		buf_char(b, '}');
 	}
-	way = lt_choose(c, l, s->aligned);
-	if (lt->shapes < LT_SHAPES) {
-		lt->shape[lt->shapes] = *s;
-		lt->way[lt->shapes++] = way;
-	}
-	return way;
+	buf_char(b, ']');
 }
 
 /* lt_halve - make of a product of reals one of 16 bits */

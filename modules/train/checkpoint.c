@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A checkpoint is one file in the stage's directory: a head, the progress, what
- * is trained and its moments, and at the end a hash of all that.  It is
+ * A checkpoint is one file in the stage's directory: a head, the progress, how
+ * the device has chosen to compute (kernel.h), what is trained and its moments,
+ * and at the end a hash of all that.  It is
  * written beside the last one and renamed.  The best parameters are a file of
  * the same form without moments; a later best that an interrupted run left is
  * made again with the same bytes, so the two files need not change together.
@@ -14,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CHECKPOINT_VERSION	4
+#define CHECKPOINT_VERSION	5
+#define CHOSEN_MAX	((uint64_t)1 << 20)
 
 struct head {
 	char magic[8];
@@ -29,6 +31,7 @@ struct pass {
 	int fd;
 	bool out;
 	struct hash_state hash;
+	char *chosen;			/* what was read of it; or NULL */
 };
 
 static int
@@ -110,6 +113,37 @@ pass_params(struct pass *p, struct train *t, bool moments, real *host)
 	return 0;
 }
 
+/* pass_chosen - the device's choices, of which there may be none */
+static int
+pass_chosen(struct pass *p, struct train *t)
+{
+	const struct device *d = t->device;
+	const char *now = p->out && d->k->chosen != NULL ?
+	    d->k->chosen(d->dev) : "";
+	uint64_t n = strlen(now);
+
+	if (pass_part(p, &n, sizeof(n)) == -1 || n > CHOSEN_MAX)
+		return -1;
+	p->chosen = mem_alloc(n + 1);
+	memcpy(p->chosen, now, p->out ? n : 0);
+	return pass_part(p, p->chosen, n);
+}
+
+/* chosen_take - after the hash was right; another device's are left */
+static void
+chosen_take(struct train *t, const struct pass *p)
+{
+	const struct device *d = t->device;
+	char why[256] = "the CPU makes none";
+
+	if (*p->chosen == '\0' || (d->k->choose != NULL &&
+	    d->k->choose(d->dev, p->chosen, why, sizeof(why)) == 0))
+		return;
+	stage_warn(t->stage, "the choices of algorithms before it was "
+	    "interrupted are not taken: %s; the result is equal within "
+	    "rounding, not to the byte", why);
+}
+
 /* pass_all - every part, then the hash */
 static int
 pass_all(struct pass *p, struct train *t, struct progress *at, bool moments)
@@ -124,8 +158,8 @@ pass_all(struct pass *p, struct train *t, struct progress *at, bool moments)
 		most = n > most ? n : most;
 	}
 	host = mem_alloc(most * sizeof(*host));
-	rc = pass_part(p, at, sizeof(*at)) == -1 ? -1 :
-	    pass_params(p, t, moments, host);
+	rc = pass_part(p, at, sizeof(*at)) == -1 || pass_chosen(p, t) == -1 ?
+	    -1 : pass_params(p, t, moments, host);
 	mem_free(host);
 	if (rc == -1)
 		return -1;
@@ -159,6 +193,7 @@ file_out(struct train *t, const char *name, bool moments, struct err *e)
 	else
 		file_sync(p.fd, name);
 	close(p.fd);
+	mem_free(p.chosen);
 	if (rc == 0)
 		rc = file_rename(dir, tmp, dir, name, e);
 	if (rc == 0)
@@ -187,6 +222,9 @@ file_in(struct train *t, const char *name, bool moments, struct progress *at,
 	if (rc == 0)
 		rc = pass_all(&p, t, at, moments);
 	close(p.fd);
+	if (rc == 0 && moments)
+		chosen_take(t, &p);
+	mem_free(p.chosen);
 	if (rc == -1)
 		err_set(e, FATE_REJECT, "'%s' is damaged: its hash does not "
 		    "agree; rerun the job", name);

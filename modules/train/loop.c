@@ -400,9 +400,24 @@ loop_steps(struct train *t, struct err *e)
 	return 0;
 }
 
+/* loop_lost - what a device says when it dies */
+static const char *
+loop_lost(void *arg)
+{
+	const struct train *t = arg;
+
+	return t->kept == 0 ? "there is no checkpoint yet: the job, tried "
+	    "again, begins anew" : arena_printf(t->stage->arena, "the job, "
+	    "tried again, goes on from the checkpoint of step %lld; steps "
+	    "after it were %lld", (long long)t->kept, (long long)(t->at.step -
+	    t->kept));
+}
+
 int
 loop_run(struct train *t, struct err *e)
 {
+	if (t->device->k->on_loss != NULL)
+		t->device->k->on_loss(t->device->dev, loop_lost, t);
 	if (checkpoint_read(t, e) == -1)
 		return -1;
 	t->kept = t->at.step;
