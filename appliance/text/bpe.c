@@ -8,6 +8,7 @@
 #include "appliance/text/utf8.h"
 
 #define IDS_KEPT	((size_t)1 << 22)
+#define TAIL		(BPE_BLOCK + 16u)	/* bytes that are read */
 
 uint32_t
 bpe_size(const struct bpe *b)
@@ -63,7 +64,7 @@ encode_text(struct bpe_scratch *s, struct view v)
 {
 	const struct bpe *b = s->bpe;
 	const char *p, *end;
-	char last[BPE_BLOCK + 16] = { 0 };
+	char last[TAIL + BPE_BLOCK] = { 0 };
 	bool fast = bpe_block_here();
 	size_t n, left;
 
@@ -81,7 +82,7 @@ encode_text(struct bpe_scratch *s, struct view v)
 	s->end = end = v.p + v.n;
 	for (p = v.p; p < end; p += n) {
 		left = (size_t)(end - p);
-		if (left < sizeof(last) && end == v.p + v.n) {
+		if (left < TAIL && end == v.p + v.n) {
 			p = memcpy(last, p, left);
 			end = last + left;
 			s->end = last + sizeof(last);
