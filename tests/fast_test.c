@@ -118,6 +118,31 @@ test_blocks(void)
 	}
 }
 
+/* test_letters - a word goes on through a scalar if and only if it is one of a
+ * word by its class */
+static void
+test_letters(void)
+{
+	const unsigned letter = UTF8_UPPER | UTF8_LOWER | UTF8_LETTER;
+	const struct bpe_pattern *gpt2 = bpe_pattern("gpt2");
+	const struct bpe_pattern *o200k = bpe_pattern("o200k");
+	char text[] = "\xe4\xb8\xad......";
+	size_t bad = 0, n;
+
+	for (uint32_t c = 0; c < 0x110000; c++) {
+		unsigned class = utf8_class(c);
+
+		if (c >= 0xd800 && c < 0xe000)
+			continue;
+		n = 3 + utf8_put(c, text + 3);
+		bad += (bpe_piece(gpt2, text, n) == n) !=
+		    ((class & letter) != 0);
+		bad += (bpe_piece(o200k, text, n) == n) !=
+		    ((class & (UTF8_LOWER | UTF8_LETTER | UTF8_MARK)) != 0);
+	}
+	tap(bad == 0, "words end where the classes say");
+}
+
 /* test_scalars - every scalar between and beside others */
 static void
 test_scalars(void)
@@ -442,6 +467,7 @@ main(void)
 		return tap_done();
 	}
 	test_blocks();
+	test_letters();
 	test_scalars();
 	test_ids(a, b, "merges");
 	test_ids(a, w, "whole pieces first");

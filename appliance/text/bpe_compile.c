@@ -4,7 +4,7 @@
  * and everything is used from an image, whether just made or mapped.
  */
 #include "appliance/base/base.h"
-#include "appliance/text/bpe_table.h"
+#include "appliance/text/bpe_joint.h"
 #include "appliance/text/compiled.h"
 #include "appliance/text/hf_regex.h"
 
@@ -192,31 +192,59 @@ char_before(struct view v, size_t i)
 	return at;
 }
 
-/* make_joint - the borders between characters beyond ASCII within a token */
+/* char_whole - the character at a place, if the token holds all of it and it is
+ * beyond ASCII; else 0 */
+static uint32_t
+char_whole(struct view v, size_t at)
+{
+	unsigned char c = at < v.n ? (unsigned char)v.p[at] : 0;
+	size_t n = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	uint32_t x = 0;
+
+	if (c < 0xc0 || n > v.n - at)
+		return 0;
+	memcpy(&x, v.p + at, n);
+	return x;
+}
+
+/* joint_of - the bit of the border at i of a token, see bpe_joint */
+static size_t
+joint_of(struct view v, size_t i, unsigned *kind)
+{
+	unsigned char y0 = (unsigned char)v.p[i];
+	size_t at = char_before(v, i), y_n = y0 < 0xf0 ? 3 : 4;
+	uint32_t x = char_whole(v, at), y = char_whole(v, i), beside;
+
+	*kind = (x == 0 ? JOINT_RIGHT : 0) | (y == 0 ? JOINT_LEFT : 0);
+	if (x == 0)
+		x = (unsigned char)v.p[i - 1];
+	if (y == 0)
+		y = y0;
+	if (*kind != JOINT_BOTH)
+		return bpe_joint(*kind, x, y);
+	beside = at == 0 ? 0 : char_whole(v, char_before(v, at));
+	if (beside != 0)
+		return bpe_joint_three(JOINT_BEFORE, beside, x, y);
+	beside = char_whole(v, i + y_n);
+	return beside != 0 ? bpe_joint_three(JOINT_BEHIND, beside, x, y) :
+	    bpe_joint_both(x, y);
+}
+
+/* make_joint - the borders between characters of three bytes or more within a
+ * token */
 static void
 make_joint(struct making *m, struct view v)
 {
 	for (size_t i = 1; i < v.n; i++) {
 		unsigned char y0 = (unsigned char)v.p[i], x0;
-		size_t at = char_before(v, i), want;
-		uint32_t x = 0, y = 0;
 		unsigned kind;
+		size_t at;
 
-		x0 = (unsigned char)v.p[at];
-		if (y0 < 0xc0 || (unsigned char)v.p[i - 1] < 0x80)
+		x0 = (unsigned char)v.p[char_before(v, i)];
+		if (y0 < 0xe0 || (unsigned char)v.p[i - 1] < 0x80 ||
+		    (x0 >= 0xc0 && x0 < 0xe0))
 			continue;
-		want = y0 < 0xe0 ? 2 : y0 < 0xf0 ? 3 : 4;
-		kind = (x0 < 0xc0 ? JOINT_RIGHT : 0) |
-		    (v.n - i < want ? JOINT_LEFT : 0);
-		if (kind & JOINT_RIGHT)
-			x = (unsigned char)v.p[i - 1];
-		else if (i - at <= 4)
-			memcpy(&x, v.p + at, i - at);
-		if (kind & JOINT_LEFT)
-			y = y0;
-		else
-			memcpy(&y, v.p + i, want);
-		at = bpe_joint(kind, x, y);
+		at = joint_of(v, i, &kind);
 		m->joint[at / 64] |= (uint64_t)1 << at % 64;
 		at = (size_t)(unsigned char)v.p[i - 1] << 8 | y0;
 		if (kind != JOINT_BOTH)

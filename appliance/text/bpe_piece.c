@@ -77,14 +77,38 @@ kind_at(const char *p, size_t *n)
 	return k & LETTER ? LETTER : k & (UTF8_NUMBER | UTF8_SPACE);
 }
 
+/* run_letters - just after the ideographs, Hangul and kana at p that are
+ * certainly letters (Lo), as their first two bytes say */
+static inline const char *
+run_letters(const char *p, const char *end)
+{
+	unsigned x, y;
+
+	for (; end - p >= 3; p += 3) {
+		x = (unsigned)(unsigned char)p[0] << 8 | (unsigned char)p[1];
+		y = (unsigned char)p[2];
+		if (!(x - 0xe4b8 <= 0xe9bf - 0xe4b8 ||	/* 4e00 to 9fff */
+		    x - 0xeab0 <= 0xed9d - 0xeab0 ||	/* ac00 to d77f */
+		    (x == 0xe381 && y > 0x80) ||	/* 3041 to 307f */
+		    (x == 0xe382 && (y <= 0x96 || y > 0xa0)) ||
+		    (x == 0xe383 && y <= 0xba)))	/* 30c0 to 30fa */
+			break;
+	}
+	return p;
+}
+
 /* run_kind - just after the run of one kind at p */
 static const char *
 run_kind(const char *p, const char *end, unsigned kind)
 {
 	size_t n;
 
-	while (p < end && kind_at(p, &n) == kind)
-		p += n;
+	for (; p < end; p += n) {
+		if (kind == LETTER && (p = run_letters(p, end)) == end)
+			break;
+		if (kind_at(p, &n) != kind)
+			break;
+	}
 	return p;
 }
 
@@ -94,8 +118,12 @@ run_class(const char *p, const char *end, unsigned classes)
 {
 	size_t n;
 
-	while (p < end && (utf8_class(utf8_get(p, &n)) & classes) != 0)
-		p += n;
+	for (; p < end; p += n) {
+		if (classes & UTF8_LETTER && (p = run_letters(p, end)) == end)
+			break;
+		if ((utf8_class(utf8_get(p, &n)) & classes) == 0)
+			break;
+	}
 	return p;
 }
 

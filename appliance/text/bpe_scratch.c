@@ -5,9 +5,14 @@
  * What is new is cut where no token lies across, merged and kept.
  */
 #include "appliance/base/base.h"
+#include "appliance/text/bpe_joint.h"
 #include "appliance/text/bpe_scan.h"
 #include "appliance/text/bpe_scratch.h"
 #include "appliance/text/cells_take.h"
+
+#define PARTS		32u	/* of a piece, looked up at once */
+#define LUCK_FOUND	2u	/* a dense piece: so many more are sought */
+#define LUCK_MOST	256u
 
 /* scratch_free - an arena's closer */
 static void
@@ -58,7 +63,6 @@ bpe_room(struct bpe_scratch *s, size_t n)
 	s->cap = want;
 }
 
-static void piece_part(struct bpe_scratch *, const char *, size_t);
 
 /* char_bytes - of the character that begins with c */
 static inline size_t
@@ -67,12 +71,16 @@ char_bytes(unsigned char c)
 	return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-/* char_word - a character's bytes as a number */
+/* char_word - a character's bytes as a number; 0: it is of ASCII, or none */
 static inline uint32_t
-char_word(const struct bpe_scratch *s, const char *p, size_t n)
+char_word(const struct bpe_scratch *s, const char *p, const char *end)
 {
 	uint32_t x = 0;
+	size_t n;
 
+	if (p >= end || (*p & 0x80) == 0)
+		return 0;
+	n = char_bytes((unsigned char)*p);
 	if (s->end - p < 4) {
 		memcpy(&x, p, n);
 		return x;
@@ -81,45 +89,149 @@ char_word(const struct bpe_scratch *s, const char *p, size_t n)
 	return x & (UINT32_MAX >> (32 - 8 * n));
 }
 
-/* joint_near - may a token that holds one of two characters in part lie across
- * their border */
-static bool
-joint_near(const struct bpe *b, uint32_t x, uint32_t y, unsigned char last,
-    unsigned char first)
+/* a border in a piece: the characters beside it, and theirs */
+struct border {
+	uint32_t w, x, y, z;
+};
+
+/* border_open - is there no token that holds all of both and lies across.  Two
+ * bytes and less are not for parts */
+static inline uint64_t
+border_open(const struct bpe *b, const struct border *t)
 {
-	return bpe_joint_is(b, JOINT_RIGHT, last, y) ||
-	    bpe_joint_is(b, JOINT_LEFT, x, first) ||
-	    bpe_joint_is(b, JOINT_NEITHER, last, first);
+	return (t->x > 0xffff) & (t->y > 0xffff) &
+	    !(bpe_joint_bit(b, bpe_joint_both(t->x, t->y)) |
+	    bpe_joint_bit(b, bpe_joint_three(JOINT_BEFORE, t->w, t->x, t->y)) |
+	    bpe_joint_bit(b, bpe_joint_three(JOINT_BEHIND, t->z, t->x, t->y)));
+}
+
+/* border_near - may a token that holds one of the characters beside p in part
+ * lie across; from is the beginning of one of those before it */
+static bool
+border_near(const struct bpe_scratch *s, const char *from, const char *p,
+    const char *end)
+{
+	const struct bpe *b = s->bpe;
+	unsigned char last = (unsigned char)p[-1], first = (unsigned char)*p;
+	const char *at = p - 1;
+
+	if (!bpe_joint_close(b, last, first))
+		return false;
+	while (at > from && ((unsigned char)*at & 0xc0) == 0x80)
+		at--;
+	return bpe_joint_bit(b, bpe_joint(JOINT_RIGHT, last, char_word(s, p,
+	    end))) || bpe_joint_bit(b, bpe_joint(JOINT_LEFT, char_word(s, at,
+	    end), first)) || bpe_joint_bit(b, bpe_joint(JOINT_NEITHER, last,
+	    first));
+}
+
+/* unit_of - what a piece is looked up by, where reading may have to end; a part
+ * is not what a piece of its bytes is */
+static inline void
+unit_of(struct bpe_scratch *s, struct cell_unit *u, const char *p, size_t n,
+    bool part)
+{
+	if (n > CELL_SHORT || (s->end - p > CELL_SHORT && !part)) {
+		cell_unit(&s->cells, u, p, n);
+	} else {
+		u->k = cell_key_near(p, n, s->end);
+		if (part && s->bpe->whole)
+			u->k.k[1] |= (uint64_t)CELL_MARK << 56;
+		u->line = cell_line(&s->cells, u->k);
+		__builtin_prefetch(u->line);
+		u->p = p;
+		u->n = (uint32_t)n;
+	}
+	u->part = part;
+}
+
+/* parts and pieces that wait to be taken */
+struct parts {
+	struct cell_unit *u;
+	size_t n, cap;
+};
+
+static void piece_seek(struct bpe_scratch *, const struct cell_unit *);
+
+/* parts_take - their ids */
+static void
+parts_take(struct bpe_scratch *s, struct parts *x)
+{
+	const struct cell_unit *u = x->u, *end = u + x->n;
+	uint32_t *out;
+	size_t n;
+
+	bpe_room(s, BPE_QUEUE * CELL_IDS);
+	out = s->id + s->n;
+	for (; u < end; u++) {
+		n = cell_take(u->line, u->k, out);
+		if (n > 0) {
+			out += n - 1;
+			continue;
+		}
+		s->n = (size_t)(out - s->id);
+		piece_seek(s, u);
+		bpe_room(s, BPE_QUEUE * CELL_IDS);
+		out = s->id + s->n;
+	}
+	s->n = (size_t)(out - s->id);
+	x->n = 0;
+}
+
+static inline void
+parts_put(struct bpe_scratch *s, struct parts *x, const char *p, size_t n,
+    bool part)
+{
+	if (x->n == x->cap)
+		parts_take(s, x);
+	unit_of(s, &x->u[x->n++], p, n, part);
 }
 
 /* piece_cut - a piece with characters beyond ASCII in it, by the parts that no
- * token lies across: they are met again more often; false: there is one only */
+ * token lies across: they are met again more often; false: there is one only.
+ * Borders are looked up first, some at once, without waiting for any */
 static bool
-piece_cut(struct bpe_scratch *s, const char *p, size_t n)
+piece_cut(struct bpe_scratch *s, const char *p, size_t n, struct parts *x)
 {
-	const struct bpe *b = s->bpe;
-	size_t at, len = char_bytes((unsigned char)p[0]), from = 0;
-	uint32_t x = char_word(s, p, len), y;
-	unsigned char last, first;
+	const char *end = p + n, *at, *from = p, *to, *border[64];
+	struct border t = { 0, 0, char_word(s, p, end), 0 };
+	size_t len = char_bytes((unsigned char)*p);
+	uint64_t open;
 
-	for (at = len; at < n; at += len) {
-		last = (unsigned char)p[at - 1];
-		first = (unsigned char)p[at];
-		len = char_bytes(first);
-		y = char_word(s, p + at, len);
-		if (last >= 0x80 && first >= 0x80 &&
-		    !bpe_joint_is(b, JOINT_BOTH, x, y) &&
-		    !(bpe_joint_close(b, last, first) &&
-		    joint_near(b, x, y, last, first))) {
-			piece_part(s, p + from, at - from);
-			from = at;
-		}
-		x = y;
-	}
 	s->steps += n;
-	if (from > 0)
-		piece_part(s, p + from, n - from);
-	return from > 0;
+	at = p + len;
+	t.z = char_word(s, at, end);
+	while (at < end) {
+		open = 0;
+		for (unsigned i = 0; i < 64 && at < end; i++, at += len) {
+			border[i] = at;
+			len = char_bytes((unsigned char)*at);
+			t = (struct border){ t.x, t.y, t.z,
+			    char_word(s, at + len, end) };
+			open |= border_open(s->bpe, &t) << i;
+		}
+		for (; open != 0; open &= open - 1) {
+			to = border[__builtin_ctzll(open)];
+			if (border_near(s, p, to, end))
+				continue;
+			parts_put(s, x, from, (size_t)(to - from), true);
+			from = to;
+		}
+	}
+	if (from == p)
+		return false;
+	parts_put(s, x, from, (size_t)(end - from), true);
+	return true;
+}
+
+/* dense - is it of ideographs or kana, and some of them: nearly all of such
+ * pieces are new, and are only sought where others were found or by chance */
+static inline bool
+dense(const char *p, size_t n)
+{
+	unsigned char c = (unsigned char)(n > 1 && p[0] == ' ' ? p[1] : p[0]);
+
+	return c >= 0xe3 && c <= 0xe9 && n > 8;
 }
 
 /* has_high - is there a byte beyond ASCII */
@@ -138,11 +250,15 @@ static void
 piece_make(struct bpe_scratch *s, const char *p, size_t n, bool part)
 {
 	const struct bpe *b = s->bpe;
+	struct cell_unit u[PARTS];
+	struct parts x = { u, 0, PARTS };
 	uint32_t id;
 
 	s->steps++;
-	if (!part && n > 4 && has_high(p, n) && piece_cut(s, p, n))
+	if (!part && n > 4 && has_high(p, n) && piece_cut(s, p, n, &x)) {
+		parts_take(s, &x);
 		return;
+	}
 	bpe_room(s, n);
 	if (b->whole && !part && n <= b->longest &&
 	    (id = bpe_name_find(b, p, n)) != BPE_NONE)
@@ -151,13 +267,23 @@ piece_make(struct bpe_scratch *s, const char *p, size_t n, bool part)
 		s->n += bpe_merge(s, p, n, s->id + s->n);
 }
 
+/* seek_luck - was a dense piece found */
+static inline void
+seek_luck(struct bpe_scratch *s, bool found)
+{
+	if (found)
+		s->luck = s->luck < LUCK_MOST ? s->luck + LUCK_FOUND : s->luck;
+	else if (s->luck > 0)
+		s->luck--;
+}
+
 /* piece_seek - a piece that is not in its line */
 static void
-piece_seek(struct bpe_scratch *s, const struct cell_unit *u, bool part)
+piece_seek(struct bpe_scratch *s, const struct cell_unit *u)
 {
-	bool few = u->n <= CELL_SHORT;
-	bool pool = u->n > CELL_IDS && u->n <= CELL_LONG;
-	const uint32_t *id;
+	bool few = u->n <= CELL_SHORT && u->k.k[1] != CELL_LONGER;
+	bool pool = few ? u->n > CELL_IDS : u->k.k[0] != 0;
+	const uint32_t *id = NULL;
 	uint64_t hash = 0;
 	size_t had = s->n, ids;
 
@@ -168,85 +294,92 @@ piece_seek(struct bpe_scratch *s, const struct cell_unit *u, bool part)
 	}
 	if (pool) {
 		hash = few ? cells_hash(u->p, u->n) : u->k.k[0];
-		id = cells_find(&s->cells, hash, u->p, u->n, part, &ids);
-		if (id != NULL) {
-			bpe_room(s, ids);
-			memcpy(s->id + had, id, ids * sizeof(*id));
-			s->n += ids;
-			return;
-		}
+		id = cells_find(&s->cells, hash, u->p, u->n, u->part, &ids);
+		if (!u->part && dense(u->p, u->n))
+			seek_luck(s, id != NULL);
 	}
-	piece_make(s, u->p, u->n, part);
+	if (id != NULL) {
+		bpe_room(s, ids);
+		memcpy(s->id + had, id, ids * sizeof(*id));
+		s->n += ids;
+		return;
+	}
+	piece_make(s, u->p, u->n, u->part);
 	ids = s->n - had;
 	if (few && ids <= CELL_IDS)
 		cell_keep(&s->cells, u->line, u->k, s->id + had, ids);
 	else if (pool)
-		cells_put(&s->cells, hash, u->p, u->n, part, s->id + had, ids);
+		cells_put(&s->cells, hash, u->p, u->n, u->part, s->id + had,
+		    ids);
 }
 
-/* unit_of - what a piece is looked up by, where reading may have to end */
-static inline void
-unit_of(struct bpe_scratch *s, struct cell_unit *u, const char *p, size_t n)
-{
-	if (n > CELL_SHORT || s->end - p > CELL_SHORT) {
-		cell_unit(&s->cells, u, p, n);
-		return;
-	}
-	*u = (struct cell_unit){ .k = cell_key_near(p, n, s->end), .p = p,
-	    .n = n };
-	u->line = cell_line(&s->cells, u->k);
-}
-
+/* pieces_cut - some that wait are to be cut without being sought */
 static void
-piece_part(struct bpe_scratch *s, const char *p, size_t n)
+pieces_cut(struct bpe_scratch *s)
 {
-	struct cell_unit u;
-	size_t ids;
+	struct parts x = { s->part, 0, BPE_QUEUE };
 
-	bpe_room(s, 0);
-	unit_of(s, &u, p, n);
-	if (n <= CELL_SHORT && s->bpe->whole) {
-		u.k.k[1] |= (uint64_t)CELL_MARK << 56;
-		u.line = cell_line(&s->cells, u.k);
+	for (const struct cell_unit *u = s->unit; u < s->unit + s->units; u++) {
+		if (u->k.k[1] == CELL_LONGER && u->k.k[0] == 0 &&
+		    piece_cut(s, u->p, u->n, &x))
+			continue;
+		if (x.n == x.cap)
+			parts_take(s, &x);
+		x.u[x.n++] = *u;
 	}
-	ids = cell_take(u.line, u.k, s->id + s->n);
-	if (ids > 0)
-		s->n += ids - 1;
-	else
-		piece_seek(s, &u, true);
+	parts_take(s, &x);
+	s->cuts = 0;
 }
 
 void
 bpe_flush(struct bpe_scratch *s)
 {
-	const struct cell_unit *u = s->unit, *end = u + s->units;
-	uint32_t *out;
-	size_t n;
+	struct parts x = { s->unit, s->units, BPE_QUEUE };
 
+	if (s->cuts > 0)
+		pieces_cut(s);
+	else
+		parts_take(s, &x);
 	s->units = 0;
-	bpe_room(s, BPE_QUEUE * CELL_IDS);
-	out = s->id + s->n;
-	for (; u < end; u++) {
-		n = cell_take(u->line, u->k, out);
-		if (n > 0) {
-			out += n - 1;
-			continue;
-		}
-		s->n = (size_t)(out - s->id);
-		piece_seek(s, u, false);
-		bpe_room(s, BPE_QUEUE * CELL_IDS);
-		out = s->id + s->n;
+}
+
+/* borders_near - what piece_cut will look up is asked for */
+static inline void
+borders_near(struct bpe_scratch *s, const char *p, size_t n)
+{
+	const char *end = p + n;
+	uint32_t x = 0, y;
+
+	for (; end - p >= 4; p += char_bytes((unsigned char)*p), x = y) {
+		memcpy(&y, p, sizeof(y));
+		y &= 0xffffff;
+		__builtin_prefetch(&s->bpe->joint[bpe_joint_both(x, y) / 64]);
 	}
-	s->n = (size_t)(out - s->id);
 }
 
 void
 bpe_one(struct bpe_scratch *s, const char *p, size_t n)
 {
+	struct cell_unit *u;
+	uint64_t x;
+
 	s->steps += n;
 	if (s->units == BPE_QUEUE)
 		bpe_flush(s);
-	unit_of(s, &s->unit[s->units++], p, n);
+	u = &s->unit[s->units++];
+	if (!dense(p, n)) {
+		unit_of(s, u, p, n, false);
+		return;
+	}
+	borders_near(s, p, n);
+	memcpy(&x, p + n - sizeof(x), sizeof(x));
+	if (s->luck > 0 || (x * 0x9e3779b97f4a7c15u) >> 60 == 0) {
+		unit_of(s, u, p, n, false);
+		return;
+	}
+	*u = (struct cell_unit){ { { 0, CELL_LONGER } }, s->cells.cell, p,
+	    (uint32_t)n, false };
+	s->cuts++;
 }
 
 size_t

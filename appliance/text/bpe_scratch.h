@@ -19,8 +19,9 @@ struct bpe_scratch {
 	struct arena *work;		/* reset between texts */
 	const char *end;		/* of what can be read */
 	struct cells cells;
-	struct cell_unit unit[BPE_QUEUE];
-	size_t units;
+	struct cell_unit unit[BPE_QUEUE], part[BPE_QUEUE];
+	size_t units, cuts;		/* of them are cut unsought */
+	unsigned luck;			/* dense pieces yet to be sought */
 	uint32_t *id;			/* of this text */
 	size_t n, cap;
 	/* of a long piece, by place: id, neighbours, rank of the pair */

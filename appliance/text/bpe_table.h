@@ -72,41 +72,4 @@ bpe_made(const struct bpe *b, uint32_t rank)
 	return b->made[rank < b->ranks ? rank : 0];
 }
 
-/*
- * bpe_joint - the bit of a border within tokens.  A token that holds a border
- * between two characters beyond ASCII, and is to be made of text that has x
- * before the border and y behind it, sets the bit of x and y; of a character
- * that it holds in part only the last byte of x or the first of y counts.
- * Where no bit is set, no token can lie across, and each side is encoded alone.
- */
-enum { JOINT_BOTH, JOINT_RIGHT, JOINT_LEFT, JOINT_NEITHER };
-
-#define BPE_JOINTS	((size_t)1 << 20)
-#define BPE_CLOSE	((size_t)1 << 16)
-
-static inline size_t
-bpe_joint(unsigned kind, uint32_t x, uint32_t y)
-{
-	return ((((uint64_t)x << 32 | y) + kind) * 0x9e3779b97f4a7c15u ^
-	    (uint64_t)x * 0xd6e8feb86659fd93u) >> 44;
-}
-
-static inline bool
-bpe_joint_is(const struct bpe *b, unsigned kind, uint32_t x, uint32_t y)
-{
-	size_t at = bpe_joint(kind, x, y);
-
-	return b->joint[at / 64] >> at % 64 & 1;
-}
-
-/* bpe_joint_close - is there any bit but JOINT_BOTH for such bytes beside the
- * border */
-static inline bool
-bpe_joint_close(const struct bpe *b, unsigned char last, unsigned char first)
-{
-	size_t at = (size_t)last << 8 | first;
-
-	return b->close[at / 64] >> at % 64 & 1;
-}
-
 #endif

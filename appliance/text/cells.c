@@ -103,7 +103,7 @@ cell_keep(struct cells *s, struct cell *line, struct cell_key k,
 uint64_t
 cells_hash(const char *p, size_t n)
 {
-	return XXH3_64bits(p, n);
+	return XXH3_64bits(p, n) | (uint64_t)1 << 32;
 }
 
 /*

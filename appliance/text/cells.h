@@ -58,7 +58,7 @@ void cell_keep(struct cells *, struct cell *line, struct cell_key,
 size_t cell_beside(const struct cells *, const struct cell *line,
     struct cell_key, uint32_t *out);
 
-/* cells_hash - of a piece for the pool */
+/* cells_hash - of a piece for the pool; never 0 */
 uint64_t cells_hash(const char *, size_t n);
 
 /* cells_find - the ids of a piece in the pool; NULL: it is not there */

@@ -66,10 +66,12 @@ cell_take(const struct cell *c, struct cell_key k, uint32_t *out)
 #define CELL_UNITS	64		/* of a block, at most */
 
 struct cell_unit {
-	struct cell_key k;		/* of a longer one: its hash, LONGER */
+	struct cell_key k;		/* of a longer one: its hash, or 0 if it
+					 * is too long, and CELL_LONGER */
 	struct cell *line;
 	const char *p;
-	size_t n;
+	uint32_t n;
+	bool part;			/* for who uses it */
 };
 
 /* cell_unit - what is needed to look it up is asked for early; longer: it may
@@ -78,10 +80,10 @@ static inline void
 cell_unit(const struct cells *s, struct cell_unit *u, const char *p, size_t n)
 {
 	u->p = p;
-	u->n = n;
+	u->n = (uint32_t)n;
 	if (n > CELL_SHORT) {
 		u->line = s->cell;
-		u->k.k[1] = CELL_LONGER;
+		u->k = (struct cell_key){ { 0, CELL_LONGER } };
 		if (n > CELL_LONG)
 			return;
 		u->k.k[0] = cells_hash(p, n);

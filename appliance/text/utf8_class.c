@@ -121,6 +121,10 @@ utf8_class(uint32_t c)
 	if ((c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3041 && c <= 0x3096) ||
 	    (c >= 0x30a1 && c <= 0x30fa) || (c >= 0xac00 && c <= 0xd7a3))
 		return LE;
+	if ((c >= 0x3001 && c <= 0x3004) || (c >= 0x3008 && c <= 0x3020) ||
+	    (c >= 0xff01 && c <= 0xff0f) || (c >= 0xff1a && c <= 0xff20) ||
+	    (c >= 0x2010 && c <= 0x2027))
+		return 0;
 	if (c >= 0x410 && c <= 0x44f)
 		return c < 0x430 ? UP : LO;
 	k = utf8proc_category((utf8proc_int32_t)c);
