@@ -108,6 +108,22 @@ ranks 2 -q out=./held-2 $small $held
 ok 'a shard, and looks at what is held back: the same' cmp held-1/train.json held-2/train.json
 ok 'looks were taken' grep -q '"valid_loss":\[\[4,' held-2/train.json
 
+# killed while they step, and started again
+kept='accumulate=4 steps=200 exact=yes dropout=0.1'
+quern train -q -j 1 out=./calm ${small% *} $kept <in.jsonl
+ranks 2 out=./kept ${small% *} $kept resume=yes checkpoint=0s &
+ok 'a checkpoint is kept beside what will be' until_ok 20 test -s kept.kept/checkpoint
+kill -9 "$(pgrep -n -f "out=./kept .*ranks=mpi")"
+wait $!
+ok 'killed: no model yet' test ! -e kept -a -s kept.kept/checkpoint
+cp -r kept.kept other.kept
+ranks 2 out=./other ${small% *} $kept resume=yes lr=0.002
+ok 'other options do not go on from there' grep -q 'the checkpoint is of another base, other records or other options' told
+ranks 3 out=./kept ${small% *} $kept resume=yes
+ok 'the same command goes on, by three now' sh -c "grep -q 'resumed at step [1-9]' told && ! grep -q 'resumed at step 200' told"
+ok 'to the bytes of one that nobody disturbed' cmp calm/model.safetensors kept/model.safetensors
+ok 'and leaves no checkpoint' test ! -e kept.kept
+
 # one of them dies
 ranks 2 out="$dir/gone" ${small% *} accumulate=4 steps=1000000 &
 ok 'two are at work' until_ok 20 grep -q '1000000 steps of 8 sequences' told

@@ -8,9 +8,10 @@
 
 /*
  * infer.h - what infer's files share.  open.c opens the model, infer.c runs
- * batches, ask.c asks and answers a record, prompt.c makes a prompt of it, talk.c of messages, line.c
- * reads and writes OpenAI's batch lines, adapters.c has those that records
- * choose, answers.c keeps finished rows for a resume in the middle of a batch.
+ * batches, ask.c asks and answers a record, prompt.c makes a prompt of it,
+ * talk.c of messages, line.c reads and writes OpenAI's batch lines, adapters.c
+ * has those that records choose, answers.c keeps finished rows for a resume in
+ * the middle of a batch.
  */
 
 struct infer_conf {

@@ -82,8 +82,9 @@ head_same(struct train *t, const struct head *h, struct err *e)
 	    h->steps != mine.steps ||
 	    memcmp(h->run.b, mine.run.b, HASH_LEN) != 0)
 		return err_set(e, FATE_REJECT, "the checkpoint is of another "
-		    "base, other records or other options than these; rerun "
-		    "the job");
+		    "base, other records or other options than these; %s%s",
+		    t->beside == NULL ? "rerun the job" : "it lies in ",
+		    t->beside == NULL ? "" : t->beside);
 	if (h->threads != mine.threads || strcmp(h->isa, mine.isa) != 0)
 		stage_warn(t->stage, "resumed with %lld threads (%s) what "
 		    "began with %lld (%.31s): the result is equal within "
@@ -179,7 +180,7 @@ file_out(struct train *t, const char *name, bool moments, struct err *e)
 	struct head h;
 
 	if (dir == -1)
-		return 0;		/* a shell resumes nothing */
+		return 0;		/* nothing is resumed */
 	p.fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
 	    O_NOFOLLOW, 0640);
 	if (p.fd == -1)
@@ -227,31 +228,49 @@ file_in(struct train *t, const char *name, bool moments, struct progress *at,
 	mem_free(p.chosen);
 	if (rc == -1)
 		err_set(e, FATE_REJECT, "'%s' is damaged: its hash does not "
-		    "agree; rerun the job", name);
+		    "agree; %s%s", name, t->beside == NULL ? "rerun the job" :
+		    "it lies in ", t->beside == NULL ? "" : t->beside);
 	return rc == 0 ? 1 : -1;
+}
+
+/* beside_make - a directory that only a run of ours has made; what a user keeps
+ * under its name is not touched */
+static int
+beside_make(struct train *t, int at, struct err *e)
+{
+	const char *checkpoint = arena_printf(t->stage->arena, "%s/checkpoint",
+	    t->beside);
+
+	if (t->conf->resume)
+		(void)unlinkat(at, t->beside, AT_REMOVEDIR);	/* if empty */
+	if (mkdirat(at, t->beside, 0750) == 0 || (errno == EEXIST &&
+	    t->conf->resume && file_exists(at, checkpoint)))
+		return 0;
+	return errno == EEXIST ? err_set(e, FATE_REJECT, "'%s' is there "
+	    "already: remove it, if a run that was killed left it",
+	    t->beside) : err_errno(e, "cannot make '%s'", t->beside);
 }
 
 int
 checkpoint_open(struct train *t, struct err *e)
 {
 	const struct train_conf *c = t->conf;
+	bool shell = stage_is_shell(t->stage);
 	const char *out;
 	int at;
 
 	t->dir = stage_dir(t->stage);
-	if (t->dir != -1 || c->valid == NULL || t->ranks.at.rank > 0)
+	if (!shell || (c->valid == NULL && !c->resume) ||
+	    t->ranks.at.rank > 0)
 		return 0;
 	out = stage_output(t->stage, c->out, &at, e);
 	if (out == NULL)
 		return -1;
-	t->beside = arena_printf(t->stage->arena, "%s.trials", out);
-	if (mkdirat(at, t->beside, 0750) == -1) {
-		const char *name = t->beside;
-
+	t->beside = arena_printf(t->stage->arena, "%s.%s", out, c->resume ?
+	    "kept" : "trials");
+	if (beside_make(t, at, e) == -1) {
 		t->beside = NULL;	/* it is not ours */
-		return errno == EEXIST ? err_set(e, FATE_REJECT, "'%s' is "
-		    "there already: remove it, if a run that was killed left "
-		    "it", name) : err_errno(e, "cannot make '%s'", name);
+		return -1;
 	}
 	t->dir = file_dir(at, t->beside, e);
 	return t->dir == -1 ? -1 : 0;
@@ -265,10 +284,13 @@ checkpoint_close(struct train *t)
 
 	if (t->beside == NULL)
 		return;
-	(void)stage_output(t->stage, t->conf->out, &at, &ignored);
-	(void)file_remove(at, t->beside, &ignored);
 	if (t->dir != -1)
 		close(t->dir);
+	(void)stage_output(t->stage, t->conf->out, &at, &ignored);
+	if (t->done || !t->conf->resume)
+		(void)file_remove(at, t->beside, &ignored);
+	else
+		(void)unlinkat(at, t->beside, AT_REMOVEDIR);	/* empty */
 }
 
 int
@@ -283,7 +305,9 @@ checkpoint_write(struct train *t, struct err *e)
 int
 checkpoint_read(struct train *t, struct err *e)
 {
-	return file_in(t, "checkpoint", true, &t->at, e);
+	int rc = file_in(t, "checkpoint", true, &t->at, e);
+
+	return rc == -1 ? -1 : join_resume(t, rc, e);
 }
 
 int

@@ -24,7 +24,7 @@ struct train_conf {
 	double alpha, teacher_temperature;
 	int64_t seed, eval_every, patience, checkpoint, rank;
 	bool tied, warmup_zero, recompute, use_rslora, use_dora, merge,
-	    completion_only, double_quant, exact, multi, normalize;
+	    completion_only, double_quant, exact, multi, normalize, resume;
 	struct opt_list target_modules, exclude_modules, layers_to_transform;
 	struct opt_list labels, turn, rank_pattern, alpha_pattern;
 	struct opt_list modules_to_save, space;

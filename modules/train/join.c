@@ -141,6 +141,40 @@ join_sums(struct train *t, double *x, size_t n, struct err *e)
 	return r->t != NULL && r->t->sum(r->own, x, n) == -1 ? lost(e) : 0;
 }
 
+int
+join_stop(struct train *t, bool mine, struct err *e)
+{
+	double all = mine;
+
+	return join_sums(t, &all, 1, e) == -1 ? -1 : all > 0;
+}
+
+int
+join_resume(struct train *t, int rc, struct err *e)
+{
+	const struct ranks *r = &t->ranks;
+	const struct optimise *o = &t->optimise;
+
+	if (r->t == NULL)
+		return rc;
+	if (r->t->share(r->own, &rc, sizeof(rc)) == -1)
+		return lost(e);
+	if (rc == 0)
+		return 0;
+	if (r->t->share(r->own, &t->at, sizeof(t->at)) == -1)
+		return lost(e);
+	for (size_t i = 0; i < o->n; i++) {
+		const struct param *q = &o->v[i];
+		real *x[] = { q->p, q->m, q->v };
+
+		for (size_t k = 0; k < BASE_COUNT(x); k++)
+			if (x[k] != NULL && r->t->share_reals(r->own, x[k],
+			    q->rows * q->cols) == -1)
+				return lost(e);
+	}
+	return 1;
+}
+
 /* join_same - each rank's length at its place of a row, summed: all see all */
 int
 join_same(struct train *t, double norm, struct err *e)

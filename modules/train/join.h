@@ -36,6 +36,13 @@ int join_micro(struct train *, int64_t i, struct err *);
 int join_step(struct train *, double *loss, size_t n, struct err *);
 int join_same(struct train *, double norm, struct err *);
 
+/* join_stop - does one of them have to stop: 1, 0, -1 */
+int join_stop(struct train *, bool mine, struct err *);
+
+/* join_resume - the first rank has read a checkpoint (1) or none (0): all have
+ * what it has, and return that */
+int join_resume(struct train *, int rc, struct err *);
+
 /* join_sums - x[n] summed over all ranks */
 int join_sums(struct train *, double *x, size_t n, struct err *);
 

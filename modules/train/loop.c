@@ -369,6 +369,7 @@ loop_steps(struct train *t, struct err *e)
 	int64_t every = c->eval_every > 0 ? c->eval_every : t->steps / 10 + 1;
 	double began, kept = when_mono();
 	int64_t first = t->at.step;
+	int stop;
 
 	w.all = micro_new(t->stage->arena, t->decoder.B *
 	    (size_t)c->accumulate, t->decoder.T);
@@ -378,9 +379,10 @@ loop_steps(struct train *t, struct err *e)
 	loop_ahead(t, &w);
 	t->part.early = stale(t);
 	while (t->at.step < t->part.until && !t->part.early) {
-		if (stage_stopping(t->stage))
-			return checkpoint_write(t, e) == -1 ? -1 :
-			    stage_stop(e);
+		stop = join_stop(t, stage_stopping(t->stage), e);
+		if (stop != 0)
+			return stop == -1 || checkpoint_write(t, e) == -1 ?
+			    -1 : stage_stop(e);
 		began = when_mono();
 		if (loop_step(t, &w, &p, e) == -1)
 			return -1;

@@ -225,6 +225,9 @@ const struct opt train_opts[] = {
 	    "so many times longer"),
 	OPT_DURATION(struct train_conf, checkpoint, "60s", 0, 1e9, OPT_NOKEY,
 	    "time between two checkpoints"),
+	OPT_BOOL(struct train_conf, resume, "no", OPT_NOKEY,
+	    "in a shell: checkpoints are kept in OUT.kept, and the same "
+	    "command goes on from there; a job does so by itself"),
 	OPT_TEXT(struct train_conf, gpus, "0", OPT_NOKEY,
 	    "GPUs that it waits for, or auto"),
 	OPT_PATH_OUT(struct train_conf, example, NULL, OPT_NOKEY,

@@ -365,6 +365,7 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 		return -1;
 	first = t->ranks.at.rank == 0;
 	ranks_close(&t->ranks);
+	t->done = !first;
 	if (!first)
 		return 1;		/* the first one keeps the result */
 	if (train_result(t, e) == -1)
@@ -378,7 +379,8 @@ train_finish(struct stage *s, struct batch *out, struct err *e)
 	b->n--;
 	buf_view(b, t->part.told);
 	buf_char(b, '}');
-	return train_keep(t, buf_get(b), e) == -1 ? -1 : 1;
+	t->done = train_keep(t, buf_get(b), e) == 0;
+	return t->done ? 1 : -1;
 }
 
 static void

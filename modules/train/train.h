@@ -48,7 +48,8 @@ struct train {
 	struct origin origin;		/* where something is kept */
 	struct part part;		/* as a trial of a search */
 	int dir;			/* of checkpoints; -1: none are kept */
-	const char *beside;		/* it goes at the end */
+	const char *beside;		/* it goes at the end, */
+	bool done;			/* with resume at this */
 	/* texts as they come in: in files, and how much is in them */
 	int fd, side;
 	struct stored {
@@ -92,8 +93,7 @@ int train_result(struct train *, struct err *);
 int guard_step(struct train *, double loss, double norm, struct err *);
 
 /* scale_now - what the loss is multiplied by, 1 but in f16; scale_step - after
- * a gradient of that length: 1, or 0 if it was too large for 16 bits and the
- * step is left out */
+ * a gradient of that length: 1, or 0: no step, it was too large for 16 bits */
 double scale_now(const struct train *);
 int scale_step(struct train *, double loss, double norm);
 
@@ -105,8 +105,8 @@ int guard_valid(struct train *, struct err *);
 int loop_run(struct train *, struct err *);
 
 /* checkpoint_open - where they are kept: the stage's directory; in a shell one
- * beside the result, if a best or several trials will be kept, which goes at
- * checkpoint_close */
+ * beside the result, if asked for or a best or trials will be kept, which goes
+ * at checkpoint_close; of ranks the first has one */
 int checkpoint_open(struct train *, struct err *);
 void checkpoint_close(struct train *);
 

@@ -95,6 +95,9 @@ tune_check(const struct train_conf *c, struct err *e)
 	if (c->ranks != RANKS_NONE)
 		return err_set(e, FATE_REJECT, "search with ranks is not "
 		    "there: trials are computed by one process");
+	if (c->resume)
+		return err_set(e, FATE_REJECT, "search with resume=yes is not "
+		    "there: a job resumes a search by itself");
 	if (c->search == SEARCH_GRID && c->trials > 0)
 		return err_set(e, FATE_REJECT, "trials: a grid has as many as "
 		    "its space has points");
