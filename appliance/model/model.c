@@ -104,6 +104,21 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 	return look_weights(a, &s, &shape, false, images, m, e);
 }
 
+bool
+model_is_seq2seq(int dir)
+{
+	struct arena *a = arena_new();
+	struct shape shape;
+	struct view conf;
+	struct err e;
+	bool is = file_exists(dir, "config.json") && file_read(a, dir,
+	    "config.json", CONFIG_MAX, &conf, &e) == 0 &&
+	    shape_parse(conf, &shape, &e) == 0 && shape.seq2seq;
+
+	arena_free(a);
+	return is;
+}
+
 int
 model_look_seq2seq(struct arena *a, int at, int images, struct model *m,
     struct err *e)

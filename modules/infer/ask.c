@@ -160,14 +160,26 @@ ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
 	ask_key(t, q);
 }
 
+/* ask_before - the token before number i that has a text, if there is one; the
+ * answer of an encoder-decoder is a text by itself */
+static bool
+ask_before(const struct infer *t, const struct generate_row *r, size_t i,
+    uint32_t *id)
+{
+	while (i > 0 && (uint32_t)r->out[i - 1] >= t->model.tokenizer->size)
+		i--;		/* a model may have more words */
+	if (i == 0 && t->seq2seq != NULL)
+		return false;
+	*id = (uint32_t)(i > 0 ? r->out[i - 1] : r->prompt[r->n - 1]);
+	return true;
+}
+
 void
 ask_text(struct infer *t, struct ask *q, size_t i)
 {
 	const struct generate_row *r = &q->row;
-	uint32_t pair[2] = { (uint32_t)(i > 0 ? r->out[i - 1] :
-	    r->prompt[r->n - 1]), (uint32_t)r->out[i] };
-	/* the answer of an encoder-decoder is a text by itself */
-	bool alone = i == 0 && t->seq2seq != NULL;
+	uint32_t pair[2] = { 0, (uint32_t)r->out[i] };
+	bool alone = !ask_before(t, r, i, &pair[0]);
 	size_t before = 0;
 
 	/* what a token looks like may depend on the one before it */

@@ -89,15 +89,6 @@ infer_predict(struct infer *t, struct err *e)
 	    adapters_open(t, e);
 }
 
-/* is_seq2seq - is the model of this directory an encoder-decoder */
-static bool
-is_seq2seq(int dir)
-{
-	struct shape shape;
-
-	return reads_shape(dir, &shape) && shape.seq2seq;
-}
-
 /* infer_reads - the model is an encoder */
 static int
 infer_reads(struct infer *t, int dir, struct err *e)
@@ -133,8 +124,8 @@ infer_model(struct infer *t, struct err *e)
 		return rc == -1 ? err_prefix(e, "'%s': ", c->model) : 0;
 	}
 	images = stage_compiled(t->stage);
-	rc = is_seq2seq(dir) ? model_look_seq2seq(a, dir, images, &t->model,
-	    e) : model_look_kept(a, dir, images, &t->model, e);
+	rc = model_is_seq2seq(dir) ? model_look_seq2seq(a, dir, images,
+	    &t->model, e) : model_look_kept(a, dir, images, &t->model, e);
 	/* quantised, it needs no more memory than that */
 	if (rc == 0 && (c->weights == PACKED_F32 || c->adapter != NULL))
 		rc = model_read(a, &t->model, e);

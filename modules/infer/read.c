@@ -25,25 +25,18 @@ struct reads {
 };
 
 bool
-reads_shape(int dir, struct shape *shape)
+reads_is(int dir)
 {
 	struct arena *a = arena_new();
+	struct shape shape;
 	struct view conf;
 	struct err e;
 	bool is = file_exists(dir, "config.json") && file_read(a, dir,
 	    "config.json", CONFIG_MAX, &conf, &e) == 0 &&
-	    shape_parse(conf, shape, &e) == 0;
+	    shape_parse(conf, &shape, &e) == 0 && shape.encoder;
 
 	arena_free(a);
 	return is;
-}
-
-bool
-reads_is(int dir)
-{
-	struct shape shape;
-
-	return reads_shape(dir, &shape) && shape.encoder;
 }
 
 /* reads_model - the weights, with the adapter in them */

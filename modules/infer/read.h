@@ -17,9 +17,7 @@ struct reads_told {
 	int64_t rows, refused, tokens;
 };
 
-/* reads_shape - what the config.json of this directory says, but for what lies
- * in it; reads_is - is the model an encoder */
-bool reads_shape(int dir, struct shape *);
+/* reads_is - is the model of this directory an encoder */
 bool reads_is(int dir);
 
 /* reads_open - dir: the model's; what its adapter says that is not known is
