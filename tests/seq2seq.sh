@@ -66,6 +66,7 @@ says ./turn slots=1 >alone
 ok 'one at a time, the same' cmp answers alone
 quern infer -q -j 2 ./turn slots=5 <in.jsonl | sed 's/.*"completion":"\([^"]*\)".*/\1/' >threads
 ok 'by two threads, the same' cmp answers threads
+ok 'and likely' sh -c "quern evaluate ./turn <in.jsonl 2>&1 >/dev/null | awk '/: perplexity/ { exit !(\$3 < 1.3) }'"
 says ./turn weights=q8 >answers
 ok 'in eight bits' right
 says ./turn temperature=1 seed=3 >drawn

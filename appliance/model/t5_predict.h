@@ -37,6 +37,16 @@ void t5_predict_read(struct t5_predict *, size_t slot, const int32_t *id,
 void t5_predict_next(struct t5_predict *, const int32_t *id,
     const int32_t *slot, const int32_t *pos, size_t n, real *logits);
 
+struct t5_text {
+	const int32_t *in, *id;		/* its input, with its end; itself */
+	size_t nin, n;
+	double nll;			/* out: minus the log-probability */
+};
+
+/* t5_score - of each text after its input, of which `places` tokens are read;
+ * a longer text in pieces of so many, each as if it were the first */
+void t5_score(struct t5_predict *, struct t5_text *, size_t n);
+
 /* t5_generate_run - as generate_run: a row's prompt is its input, the end of
  * the text included */
 int t5_generate_run(struct t5_predict *, const struct model *,

@@ -2,8 +2,8 @@
 #ifndef EVALUATE_EVALUATE_H
 #define EVALUATE_EVALUATE_H
 
-#include "appliance/model/model.h"
 #include "appliance/model/score.h"
+#include "appliance/model/t5_predict.h"
 #include "appliance/module.h"
 
 /*
@@ -72,17 +72,17 @@ void interval_bootstrap(struct arena *, size_t n, size_t times, uint64_t seed,
     double (*fn)(void *, const uint32_t *idx, size_t n), void *arg,
     double *lo, double *hi);
 
-/* likely.c */
-struct scorer {
+struct scorer {			/* likely.c */
 	struct model model;
 	struct predict *predict;
+	struct t5_predict *seq2seq;	/* instead, of an encoder-decoder */
 };
 
 /* scorer_open - adapter: merged into the model, or NULL */
 int scorer_open(struct scorer *, struct stage *, const char *ref,
     const char *adapter, int64_t context, enum packed_form, struct err *);
 
-/* scorer_texts - nll and tokens of n texts, each after its prompt */
+/* scorer_texts - nll and tokens of texts, each after its prompt */
 int scorer_texts(struct scorer *, struct stage *, struct arena *,
     const struct view *prompt, const struct view *text, size_t n,
     struct score *, struct err *);

@@ -11,6 +11,7 @@
 #define LOGITS		((size_t)32 << 20)	/* bytes of them */
 #define TOGETHER	16		/* texts between two looks at a stop */
 #define CONTEXT		4096		/* unless context= says more */
+#define INPUT		512		/* the same of an encoder-decoder */
 
 static const char *const names[] = { "perplexity", "word_perplexity",
     "bits_per_byte" };
@@ -49,20 +50,24 @@ scorer_predict(struct scorer *x, struct stage *s, int64_t context,
 	struct predict_how how = { .form = form, .w = &m->w, .run = m->run,
 	    .tensors = &m->tensors, .config = m->config, .images = -1,
 	    .slots = SLOTS, .places = m->w.shape.T, .rows = ROWS };
+	size_t most = m->w.shape.seq2seq ? INPUT : CONTEXT;
 	struct device *d;
 
-	if (context > 0 || how.places > CONTEXT)
-		how.places = context > 0 ? (size_t)context : CONTEXT;
+	if (context > 0 || how.places > most)
+		how.places = context > 0 ? (size_t)context : most;
 	how.wanted = LOGITS / (m->w.shape.V * sizeof(real));
 	how.wanted = how.wanted < 16 ? 16 : how.wanted > ROWS ? ROWS :
 	    how.wanted;
 	if (m->run == NULL)
 		how.images = stage_compiled(s);
 	d = device_for(s->arena, stage_gpus(s), stage_threads(s), e);
-	x->predict = d == NULL ? NULL : predict_packed(s->arena, d, &how, e);
+	if (d != NULL && m->w.shape.seq2seq)
+		x->seq2seq = t5_predict_open(s->arena, d, &how, e);
+	else if (d != NULL)
+		x->predict = predict_packed(s->arena, d, &how, e);
 	if (how.images != -1)
 		close(how.images);
-	return x->predict == NULL ? -1 : 0;
+	return x->predict == NULL && x->seq2seq == NULL ? -1 : 0;
 }
 
 int
@@ -75,7 +80,9 @@ scorer_open(struct scorer *x, struct stage *s, const char *ref,
 	if (dir == -1)
 		return -1;
 	images = stage_compiled(s);
-	rc = model_look_kept(s->arena, dir, images, &x->model, e);
+	rc = model_is_seq2seq(dir) ? model_look_seq2seq(s->arena, dir, images,
+	    &x->model, e) : model_look_kept(s->arena, dir, images, &x->model,
+	    e);
 	/* quantised, it needs no more memory than that */
 	if (rc == 0 && (form == PACKED_F32 || adapter != NULL))
 		rc = model_read(s->arena, &x->model, e);
@@ -119,6 +126,34 @@ scorer_ids(struct scorer *x, struct arena *a, struct view prompt,
 		s->from = 1;
 }
 
+/* scorer_answers - of an encoder-decoder: the prompt and what ends it are its
+ * input, the text is what it says */
+static void
+scorer_answers(struct scorer *x, struct arena *a, const struct view *prompt,
+    const struct view *text, size_t n, struct score *out)
+{
+	const struct shape *m = &x->model.w.shape;
+	struct t5_text v[TOGETHER];
+	uint32_t *ids;
+	int32_t *in;
+	size_t k;
+
+	for (size_t i = 0; i < n; i++) {
+		k = tokenizer_encode(x->model.tokenizer, a, prompt[i], &ids);
+		k = k < x->seq2seq->p.places ? k : x->seq2seq->p.places - 1;
+		in = arena_array(a, k + 1, sizeof(*in));
+		memcpy(in, ids, k * sizeof(*in));
+		in[k] = m->nstops > 0 ? m->stop[0] : x->model.tokenizer->end;
+		v[i] = (struct t5_text){ .in = in, .nin = k + 1 };
+		v[i].n = tokenizer_encode(x->model.tokenizer, a, text[i],
+		    &ids);
+		v[i].id = (const int32_t *)ids;
+	}
+	t5_score(x->seq2seq, v, n);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct score){ .nll = v[i].nll, .counted = v[i].n };
+}
+
 int
 scorer_texts(struct scorer *x, struct stage *s, struct arena *a,
     const struct view *prompt, const struct view *text, size_t n,
@@ -127,6 +162,11 @@ scorer_texts(struct scorer *x, struct stage *s, struct arena *a,
 	for (size_t i = 0, k; i < n; i += k) {
 		if (stage_stopping(s))
 			return stage_stop(e);
+		k = n - i < TOGETHER ? n - i : TOGETHER;
+		if (x->seq2seq != NULL) {
+			scorer_answers(x, a, prompt + i, text + i, k, out + i);
+			continue;
+		}
 		for (k = 0; k < TOGETHER && i + k < n; k++)
 			scorer_ids(x, a, prompt[i + k], text[i + k],
 			    &out[i + k]);

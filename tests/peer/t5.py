@@ -3,7 +3,7 @@
 
 For each kind: the loss that 'quern train' tells of inputs and targets is transformers' (1e-5); what it writes with lr=0 opens in transformers and says the same (1e-5); adapters that it
 trained open in PEFT, and lower the loss there as they did here; what 'quern infer' answers is what
-transformers generates greedily.  The vocabulary is made by tokenizers:
+transformers generates greedily, what 'quern evaluate' measures is its log-probability (1e-4).  The vocabulary is made by tokenizers:
 a unigram one with T5's signs."""
 import json
 import os
@@ -89,6 +89,15 @@ def generated(model, tok):
     return said
 
 
+def measured(model, tok):
+    """minus the log-probability of each target, without its end"""
+    ask, want = batch(tok)
+    with torch.no_grad():
+        y = model(input_ids=ask.input_ids, attention_mask=ask.attention_mask, labels=want).logits
+    x = torch.nn.functional.cross_entropy(y.transpose(1, 2), want, reduction="none")
+    return [r[(w >= 0) & (w != 1)].sum().item() for r, w in zip(x, want)]
+
+
 def built(config, size):
     args = dict(config, vocab_size=size)
     args.pop("torch_dtype")
@@ -130,6 +139,11 @@ def main():
         mine, theirs = answers(at), generated(model, tok)
         same = sum(a == b for a, b in zip(mine, theirs))
         ok(same == len(PAIRS), f"{kind}: {same} of {len(PAIRS)} answers are transformers'")
+        p = subprocess.run([quern, "evaluate", "-q", at, f"context={PLACES}"], text=True, capture_output=True,
+                           input="".join(json.dumps(dict(prompt=a, completion=b)) + "\n" for a, b in PAIRS))
+        facts = [json.loads(line)["facts"] for line in p.stdout.splitlines()]
+        off = max(abs(a["nll"] - b) / (1 + b) for a, b in zip(facts, measured(model, tok)))
+        ok(len(facts) == len(PAIRS) and off < 1e-4, f"{kind}: measured, {off:.1e} apart")
         ok(answers(at, "slots=1") == mine, f"{kind}: alone, the same")
         tuned = train(at + ".lora", at, "objective=seq2seq", "adapter=lora", "target_modules=all-linear", "epochs=10",
                       "lr=0.01", "rank=4")
