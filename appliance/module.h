@@ -138,6 +138,10 @@ int stage_mark(struct stage *, struct err *);
 void stage_warn(struct stage *, const char *, ...) BASE_PRINTF(2, 3);
 void stage_result(struct stage *, const char *name, struct view json);
 
+/* stage_measured - a number beside the seconds of result.json: what may differ
+ * from run to run, and is compared with nothing */
+void stage_measured(struct stage *, const char *name, int64_t);
+
 /* stage_output - a path option as a place to write: relative ones lie in the
  * job's result directory, or below the shell's own */
 const char *stage_output(struct stage *, const char *path, int *at,

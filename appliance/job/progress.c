@@ -140,8 +140,10 @@ run_piece(struct run *r, const struct err *failure, struct err *e)
 			buf_char(b, ',');
 		piece_stage(r, &r->stage[i], b);
 	}
-	buf_printf(b, "],\"measured\":{\"seconds\":%.3f,\"threads\":%d}}\n",
+	buf_printf(b, "],\"measured\":{\"seconds\":%.3f,\"threads\":%d",
 	    (double)r->seconds_before + when_mono() - r->began, r->threads);
+	buf_view(b, buf_get(r->measured));
+	buf_str(b, "}}\n");
 	snprintf(name, sizeof(name), "result.%s.json", r->pipe->name);
 	return file_replace(r->dir, name, buf_get(b), 0640, false, e);
 }

@@ -147,6 +147,7 @@ run_open(struct run *r, struct arena *a, const struct plan_pipe *p,
 	r->work = r->result = r->rejects = r->verdicts = -1;
 	r->began = r->marked = when_mono();
 	r->warnings = buf_new(a, (size_t)1 << 20);
+	r->measured = buf_new(a, (size_t)1 << 16);
 	pthread_mutex_init(&r->text, NULL);
 	r->stage = arena_array(a, p->nstages, sizeof(*r->stage));
 	if (run_restore(r, &m, e) == -1)

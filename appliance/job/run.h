@@ -64,6 +64,7 @@ struct run {
 	char note[160];
 	pthread_mutex_t text;		/* note, warnings, rules */
 	struct buf *warnings;
+	struct buf *measured;		/* members of result.json's */
 	size_t nwarnings;
 	int rejects, verdicts;		/* files, -1 if none */
 	int64_t rejects_len, verdicts_len;

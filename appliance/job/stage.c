@@ -146,6 +146,14 @@ stage_result(struct stage *s, const char *name, struct view json)
 	buf_view(b, json);
 }
 
+void
+stage_measured(struct stage *s, const char *name, int64_t n)
+{
+	pthread_mutex_lock(&s->run->text);
+	buf_printf(s->run->measured, ",\"%s\":%lld", name, (long long)n);
+	pthread_mutex_unlock(&s->run->text);
+}
+
 const char *
 stage_output(struct stage *s, const char *path, int *at, struct err *e)
 {

@@ -3,6 +3,8 @@
 #include "appliance/model/generate.h"
 #include "appliance/model/random.h"
 
+#define PAGE	((size_t)KERNEL_PAGE)
+
 struct seat {				/* a slot of the cache */
 	struct generate_row *row;	/* NULL: free */
 	size_t fed;			/* tokens that are in the cache */
@@ -13,6 +15,7 @@ struct generate {
 	struct predict *p;
 	const struct model *m;
 	const struct generate_calls *calls;
+	struct pages *pages;
 	struct seat *seat;
 	int32_t *id, *slot, *pos, *want;
 	uint32_t *adapter;
@@ -26,6 +29,37 @@ static int32_t
 token_at(const struct generate_row *r, size_t i)
 {
 	return i < r->n ? r->prompt[i] : r->out[i - r->n];
+}
+
+/* seat_page - the page that a seat is about to fill; true: another has.  The
+ * last token of a prompt is always fed, for its logits */
+static bool
+seat_page(struct generate *g, size_t i)
+{
+	struct seat *s = &g->seat[i];
+	struct generate_row *r = s->row;
+
+	if (!g->calls->apart && s->fed + PAGE < r->n &&
+	    pages_share(g->pages, i, s->fed, r->prompt + s->fed)) {
+		s->fed += PAGE;
+		r->shared += PAGE;
+		return true;
+	}
+	pages_grow(g->pages, i, s->fed);
+	return false;
+}
+
+/* seat_fed - one token more.  What it says of a full page holds from this step
+ * on, for the seats behind it too: a layer's keys and values are all stored
+ * before any are looked at */
+static void
+seat_fed(struct generate *g, size_t i)
+{
+	struct seat *s = &g->seat[i];
+
+	if (++s->fed % PAGE == 0 && s->fed <= s->row->n)
+		pages_know(g->pages, i, s->fed - PAGE, s->row->prompt +
+		    s->fed - PAGE);
 }
 
 /* step_rows - what each seat feeds: its next token, or a piece of its prompt */
@@ -42,10 +76,13 @@ step_rows(struct generate *g)
 			continue;
 		end = s->row->n + s->row->nout;
 		while (s->fed < end && g->n < g->p->rows) {
+			if (s->fed % PAGE == 0 && seat_page(g, i))
+				continue;
 			g->id[g->n] = token_at(s->row, s->fed);
 			g->slot[g->n] = (int32_t)i;
 			g->adapter[g->n] = s->row->adapter;
-			g->pos[g->n++] = (int32_t)s->fed++;
+			g->pos[g->n++] = (int32_t)s->fed;
+			seat_fed(g, i);
 		}
 		if (s->fed == end && g->n > 0 &&
 		    g->slot[g->n - 1] == (int32_t)i &&
@@ -92,12 +129,34 @@ step_take(struct generate *g, struct err *e)
 		if (generate_take(r, g->m, g->calls, logits, g->p->places -
 		    r->n, g->words)) {
 			s->row = NULL;
+			pages_leave(g->pages, i);
 			if (g->calls->done(g->calls->arg, r, e) == -1)
 				return -1;
 		}
 		logits += g->m->w.shape.V;
 	}
 	return 0;
+}
+
+/* step_enter - rows take free seats, in their order */
+static void
+step_enter(struct generate *g, struct generate_row *const *row, size_t n,
+    size_t *next)
+{
+	size_t most = g->p->places;
+
+	for (size_t i = 0; i < g->p->slots && *next < n; i++) {
+		struct generate_row *r = row[*next];
+
+		if (g->seat[i].row != NULL)
+			continue;
+		if (!pages_enter(g->pages, i, r->n + r->max < most ? r->n +
+		    r->max : most, r->adapter))
+			return;
+		r->shared = 0;
+		g->seat[i] = (struct seat){ r, 0, false };
+		(*next)++;
+	}
 }
 
 /* generate_steps - until no row is left */
@@ -107,18 +166,19 @@ generate_steps(struct generate *g, struct generate_row *const *row, size_t n,
 {
 	struct predict_rows rows = { .id = g->id, .slot = g->slot,
 	    .pos = g->pos, .adapter = g->adapter, .want = g->want };
+	const int32_t *table;
 	size_t next = 0;
 
 	for (;;) {
 		if (g->calls->stopping(g->calls->arg))
 			return err_set(e, FATE_STOP, "stopped");
-		for (size_t i = 0; i < g->p->slots && next < n; i++)
-			if (g->seat[i].row == NULL)
-				g->seat[i] = (struct seat){ row[next++], 0,
-				    false };
+		step_enter(g, row, n, &next);
 		step_rows(g);
 		if (g->n == 0)
 			return 0;
+		table = pages_table(g->pages);
+		if (table != NULL)
+			predict_table(g->p, table);
 		rows.n = g->n;
 		rows.nwant = g->nwant;
 		predict_logits(g->p, &rows, g->logits);
@@ -137,6 +197,7 @@ generate_run(struct predict *p, const struct model *m,
 	struct generate g = { .p = p, .m = m, .calls = calls };
 	int rc;
 
+	g.pages = pages_new(a, p->pages, p->slots, p->per);
 	g.seat = arena_array(a, p->slots, sizeof(*g.seat));
 	g.id = arena_array(a, p->rows, sizeof(*g.id));
 	g.slot = arena_array(a, p->rows, sizeof(*g.slot));

@@ -3,14 +3,16 @@
 #define MODEL_GENERATE_H
 
 #include "appliance/model/model.h"
+#include "appliance/model/pages.h"
 #include "appliance/model/predict.h"
 #include "appliance/model/sample.h"
 
 /*
  * generate.h - many texts go on at once: a row takes a slot of the cache when
- * one is free, its prompt is read in pieces beside other rows' next tokens, and
- * the slot is free again when it ends.  What a row becomes does not depend on
- * the others (predict.h).
+ * one is free and there are pages for it (pages.h), its prompt is read in
+ * pieces beside other rows' next tokens, and slot and pages are free again when
+ * it ends.  Where prompts begin alike, one row reads whole pages for all.
+ * What a row becomes does not depend on the others (predict.h).
  */
 
 enum generate_end { GENERATE_STOP, GENERATE_LENGTH };
@@ -25,7 +27,8 @@ struct generate_row {
 					 * two must not share a cache */
 	/* out, of max places, and how many; a token that ends is not in it */
 	int32_t *out;
-	size_t nout;
+	size_t nout, shared;		/* shared: places of the prompt that
+					 * another row had read */
 	enum generate_end why;
 	void *arg;			/* the caller's */
 };
@@ -37,6 +40,7 @@ struct generate_calls {
 	int (*done)(void *, struct generate_row *, struct err *);
 	bool (*stopping)(void *);
 	void *arg;
+	bool apart;			/* each row reads all of its prompt */
 };
 
 /* generate_take - a row's next token, of its logits: has the row ended; room:

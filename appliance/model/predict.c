@@ -11,6 +11,26 @@ predict_table(struct predict *p, const int32_t *table)
 	    p->slots * p->per * sizeof(*table));
 }
 
+/* pages_count - how many the cache has */
+static size_t
+pages_count(const struct predict *p, const struct predict_how *how)
+{
+	const struct shape *m = &p->w->shape;
+	size_t one = m->L * KERNEL_PAGE * 2 * m->G * m->D * sizeof(real);
+	size_t all = p->slots * p->per, most = how->cache, weights;
+	const char *where;
+
+	if (most == 0)
+		return all;
+	if (most == PREDICT_LEFT) {
+		most = slab_left(&p->slab, &where);
+		weights = slab_size(&p->weights);
+		most = most > weights ? (most - weights) / 2 : 0;
+	}
+	most = most / one < p->per ? p->per : most / one;
+	return most < all ? most : all;
+}
+
 /* predict_want - what is not weights */
 static int
 predict_want(struct predict *p, struct err *e)
@@ -48,7 +68,8 @@ predict_want(struct predict *p, struct err *e)
 	return slab_take(&p->slab, e);
 }
 
-/* predict_pages - each slot has as many as a sequence can need, its own */
+/* predict_pages - each slot has as many as a sequence can need, its own, if
+ * there are as many */
 static void
 predict_pages(struct predict *p)
 {
@@ -79,13 +100,13 @@ predict_packed(struct arena *a, struct device *d,
 	p->slots = how->slots;
 	p->places = how->places < m->T ? how->places : m->T;
 	p->per = (p->places + KERNEL_PAGE - 1) / KERNEL_PAGE;
-	p->pages = how->pages == 0 ? p->slots * p->per : how->pages;
 	p->rows = how->rows;
 	p->wanted = how->wanted;
 	p->layer = arena_array(a, m->L, sizeof(*p->layer));
 	slab_init(&p->weights, a, d);
 	slab_init(&p->slab, a, d);
 	predict_weights_want(p);
+	p->pages = pages_count(p, how);
 	if (predict_want(p, e) == -1 ||
 	    predict_weights_open(p, a, how, e) == -1)
 		return NULL;

@@ -71,8 +71,12 @@ struct predict_how {
 	struct view config;		/* of the model with this config.json */
 	int images;			/* where those are (image.h), or -1 */
 	size_t slots, places, rows, wanted;
-	size_t pages;			/* 0: each slot has its own */
+	/* most bytes of keys and values, but room for one sequence in any case;
+	 * 0: for all slots; PREDICT_LEFT: at most half of what is left */
+	size_t cache;
 };
+
+#define PREDICT_LEFT	SIZE_MAX
 
 /* predict_packed - with weights of a form.  Quantised ones of tensors come from
  * their image, which is made if need be */
@@ -80,7 +84,8 @@ struct predict *predict_packed(struct arena *, struct device *,
     const struct predict_how *, struct err *);
 
 /* predict_table - the pages of each slot: table[slots][per] of 0 to pages - 1.
- * Unless told, slot s has those from s * per on */
+ * Unless told, slot s has those from s * per on; where there are fewer pages,
+ * it must be told */
 void predict_table(struct predict *, const int32_t *table);
 
 struct predict_rows {

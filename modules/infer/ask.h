@@ -38,6 +38,7 @@ struct infer {
 	struct talk talk;
 	struct told told;
 	struct buf *pair;
+	int64_t shared;			/* tokens that were not read again */
 	double began;
 };
 

@@ -75,6 +75,7 @@ infer_done(void *arg, struct generate_row *r, struct err *e)
 	t->told.rows++;
 	t->told.prompt += (int64_t)r->n;
 	t->told.completion += (int64_t)r->nout;
+	t->shared += (int64_t)r->shared;
 	stage_note(t->stage, "%lld answers, %.0f tokens/s",
 	    (long long)t->told.rows, (double)t->told.completion /
 	    (s > 0.001 ? s : 0.001));
@@ -94,7 +95,7 @@ infer_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	struct ask *q = arena_array(b->arena, b->n, sizeof(*q));
 	struct generate_row **row = arena_array(b->arena, b->n, sizeof(*row));
 	struct generate_calls calls = { infer_ends, infer_done,
-	    infer_stopping, t };
+	    infer_stopping, t, !t->conf->share };
 	size_t n = 0;
 
 	(void)scratch;
@@ -137,6 +138,7 @@ infer_finish(struct stage *s, struct batch *out, struct err *e)
 	if (k->refused > 0)
 		stage_warn(s, "%lld rows have no answer but the reason why",
 		    (long long)k->refused);
+	stage_measured(s, "cached_tokens", t->shared);
 	stage_result(s, "infer", view_of(arena_printf(s->arena,
 	    "{\"answers\":%lld,\"refused\":%lld,\"prompt_tokens\":%lld,"
 	    "\"completion_tokens\":%lld}", (long long)k->rows,

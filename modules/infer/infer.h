@@ -17,10 +17,11 @@
 struct infer_conf {
 	const char *model, *adapter, *prompt, *template, *into, *gpus, *pair;
 	const char *messages, *chat_template, *date;
-	int64_t max_tokens, top_k, seed, slots, context;
+	int64_t max_tokens, top_k, seed, slots, context, cache;
 	double temperature, top_p;
 	struct opt_list stop, adapters;
 	const char *choose;
+	bool share;
 	int begin, overlong, weights;	/* weights: enum packed_form */
 };
 

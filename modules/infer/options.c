@@ -58,6 +58,11 @@ const struct opt infer_opts[] = {
 	    "Quantised weights"),
 	OPT_INT(struct infer_conf, slots, "16", 1, 64, OPT_NOKEY,
 	    "records answered side by side"),
+	OPT_SIZE(struct infer_conf, cache, "0", 0, 1e15, OPT_NOKEY,
+	    "most memory for keys and values: where it is short, records "
+	    "wait; 0: half of what is left, at most what slots can need"),
+	OPT_BOOL(struct infer_conf, share, "yes", OPT_NOKEY,
+	    "prompts that begin alike are read once"),
 	OPT_TEXT(struct infer_conf, gpus, "0", OPT_NOKEY,
 	    "GPUs that it waits for, or auto"),
 	OPT_DONE
