@@ -5,7 +5,9 @@
  * prompt read, of one sequence and of 32 that go on side by side, of one that
  * goes on behind a prompt of DEEP times the length, and the most memory that
  * was resident.  Below, the step whose time is the median counts.  IMAGES is
- * the directory of images (image.h); the tokens are of no meaning.
+ * the directory of images (image.h); the tokens are of no meaning.  Last, GB/s:
+ * what the same thread reads of memory that no cache holds, and the weights,
+ * keys and values that the steps of one sequence read.
  */
 #include "appliance/base/base.h"
 #include "appliance/base/when.h"
@@ -85,20 +87,59 @@ decode(struct bench *b, size_t n, size_t at)
 	return (double)n / t[STEPS / 2];
 }
 
+/* memory - GB/s of adding up, the best of several */
+static double
+memory(struct arena *a)
+{
+	size_t n = (size_t)32 << 20;
+	uint64_t *p = arena_array(a, n, sizeof(*p)), sum[16] = { 0 };
+	volatile uint64_t kept;
+	double least = 1e9, t;
+
+	for (int i = 0; i < 10; i++) {
+		t = cpu_seconds();
+		for (size_t k = 0; k < n; k += 16)
+			for (size_t j = 0; j < 16; j++)
+				sum[j] += p[k + j];
+		t = cpu_seconds() - t;
+		least = t < least ? t : least;
+	}
+	for (size_t j = 0; j < 16; j++)
+		kept = sum[j];
+	(void)kept;
+	return 8e-9 * (double)n / least;
+}
+
+/* step_bytes - what a step of one sequence at a place reads */
+static double
+step_bytes(const struct predict *p, size_t at)
+{
+	const struct shape *m = &p->w->shape;
+	size_t words = m->tied ? 0 : packed_size(p->device, p->words, m->V,
+	    m->C);
+
+	return (double)(slab_size(&p->weights) - words) + (double)(at * m->L *
+	    2 * m->G * m->D * sizeof(real));
+}
+
 static void
 tell(struct bench *b, size_t prompt)
 {
 	struct rusage use;
-	double t;
+	double t, near, deep;
 
 	printf("prefill %.1f\n", (double)prompt / prefill(b, 0, prompt));
-	printf("decode_1 %.2f\n", decode(b, 1, prompt));
+	near = decode(b, 1, prompt);
+	printf("decode_1 %.2f\n", near);
 	printf("decode_32 %.2f\n", decode(b, SEATS, 8));
 	t = prefill(b, 0, prompt * DEEP);
 	printf("prefill_deep %.1f\n", (double)(prompt * DEEP) / t);
-	printf("decode_deep %.2f\n", decode(b, 1, prompt * DEEP));
+	deep = decode(b, 1, prompt * DEEP);
+	printf("decode_deep %.2f\n", deep);
 	getrusage(RUSAGE_SELF, &use);
 	printf("rss_mib %.0f\n", (double)use.ru_maxrss / 1024);
+	printf("gbs_1 %.2f\ngbs_deep %.2f\n", 1e-9 * near * step_bytes(b->p,
+	    prompt), 1e-9 * deep * step_bytes(b->p, prompt * DEEP));
 }
 
 static int
@@ -148,6 +189,7 @@ main(int argc, char **argv)
 	printf("start_ms %.0f\nstart_cpu_ms %.0f\n",
 	    (when_mono() - began) * 1e3, (cpu_seconds() - cpu) * 1e3);
 	tell(b, (size_t)atoi(argv[5]));
+	printf("gbs_memory %.2f\n", memory(a));
 	arena_free(a);
 	return 0;
 failed:
