@@ -47,6 +47,19 @@ ok 'a line of a batch file has the same answer, from parts' is "$(sed 's/.*"cont
 sed 's/"messages":/"prompt":/' chats.jsonl | head -n 1 >listed
 ok 'which is none that is empty' grep -q '"completion":"..*","finish' said
 ok 'a list as a prompt is a chat' sh -c "quern infer -q ./m max_tokens=1 <listed >a && head -n 1 chats.jsonl | quern infer -q ./m max_tokens=1 >b && sed 's/.*\"completion\"//' a >c && sed 's/.*\"completion\"//' b | cmp c -"
+# tools are the template's to tell
+printf '<|im_start|>{%% for t in tools or [] %%}{{ t.function.name }} {%% endfor %%}{%% for m in messages %%}{{ m.content }}{%% endfor %%}<|im_end|>' >tools.jinja
+tool='"tools":[{"type":"function","function":{"name":"corn"}}]'
+said_with() { printf '{"custom_id":"a","body":{"messages":[{"role":"user","content":"%s"}],"temperature":1%s}}\n' "$1" "$2" | quern infer -q ./m max_tokens=8 chat_template=./tools.jinja; }
+said_with 'corn water' '' | sed 's/.*"body"//; s/"id":"[^"]*"//' >want
+said_with water ",$tool" | sed 's/.*"body"//; s/"id":"[^"]*"//' >have
+ok 'tools are put to the model by its template' sh -c 'grep -q completion_tokens want && cmp want have'
+printf '{"id":"a","messages":[{"role":"user","content":"water"}],%s}\n' "$tool" | quern infer -q ./m max_tokens=8 temperature=1 chat_template=./tools.jinja >record
+ok 'a record has them as well' is "$(sed 's/.*"completion":\(".*"\),"finish.*/\1/' record)" "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' have)"
+said_with water ",$tool,\"tool_choice\":\"none\"" | sed 's/.*"body"//; s/"id":"[^"]*"//' >have
+said_with water '' | sed 's/.*"body"//; s/"id":"[^"]*"//' >want
+ok 'tool_choice none: as without' cmp want have
+ok 'that one is called is not seen to' sh -c "echo '{\"custom_id\":\"a\",\"body\":{\"messages\":[],$tool,\"tool_choice\":\"required\"}}' | quern infer -q ./m | grep -q \"'tool_choice' must be auto or none\""
 ask '"say corn"' chat_template=gemma >other
 ok 'another template may be asked for' sh -c "! cmp -s said other && grep -q completion other"
 ok 'a message without its role is a fault of its record' sh -c "echo '{\"id\":\"a\",\"messages\":[{\"content\":\"x\"}]}' | quern infer ./m 2>&1 | grep -q \"a message has no 'role'\""

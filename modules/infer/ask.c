@@ -112,7 +112,17 @@ ask_key(struct infer *t, struct ask *q)
 static void
 ask_messages(struct infer *t, struct arena *a, struct ask *q)
 {
-	if (t->talk.chat != NULL)
+	if (!q->line)
+		(void)rec_raw(q->rec, "tools", &q->tools);
+	if (q->tools.p != NULL && (json_is_null(q->tools) ||
+	    view_is(q->tools, "[]")))
+		q->tools.p = NULL;
+	if (q->tools.p != NULL && q->tools.p[0] != '[')
+		q->error = "'tools' must be a list";
+	else if (q->tools.p != NULL && t->talk.chat == NULL)
+		q->error = "tools are put to a model by its chat template, "
+		    "and it has none";
+	else if (t->talk.chat != NULL)
 		q->error = talk_ids(&t->talk, a, q->messages, q);
 	else if (q->line)
 		line_plain(a, q);

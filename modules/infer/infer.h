@@ -36,7 +36,7 @@ struct ask {
 	bool line, chat;		/* an OpenAI line; its kind */
 	struct view model;		/* a line's, as JSON; or p NULL */
 	struct view prompt;
-	struct view messages;		/* instead, a JSON list; or p NULL */
+	struct view messages, tools;	/* instead, JSON lists; or p NULL */
 	const uint32_t *id;		/* the prompt's, if a template made */
 	size_t nid;			/* it; or NULL */
 	struct view *stop;

@@ -94,6 +94,31 @@ line_plain(struct arena *a, struct ask *q)
 	q->prompt = buf_get(b);
 }
 
+/* line_tools - the template is told of them; that one must be called is not
+ * seen to */
+static void
+line_tools(struct ask *q, struct view body)
+{
+	struct view raw, choice;
+
+	if (!json_get(body, "tools", &raw) || json_is_null(raw) ||
+	    view_is(raw, "[]"))
+		return;
+	if (!q->chat)
+		return line_refuse(q, "'tools' go with messages");
+	q->tools = raw;
+	if (json_get(body, "tool_choice", &choice) && !json_is_null(choice) &&
+	    !view_is(choice, "\"auto\"")) {
+		if (!view_is(choice, "\"none\""))
+			return line_refuse(q, "'tool_choice' must be auto or "
+			    "none: that a tool is called is not seen to");
+		q->tools.p = NULL;
+	}
+	if (json_get(body, "parallel_tool_calls", &raw) &&
+	    view_is(raw, "false"))
+		line_refuse(q, "'parallel_tool_calls' cannot be false");
+}
+
 /* line_prompt - what the two endpoints ask */
 static void
 line_prompt(struct arena *a, struct ask *q, struct view body)
@@ -127,7 +152,7 @@ line_no(struct arena *a, struct ask *q, struct view body)
 {
 	static const char *const no[] = { "presence_penalty",
 	    "frequency_penalty", "repetition_penalty", "logit_bias",
-	    "logprobs", "tools", "response_format" };
+	    "logprobs", "response_format" };
 	struct view raw;
 	double x;
 
@@ -176,6 +201,7 @@ line_read(struct arena *a, struct ask *q)
 	if (json_get(body, "stop", &raw) && !json_is_null(raw))
 		line_stops(a, q, raw);
 	line_prompt(a, q, body);
+	line_tools(q, body);
 }
 
 /* line_choice - the answer in the words of its endpoint */

@@ -73,7 +73,7 @@ talk_ids(const struct talk *t, struct arena *a, struct view messages,
     struct ask *q)
 {
 	struct buf *b = buf_new(a, REC_MAX);
-	struct chat_ask ask = { .prompt = true };
+	struct chat_ask ask = { .prompt = true, .tools = q->tools };
 	struct chat_ids ids;
 	struct json_iter it;
 	struct view one;
