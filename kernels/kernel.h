@@ -192,6 +192,22 @@ struct kernels {
 	    size_t R, size_t stride, size_t heads, size_t D, size_t N,
 	    int back);
 
+	/* two at once, the numbers being those of one after the other.  x += r,
+	 * then layernorm of it, or rmsnorm where mean is NULL.  headnorm, then
+	 * rope of what it made; its gradient is rope's, which stays in dy, then
+	 * headnorm's */
+	void (*add_norm)(void *, real *y, real *mean, real *keep, real *x,
+	    const real *r, const real *w, const real *b, size_t R, size_t C,
+	    double eps);
+	void (*headnorm_rope)(void *, real *y, size_t ystride, real *keep,
+	    const real *x, size_t xstride, const real *w, const real *table,
+	    const int32_t *pos, size_t R, size_t heads, size_t D, size_t N,
+	    double eps);
+	void (*headnorm_rope_grad)(void *, real *dx, real *dw, real *dy,
+	    size_t ystride, const real *x, size_t xstride, const real *w,
+	    const real *keep, const real *table, const int32_t *pos, size_t R,
+	    size_t heads, size_t D, size_t N);
+
 	/* attention, causal unless heads say `to`; y is [R,H*D], lse[B,H,T] the
 	 * log of each row's sum; dq, dk, dv have the strides of q, k, v */
 	void (*attend)(void *, real *y, real *lse, const real *q,

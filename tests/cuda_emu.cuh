@@ -97,6 +97,12 @@ emu_warp(void)
 	return first;
 }
 
+static void
+__syncwarp(void)
+{
+	emu_warp();
+}
+
 static float
 __shfl_sync(unsigned, float x, int lane)
 {

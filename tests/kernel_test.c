@@ -217,6 +217,88 @@ test_heads(const struct both *b)
 	same(b, "headnorm dw", 0, dw);
 }
 
+/* bytes - are they the same */
+static bool
+bytes(struct pair p)
+{
+	return memcmp(p.v[0], p.v[1], p.n * sizeof(real)) == 0;
+}
+
+/* test_sums - a sum and its norm at once: ref's, and to the byte what the two
+ * are one after the other */
+static void
+test_sums(const struct both *b)
+{
+	const struct kernels *k = b->k[1];
+	void *dev = b->dev[1];
+
+	for (size_t s = 0; s < 2 * BASE_COUNT(sizes); s++) {
+		size_t R = sizes[s / 2][0], C = sizes[s / 2][1];
+		bool layer = s % 2 == 0;
+		struct pair x = some(1, R * C), r = some(2, R * C), w =
+		    some(3, C), c = some(4, C), y = none(R * C), one = x;
+		struct pair z = none(R * C), keep = none(R), mean = none(R);
+
+		for (int i = 0; i < 2; i++)
+			b->k[i]->add_norm(b->dev[i], y.v[i], layer ?
+			    mean.v[i] : NULL, keep.v[i], x.v[i], r.v[i],
+			    w.v[i], layer ? c.v[i] : NULL, R, C, 1e-5);
+		same(b, "add_norm", s, y);
+		same(b, "add_norm, what stays", s, x);
+		same(b, "add_norm, kept", s, keep);
+		one = some(1, R * C);
+		k->add(dev, one.v[1], r.v[1], R * C);
+		if (layer)
+			k->layernorm(dev, z.v[0], mean.v[1], keep.v[1],
+			    one.v[1], w.v[1], c.v[1], R, C, 1e-5);
+		else
+			k->rmsnorm(dev, z.v[0], keep.v[1], one.v[1], w.v[1],
+			    R, C, 1e-5);
+		tap(bytes((struct pair){ { z.v[0], y.v[1] }, R * C }) &&
+		    bytes((struct pair){ { one.v[1], x.v[1] }, R * C }),
+		    "%s add_norm, shape %zu: the bytes of the two", b->isa, s);
+	}
+}
+
+/* test_turned - a norm of heads and rope at once, likewise */
+static void
+test_turned(const struct both *b, size_t D, size_t N)
+{
+	enum { R = 37, H = 3, PLACES = 9 };
+	size_t ys = H * D + 5, xs = H * D + 11;
+	struct pair x = some(1, R * xs), w = some(2, D), t = some(3,
+	    PLACES * N), dy = some(4, R * ys), y = some(5, R * ys);
+	struct pair dx = some(6, R * xs), dw = some(7, D), keep = none(R * H);
+	struct pair own = some(5, R * ys), odx = some(6, R * xs);
+	struct pair odw = some(7, D), ody = some(4, R * ys);
+	const struct kernels *k = b->k[1];
+	void *dev = b->dev[1];
+	int32_t pos[R];
+
+	for (int i = 0; i < R; i++)
+		pos[i] = i * 5 % PLACES;
+	for (int i = 0; i < 2; i++) {
+		b->k[i]->headnorm_rope(b->dev[i], y.v[i], ys, keep.v[i],
+		    x.v[i], xs, w.v[i], t.v[i], pos, R, H, D, N, 1e-6);
+		b->k[i]->headnorm_rope_grad(b->dev[i], dx.v[i], dw.v[i],
+		    dy.v[i], ys, x.v[i], xs, w.v[i], keep.v[i], t.v[i], pos,
+		    R, H, D, N);
+	}
+	same(b, "headnorm_rope", D, y);
+	same(b, "headnorm_rope dx", D, dx);
+	same(b, "headnorm_rope dw", D, dw);
+	k->headnorm(dev, own.v[1], ys, keep.v[1], x.v[1], xs, w.v[1], R, H, D,
+	    1e-6);
+	k->rope(dev, own.v[1], t.v[1], pos, R, ys, H, D, N, 0);
+	k->rope(dev, ody.v[1], t.v[1], pos, R, ys, H, D, N, 1);
+	k->headnorm_grad(dev, odx.v[1], odw.v[1], ody.v[1], ys, x.v[1], xs,
+	    w.v[1], keep.v[1], R, H, D);
+	tap(bytes((struct pair){ { own.v[1], y.v[1] }, R * ys }) &&
+	    bytes((struct pair){ { odx.v[1], dx.v[1] }, R * xs }) &&
+	    bytes((struct pair){ { odw.v[1], dw.v[1] }, D }),
+	    "%s headnorm_rope, %zu channels: the bytes of the two", b->isa, D);
+}
+
 static void
 test_acts(const struct both *b)
 {
@@ -512,6 +594,10 @@ test_device(const struct kernels *k, const char *isa, int threads)
 	test_product(&b);
 	test_quant(&b);
 	test_norms(&b);
+	test_sums(&b);
+	test_turned(&b, 16, 16);
+	test_turned(&b, 90, 70);
+	test_turned(&b, 13, 6);
 	test_acts(&b);
 	test_tables(&b, 37, 29);
 	test_tables(&b, 530, 700);

@@ -14,6 +14,7 @@ static const char *const op_names[] = {
 	"gemm", "bias", "bias_grad", "add", "embed", "embed_grad",
 	"layernorm", "layernorm_grad",
 	"rmsnorm", "rmsnorm_grad", "headnorm", "headnorm_grad", "rope",
+	"add_norm", "headnorm_rope", "headnorm_rope_grad",
 	"attend", "attend_grad", "softmax", "softmax_grad", "act",
 	"act_grad", "glu", "glu_grad",
 	"weigh", "weigh_grad", "classify", "distill", "adamw", "sumsq",

@@ -83,6 +83,17 @@ block_norm(const struct decoder *d, real *y, real *mean, real *keep,
 }
 
 void
+block_sum_norm(const struct decoder *d, real *y, real *mean, real *keep,
+    real *x, const real *r, size_t w, size_t b)
+{
+	OPS(d);
+
+	k->add_norm(dev, y, m->layernorm ? mean : NULL, keep, x, r,
+	    decoder_param(d, w), m->layernorm ? decoder_param(d, b) : NULL, R,
+	    C, m->eps);
+}
+
+void
 block_norm_grad(const struct decoder *d, real *dx, const real *dy,
     const real *x, const real *mean, const real *keep, size_t w, size_t b)
 {
@@ -121,41 +132,106 @@ parts_of(const struct decoder *d, size_t i, real *qkv, real *normed)
 	return p;
 }
 
-/* rope - turn queries and keys, or their gradients back */
-static void
-rope(const struct decoder *d, size_t i, const struct parts *p, int back)
+/* rope_of - the layer's table; NULL: nothing is turned */
+static const real *
+rope_of(const struct decoder *d, size_t i)
 {
-	OPS(d);
+	const struct shape *m = &d->w->shape;
 
-	(void)C;
-	if (m->turned > 0)
-		k->rope(dev, p->q, m->two_ropes && m->local[i] ?
-		    d->local_rope : d->rope, d->pos, R, p->heads.q,
-		    m->H + m->G, m->D, m->turned, back);
+	if (m->turned == 0)
+		return NULL;
+	return m->two_ropes && m->local[i] ? d->local_rope : d->rope;
 }
 
+/* heads_forward - norms of queries and keys, each turned */
 static void
-attention_forward(const struct decoder *d, size_t i)
+heads_forward(const struct decoder *d, size_t i, const struct parts *p)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+	const real *table = rope_of(d, i), *wq, *wk;
+
+	OPS(d);
+	(void)C;
+	if (!m->head_norms) {
+		if (table != NULL)
+			k->rope(dev, p->q, table, d->pos, R, p->heads.q,
+			    m->H + m->G, m->D, m->turned, 0);
+		return;
+	}
+	half_round(d, l->qkv, R * d->w->qkv_rows);
+	wq = decoder_param(d, w->q_norm);
+	wk = decoder_param(d, w->k_norm);
+	if (table == NULL) {
+		k->headnorm(dev, p->q, p->heads.q, l->keepq, l->qkv,
+		    p->heads.v, wq, R, m->H, m->D, m->eps);
+		k->headnorm(dev, p->k, p->heads.k, l->keepk, l->qkv + m->H *
+		    m->D, p->heads.v, wk, R, m->G, m->D, m->eps);
+		return;
+	}
+	k->headnorm_rope(dev, p->q, p->heads.q, l->keepq, l->qkv, p->heads.v,
+	    wq, table, d->pos, R, m->H, m->D, m->turned, m->eps);
+	k->headnorm_rope(dev, p->k, p->heads.k, l->keepk, l->qkv + m->H *
+	    m->D, p->heads.v, wk, table, d->pos, R, m->G, m->D, m->turned,
+	    m->eps);
+}
+
+/* heads_backward - g: gradients of what attention has read; to dqkv */
+static void
+heads_backward(const struct decoder *d, size_t i, const struct parts *g)
+{
+	const struct layer *w = &d->w->layer[i];
+	const struct decoder_layer *l = &d->layer[i];
+	const real *table = rope_of(d, i), *xk = l->qkv, *wq, *wk;
+	real *dk = d->dqkv, *dwq, *dwk;
+
+	OPS(d);
+	(void)C;
+	if (!m->head_norms) {
+		if (table != NULL)
+			k->rope(dev, g->q, table, d->pos, R, g->heads.q,
+			    m->H + m->G, m->D, m->turned, 1);
+		return;
+	}
+	xk += m->H * m->D;
+	dk += m->H * m->D;
+	wq = decoder_param(d, w->q_norm);
+	wk = decoder_param(d, w->k_norm);
+	dwq = decoder_grad(d, w->q_norm);
+	dwk = decoder_grad(d, w->k_norm);
+	if (table == NULL) {
+		k->headnorm_grad(dev, d->dqkv, dwq, g->q, g->heads.q, l->qkv,
+		    g->heads.v, wq, l->keepq, R, m->H, m->D);
+		k->headnorm_grad(dev, dk, dwk, g->k, g->heads.k, xk,
+		    g->heads.v, wk, l->keepk, R, m->G, m->D);
+		return;
+	}
+	k->headnorm_rope_grad(dev, d->dqkv, dwq, g->q, g->heads.q, l->qkv,
+	    g->heads.v, wq, l->keepq, table, d->pos, R, m->H, m->D,
+	    m->turned);
+	k->headnorm_rope_grad(dev, dk, dwk, g->k, g->heads.k, xk, g->heads.v,
+	    wk, l->keepk, table, d->pos, R, m->G, m->D, m->turned);
+}
+
+/* attention_forward - mid, before the layer's input is added to it; owed: what
+ * is still to be added to that, or NULL */
+static void
+attention_forward(const struct decoder *d, size_t i, const real *owed)
 {
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
 	struct parts p = parts_of(d, i, l->qkv, l->normed);
 
 	OPS(d);
-	block_norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1,
-	    w->norm1_b);
+	if (owed == NULL)
+		block_norm(d, l->norm1, l->mean1, l->keep1, l->in, w->norm1,
+		    w->norm1_b);
+	else
+		block_sum_norm(d, l->norm1, l->mean1, l->keep1, l->in, owed,
+		    w->norm1, w->norm1_b);
 	half_round(d, l->norm1, R * C);
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
-	if (m->head_norms) {
-		half_round(d, l->qkv, R * d->w->qkv_rows);
-		k->headnorm(dev, p.q, p.heads.q, l->keepq, l->qkv,
-		    p.heads.v, decoder_param(d, w->q_norm), R, m->H, m->D,
-		    m->eps);
-		k->headnorm(dev, p.k, p.heads.k, l->keepk, l->qkv + m->H *
-		    m->D, p.heads.v, decoder_param(d, w->k_norm), R, m->G,
-		    m->D, m->eps);
-	}
-	rope(d, i, &p, 0);
+	heads_forward(d, i, &p);
 	half_round(d, p.q, R * p.heads.q);
 	k->attend(dev, l->att, l->lse, p.q, p.k, p.v, &p.heads);
 	half_round(d, l->att, R * m->H * m->D);
@@ -167,7 +243,6 @@ attention_forward(const struct decoder *d, size_t i)
 		    NO_WEIGHT);
 	}
 	dropout_rows(d, DROPOUT_OUT, i, l->mid);
-	k->add(dev, l->mid, l->in, R * C);
 }
 
 /* mlp_forward - y[R,C] from norm2 */
@@ -216,16 +291,21 @@ mlp_backward(const struct decoder *d, const struct decoder_layer *l,
 }
 
 void
-block_forward(const struct decoder *d, size_t i)
+block_forward(const struct decoder *d, size_t i, bool again)
 {
 	const struct layer *w = &d->w->layer[i];
 	struct decoder_layer *l = &d->layer[i];
 	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
 
 	OPS(d);
-	attention_forward(d, i);
-	block_norm(d, l->norm2, l->mean2, l->keep2, m->parallel ? l->in :
-	    l->mid, w->norm2, w->norm2_b);
+	attention_forward(d, i, again || i == 0 ? NULL : d->layer[i - 1].mid);
+	if (m->parallel) {
+		k->add(dev, l->mid, l->in, R * C);
+		block_norm(d, l->norm2, l->mean2, l->keep2, l->in, w->norm2,
+		    w->norm2_b);
+	} else
+		block_sum_norm(d, l->norm2, l->mean2, l->keep2, l->mid, l->in,
+		    w->norm2, w->norm2_b);
 	half_round(d, l->norm2, R * C);
 	mlp_forward(d, l, m->post_norms ? l->post2 : next);
 	if (m->post_norms) {
@@ -234,7 +314,6 @@ block_forward(const struct decoder *d, size_t i)
 		    NO_WEIGHT);
 	}
 	dropout_rows(d, DROPOUT_DOWN, i, next);
-	k->add(dev, next, l->mid, R * C);
 }
 
 /* post_grad - the gradient before a branch's dropout and norm, elsewhere than
@@ -268,16 +347,7 @@ attention_backward(const struct decoder *d, size_t i)
 	    w->post1)), l->att, R);
 	k->attend_grad(dev, g.q, g.k, g.v, d->datt, l->att, l->lse, p.q, p.k,
 	    p.v, &p.heads);
-	rope(d, i, &g, 1);
-	if (m->head_norms) {
-		k->headnorm_grad(dev, d->dqkv, decoder_grad(d, w->q_norm),
-		    g.q, g.heads.q, l->qkv, g.heads.v, decoder_param(d,
-		    w->q_norm), l->keepq, R, m->H, m->D);
-		k->headnorm_grad(dev, d->dqkv + m->H * m->D, decoder_grad(d,
-		    w->k_norm), g.k, g.heads.k, l->qkv + m->H * m->D,
-		    g.heads.v, decoder_param(d, w->k_norm), l->keepk, R,
-		    m->G, m->D);
-	}
+	heads_backward(d, i, &g);
 	half_round(d, d->dqkv, R * d->w->qkv_rows);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
 	    l->norm1, R);

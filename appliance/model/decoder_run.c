@@ -106,12 +106,12 @@ forward(struct decoder *d, bool learns)
 		    R * C);
 	dropout_rows(d, DROPOUT_EMBED, 0, d->layer[0].in);
 	for (size_t i = 0; i < m->L; i++) {
-		block_forward(d, i);
+		block_forward(d, i, false);
 		if (learns)
 			half_keep(d, i);
 	}
-	block_norm(d, d->norm, d->mean, d->keep, d->last, d->w->norm,
-	    d->w->norm_b);
+	block_sum_norm(d, d->norm, d->mean, d->keep, d->last,
+	    d->layer[m->L - 1].mid, d->w->norm, d->w->norm_b);
 	half_round(d, d->norm, R * C);
 	half_end(d);
 }
@@ -135,7 +135,7 @@ decoder_backward(struct decoder *d)
 	    d->w->norm, d->w->norm_b);
 	for (size_t i = m->L; i-- > 0; ) {
 		if (d->recompute && i + 1 < m->L)
-			block_forward(d, i);
+			block_forward(d, i, true);
 		half_back(d, i);
 		block_backward(d, i);
 	}

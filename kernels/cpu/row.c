@@ -11,6 +11,8 @@
 
 struct row_call {
 	real *y, *keep, *mean, *dw, *db;
+	real *sum;			/* x, that more is added to; or NULL */
+	const real *more;
 	const real *x, *w, *b, *dy, *table, *kept, *means;
 	const int32_t *pos;
 	size_t R, C, stride, ystride, heads, turned, tasks;
@@ -37,6 +39,18 @@ sum_of(const real *x, size_t n, float mu, bool square)
 	return sum;
 }
 
+/* row_add - x += y */
+static void
+row_add(real *x, const real *y, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		save(x + i, load(x + i) + load(y + i));
+	for (; i < n; i++)
+		x[i] += y[i];
+}
+
 static void
 norm_task(void *arg, size_t task, void *scratch)
 {
@@ -49,6 +63,8 @@ norm_task(void *arg, size_t task, void *scratch)
 		real *y = k->y + r * C;
 		float mu = 0, s;
 
+		if (k->sum != NULL)
+			row_add(k->sum + r * C, k->more + r * C, C);
 		if (k->layer)
 			k->mean[r] = mu = sum_of(x, C, 0, false) / (float)C;
 		s = 1 / sqrtf(sum_of(x, C, mu, true) / (float)C +
@@ -294,6 +310,40 @@ OP(rope)(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
 	    .back = back };
 
 	row_run(dev, rope_task, &k, R, heads * D);
+}
+
+void
+OP(add_norm)(void *dev, real *y, real *mean, real *keep, real *x,
+    const real *r, const real *w, const real *b, size_t R, size_t C,
+    double eps)
+{
+	struct row_call k = { .y = y, .mean = mean, .keep = keep, .x = x,
+	    .sum = x, .more = r, .w = w, .b = b, .R = R, .C = C, .eps = eps,
+	    .layer = mean != NULL };
+
+	row_run(dev, norm_task, &k, R, C);
+}
+
+/* the rows are in the cache when the second one reads them */
+void
+OP(headnorm_rope)(void *dev, real *y, size_t ystride, real *keep,
+    const real *x, size_t xstride, const real *w, const real *table,
+    const int32_t *pos, size_t R, size_t heads, size_t D, size_t N,
+    double eps)
+{
+	OP(headnorm)(dev, y, ystride, keep, x, xstride, w, R, heads, D, eps);
+	OP(rope)(dev, y, table, pos, R, ystride, heads, D, N, 0);
+}
+
+void
+OP(headnorm_rope_grad)(void *dev, real *dx, real *dw, real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, const real *table, const int32_t *pos, size_t R,
+    size_t heads, size_t D, size_t N)
+{
+	OP(rope)(dev, dy, table, pos, R, ystride, heads, D, N, 1);
+	OP(headnorm_grad)(dev, dx, dw, dy, ystride, x, xstride, w, keep, R,
+	    heads, D);
 }
 
 static void

@@ -279,6 +279,8 @@ const struct kernels OP(table) = {
 	.layernorm_grad = OP(layernorm_grad), .rmsnorm = OP(rmsnorm),
 	.rmsnorm_grad = OP(rmsnorm_grad), .headnorm = OP(headnorm),
 	.headnorm_grad = OP(headnorm_grad), .rope = OP(rope),
+	.add_norm = OP(add_norm), .headnorm_rope = OP(headnorm_rope),
+	.headnorm_rope_grad = OP(headnorm_rope_grad),
 	.attend = OP(attend), .attend_grad = OP(attend_grad),
 	.softmax = OP(softmax), .softmax_grad = OP(softmax_grad),
 	.act = OP(act), .act_grad = OP(act_grad), .glu = OP(glu),

@@ -99,10 +99,43 @@ struct norm_lines {
 	size_t rows, C, heads, x, y;
 };
 
-/* norm_rows - a warp takes a row; mean NULL: RMSNorm */
+/* where a norm's rows are turned as well; table NULL: they are not */
+struct norm_turn {
+	const real *table;
+	const int32_t *pos;
+	size_t N;
+};
+
+/* turn_pair - of N numbers; si: minus the sine is the way back */
+static __device__ inline void
+turn_pair(real *p, size_t half, float co, float si)
+{
+	float a = p[0], b = p[half];
+
+	p[0] = a * co - b * si;
+	p[half] = b * co + a * si;
+}
+
+/* turn_row - a warp turns a row that it has written, or is to read */
+static __device__ inline void
+turn_row(real *y, const struct norm_turn *t, size_t line, int back)
+{
+	size_t half = t->N / 2;
+	const real *at = t->table + (size_t)t->pos[line] * t->N;
+
+	__syncwarp();
+	for (size_t i = threadIdx.x % WARP; i < half; i += WARP)
+		turn_pair(y + i, half, at[i], back ? -at[i + half] :
+		    at[i + half]);
+	__syncwarp();
+}
+
+/* norm_rows - a warp takes a row; mean NULL: RMSNorm; more NULL: nothing is
+ * added before */
 __global__ static void
-norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
-    const real *b, struct norm_lines n, float eps)
+norm_rows(real *y, real *mean, real *keep, real *x, const real *more,
+    const real *w, const real *b, struct norm_lines n, float eps,
+    struct norm_turn turn)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 	size_t lane = threadIdx.x % WARP, C = n.C;
@@ -111,6 +144,8 @@ norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
 	if (r >= n.rows)
 		return;
 	x += r / n.heads * n.x + r % n.heads * C;
+	for (size_t c = lane; more != NULL && c < C; c += WARP)
+		x[c] += more[r * C + c];
 	y += r / n.heads * n.y + r % n.heads * C;
 	if (mean != NULL) {
 		for (size_t c = lane; c < C; c += WARP)
@@ -127,13 +162,16 @@ norm_rows(real *y, real *mean, real *keep, const real *x, const real *w,
 		if (mean != NULL)
 			mean[r] = mu;
 	}
+	if (turn.table != NULL)
+		turn_row(y, &turn, r / n.heads, 0);
 }
 
 /* norm_inputs - dx, laid out as x, gets the gradient of a row's input, or that
- * is added to it; dy is laid out as y */
+ * is added to it; dy is laid out as y, and turned back before */
 __global__ static void
-norm_inputs(real *dx, const real *dy, const real *x, const real *w,
-    const real *mean, const real *keep, struct norm_lines n, bool add)
+norm_inputs(real *dx, real *dy, const real *x, const real *w,
+    const real *mean, const real *keep, struct norm_lines n, bool add,
+    struct norm_turn turn)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 	size_t lane = threadIdx.x % WARP, C = n.C;
@@ -144,6 +182,8 @@ norm_inputs(real *dx, const real *dy, const real *x, const real *w,
 	x += r / n.heads * n.x + r % n.heads * C;
 	dx += r / n.heads * n.x + r % n.heads * C;
 	dy += r / n.heads * n.y + r % n.heads * C;
+	if (turn.table != NULL)
+		turn_row(dy, &turn, r / n.heads, 1);
 	mu = mean == NULL ? 0 : mean[r];
 	s = keep[r];
 	for (size_t c = lane; c < C; c += WARP) {
@@ -203,33 +243,38 @@ pairs_add(real *dw, real *db, const float *parts, size_t chunks, size_t C)
 	}
 }
 
+static const struct norm_turn no_turn = { NULL, NULL, 0 };
+
 static void
 norm(struct cuda *c, real *y, real *mean, real *keep, const real *x,
-    const real *w, const real *b, struct norm_lines n, double eps)
+    const real *more, const real *w, const real *b, struct norm_lines n,
+    double eps, struct norm_turn turn)
 {
 	if (n.rows * n.C > 0)
 		LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
-		    norm_rows, y, mean, keep, x, w, b, n, (float)eps);
+		    norm_rows, y, mean, keep, (real *)x, more, w, b, n,
+		    (float)eps, turn);
 }
 
-/* norm_grad - mean and db NULL: RMSNorm's; add: to dx */
+/* norm_grad - mean and db NULL: RMSNorm's; add: to dx; the inputs first, since
+ * they turn dy back */
 static void
 norm_grad(struct cuda *c, real *dx, real *dw, real *db, const real *dy,
     const real *x, const real *w, const real *mean, const real *keep,
-    struct norm_lines n, bool add)
+    struct norm_lines n, bool add, struct norm_turn turn)
 {
 	size_t chunks = chunks_for(n.rows, 2 * n.C);
 
 	if (n.rows * n.C == 0)
 		return;
-	if (dw != NULL || db != NULL) {
-		LAUNCH(c, dim3(blocks_for(n.C), (unsigned)chunks), THREADS, 0,
-		    norm_parts, c->work, dy, x, mean, keep, n);
-		LAUNCH(c, blocks_for(2 * n.C), THREADS, 0, pairs_add, dw, db,
-		    c->work, chunks, n.C);
-	}
 	LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
-	    norm_inputs, dx, dy, x, w, mean, keep, n, add);
+	    norm_inputs, dx, (real *)dy, x, w, mean, keep, n, add, turn);
+	if (dw == NULL && db == NULL)
+		return;
+	LAUNCH(c, dim3(blocks_for(n.C), (unsigned)chunks), THREADS, 0,
+	    norm_parts, c->work, dy, x, mean, keep, n);
+	LAUNCH(c, blocks_for(2 * n.C), THREADS, 0, pairs_add, dw, db, c->work,
+	    chunks, n.C);
 }
 
 /* whole_rows - of C channels without gaps */
@@ -245,8 +290,8 @@ static void
 cuda_layernorm(void *dev, real *y, real *mean, real *keep, const real *x,
     const real *w, const real *b, size_t R, size_t C, double eps)
 {
-	norm((struct cuda *)dev, y, mean, keep, x, w, b, whole_rows(R, C),
-	    eps);
+	norm((struct cuda *)dev, y, mean, keep, x, NULL, w, b,
+	    whole_rows(R, C), eps, no_turn);
 }
 
 static void
@@ -255,15 +300,15 @@ cuda_layernorm_grad(void *dev, real *dx, real *dw, real *db, const real *dy,
     size_t R, size_t C)
 {
 	norm_grad((struct cuda *)dev, dx, dw, db, dy, x, w, mean, keep,
-	    whole_rows(R, C), true);
+	    whole_rows(R, C), true, no_turn);
 }
 
 static void
 cuda_rmsnorm(void *dev, real *y, real *keep, const real *x, const real *w,
     size_t R, size_t C, double eps)
 {
-	norm((struct cuda *)dev, y, NULL, keep, x, w, NULL, whole_rows(R, C),
-	    eps);
+	norm((struct cuda *)dev, y, NULL, keep, x, NULL, w, NULL,
+	    whole_rows(R, C), eps, no_turn);
 }
 
 static void
@@ -271,7 +316,7 @@ cuda_rmsnorm_grad(void *dev, real *dx, real *dw, const real *dy,
     const real *x, const real *w, const real *keep, size_t R, size_t C)
 {
 	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep,
-	    whole_rows(R, C), true);
+	    whole_rows(R, C), true, no_turn);
 }
 
 static void
@@ -281,7 +326,8 @@ cuda_headnorm(void *dev, real *y, size_t ystride, real *keep, const real *x,
 {
 	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
 
-	norm((struct cuda *)dev, y, NULL, keep, x, w, NULL, n, eps);
+	norm((struct cuda *)dev, y, NULL, keep, x, NULL, w, NULL, n, eps,
+	    no_turn);
 }
 
 static void
@@ -292,7 +338,7 @@ cuda_headnorm_grad(void *dev, real *dx, real *dw, const real *dy,
 	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
 
 	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep, n,
-	    false);
+	    false, no_turn);
 }
 
 __global__ static void
@@ -306,11 +352,8 @@ rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
 		size_t d = i % half;
 		real *p = x + r * stride + h * D + d;
 		const real *t = table + (size_t)pos[r] * N + d;
-		float a = p[0], b = p[half], co = t[0], si = t[half];
 
-		si = back ? -si : si;
-		p[0] = a * co - b * si;
-		p[half] = b * co + a * si;
+		turn_pair(p, half, t[0], back ? -t[half] : t[half]);
 	}
 }
 
@@ -323,6 +366,41 @@ cuda_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
 	if (R * heads * (N / 2) > 0)
 		LAUNCH(c, blocks_for(R * heads * (N / 2)), THREADS, 0,
 		    rope_pairs, x, table, pos, R, stride, heads, D, N, back);
+}
+
+static void
+cuda_add_norm(void *dev, real *y, real *mean, real *keep, real *x,
+    const real *r, const real *w, const real *b, size_t R, size_t C,
+    double eps)
+{
+	norm((struct cuda *)dev, y, mean, keep, x, r, w, b, whole_rows(R, C),
+	    eps, no_turn);
+}
+
+static void
+cuda_headnorm_rope(void *dev, real *y, size_t ystride, real *keep,
+    const real *x, size_t xstride, const real *w, const real *table,
+    const int32_t *pos, size_t R, size_t heads, size_t D, size_t N,
+    double eps)
+{
+	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
+	struct norm_turn turn = { table, pos, N };
+
+	norm((struct cuda *)dev, y, NULL, keep, x, NULL, w, NULL, n, eps,
+	    turn);
+}
+
+static void
+cuda_headnorm_rope_grad(void *dev, real *dx, real *dw, real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, const real *table, const int32_t *pos, size_t R,
+    size_t heads, size_t D, size_t N)
+{
+	struct norm_lines n = { R * heads, D, heads, xstride, ystride };
+	struct norm_turn turn = { table, pos, N };
+
+	norm_grad((struct cuda *)dev, dx, dw, NULL, dy, x, w, NULL, keep, n,
+	    false, turn);
 }
 
 /* what AdamW's step needs, made on the host in double */

@@ -53,6 +53,9 @@ table_fill(struct kernels *k)
 	k->headnorm = cuda_headnorm;
 	k->headnorm_grad = cuda_headnorm_grad;
 	k->rope = cuda_rope;
+	k->add_norm = cuda_add_norm;
+	k->headnorm_rope = cuda_headnorm_rope;
+	k->headnorm_rope_grad = cuda_headnorm_rope_grad;
 	k->attend = cuda_attend;
 	k->attend_grad = cuda_attend_grad;
 	k->softmax = cuda_softmax;

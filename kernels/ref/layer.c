@@ -151,3 +151,37 @@ ref_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
 			}
 		}
 }
+
+void
+ref_add_norm(void *dev, real *y, real *mean, real *keep, real *x,
+    const real *r, const real *w, const real *b, size_t R, size_t C,
+    double eps)
+{
+	for (size_t i = 0; i < R * C; i++)
+		x[i] += r[i];
+	if (mean != NULL)
+		ref_layernorm(dev, y, mean, keep, x, w, b, R, C, eps);
+	else
+		ref_rmsnorm(dev, y, keep, x, w, R, C, eps);
+}
+
+void
+ref_headnorm_rope(void *dev, real *y, size_t ystride, real *keep,
+    const real *x, size_t xstride, const real *w, const real *table,
+    const int32_t *pos, size_t R, size_t heads, size_t D, size_t N,
+    double eps)
+{
+	ref_headnorm(dev, y, ystride, keep, x, xstride, w, R, heads, D, eps);
+	ref_rope(dev, y, table, pos, R, ystride, heads, D, N, 0);
+}
+
+void
+ref_headnorm_rope_grad(void *dev, real *dx, real *dw, real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, const real *table, const int32_t *pos, size_t R,
+    size_t heads, size_t D, size_t N)
+{
+	ref_rope(dev, dy, table, pos, R, ystride, heads, D, N, 1);
+	ref_headnorm_grad(dev, dx, dw, dy, ystride, x, xstride, w, keep, R,
+	    heads, D);
+}

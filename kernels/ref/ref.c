@@ -238,6 +238,8 @@ static const struct kernels ref_kernels = {
 	.layernorm_grad = ref_layernorm_grad, .rmsnorm = ref_rmsnorm,
 	.rmsnorm_grad = ref_rmsnorm_grad, .headnorm = ref_headnorm,
 	.headnorm_grad = ref_headnorm_grad, .rope = ref_rope,
+	.add_norm = ref_add_norm, .headnorm_rope = ref_headnorm_rope,
+	.headnorm_rope_grad = ref_headnorm_rope_grad,
 	.attend = ref_attend, .attend_grad = ref_attend_grad,
 	.softmax = ref_softmax, .softmax_grad = ref_softmax_grad,
 	.act = ref_act, .act_grad = ref_act_grad, .glu = ref_glu,

@@ -28,6 +28,17 @@ void ref_headnorm_grad(void *, real *dx, real *dw, const real *dy,
     const real *keep, size_t R, size_t heads, size_t D);
 void ref_rope(void *, real *x, const real *table, const int32_t *pos, size_t R,
     size_t stride, size_t heads, size_t D, size_t N, int back);
+void ref_add_norm(void *, real *y, real *mean, real *keep, real *x,
+    const real *r, const real *w, const real *b, size_t R, size_t C,
+    double eps);
+void ref_headnorm_rope(void *, real *y, size_t ystride, real *keep,
+    const real *x, size_t xstride, const real *w, const real *table,
+    const int32_t *pos, size_t R, size_t heads, size_t D, size_t N,
+    double eps);
+void ref_headnorm_rope_grad(void *, real *dx, real *dw, real *dy,
+    size_t ystride, const real *x, size_t xstride, const real *w,
+    const real *keep, const real *table, const int32_t *pos, size_t R,
+    size_t heads, size_t D, size_t N);
 void ref_act(void *, real *y, const real *x, size_t n, enum kernel_act);
 void ref_act_grad(void *, real *dx, const real *dy, const real *x, size_t n,
     enum kernel_act);
