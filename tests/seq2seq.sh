@@ -97,6 +97,10 @@ says ./later >beside
 ok 'merged afterwards, the same' cmp answers beside
 ok 'looked into' sh -c "quern models inspect ./turn | grep -q '2 layers (1 of them the encoder.s)'"
 ok 'in 16 bits' sh -c "quern models convert ./turn ./half dtype=bf16 && quern models inspect ./half | grep -q 'no fault'"
+for form in file f32; do
+	learn held-$form base=./half objective=seq2seq context=32 packing=none batch=240 warmup=0 steps=1 lr=0 adapter=lora base_form=$form
+done
+ok 'held in 16 bits, the same loss' same held-file held-f32
 ok 'but not as GGUF' sh -c "quern models convert ./turn turn.gguf 2>&1 | grep -q \"'t5' has no table for GGUF\""
 
 # a job, undisturbed and killed

@@ -26,7 +26,8 @@ kept(struct arena *a, const struct weights *w, const bool *frozen)
 	for (size_t i = 0; i < w->n; i++)
 		keep[i] = !frozen[i] || w->v[i].rows == 1 ||
 		    w->v[i].at == w->place || w->v[i].at == w->type ||
-		    w->v[i].at == w->dense || (w->shape.encoder &&
+		    w->v[i].at == w->dense || w->v[i].at == w->near[0] ||
+		    w->v[i].at == w->near[1] || (w->shape.encoder &&
 		    w->v[i].at == w->head);
 	for (size_t i = 0; i < w->shape.L; i++)
 		if (w->layer[i].router != NO_WEIGHT)
