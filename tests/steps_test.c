@@ -387,10 +387,47 @@ test_family(const struct family *f)
 	arena_free(a);
 }
 
+/* test_general - the same by the general reader, which keeps where each byte
+ * comes from: memory, in bytes for each byte of text */
+static void
+test_general(const struct family *f)
+{
+	struct arena *a = arena_new(), *own;
+	struct err e = { .text = "" };
+	struct tokenizer *t = tokenizer_open_all(a, file_of(a, f), &e);
+	uint64_t bytes, worst = 0;
+	const char *large = "";
+	uint32_t *ids;
+	size_t n;
+
+	/* every other one: what is joined and what is not is among them */
+	for (size_t i = 0; t != NULL && i < BASE_COUNT(hard); i += 2) {
+		struct view text = text_of(a, i, 4 * SIZE);
+
+		own = arena_new();
+		most = bytes = held;
+		if (tokenizer_encode_all(t, own, text, false, false, &ids, &n,
+		    &e) == -1)
+			printf("# %s: %s\n", hard[i].name, e.text);
+		bytes = (most - bytes) / (4 * SIZE);
+		if (bytes > worst) {
+			worst = bytes;
+			large = hard[i].name;
+		}
+		arena_free(own);
+	}
+	tap(t != NULL && worst < 72, "%s, by the general reader: %llu bytes a "
+	    "byte of %s%s", f->name, (unsigned long long)worst, large, e.text);
+	arena_free(a);
+}
+
 int
 main(void)
 {
-	for (size_t i = 0; i < BASE_COUNT(families); i++)
+	for (size_t i = 0; i < BASE_COUNT(families); i++) {
 		test_family(&families[i]);
+		if (families[i].pipe != NULL)
+			test_general(&families[i]);
+	}
 	return tap_done();
 }

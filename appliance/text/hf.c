@@ -5,13 +5,14 @@
 #include "appliance/text/hf_back.h"
 #include "appliance/text/hf_decode.h"
 #include "appliance/text/hf_image.h"
-#include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_post.h"
 #include "appliance/text/hf_quick.h"
+#include "appliance/text/hf_split.h"
 #include "appliance/text/utf8.h"
 
 #include <stdatomic.h>
 
+#define IDS	(1u << 31)	/* a flag of ours: ids are all that is asked */
 #define MANY	256u		/* ids, for which tables are worth while */
 
 struct hf {
@@ -218,62 +219,109 @@ place(const struct hf_text *x, const struct hf_token *t, const uint32_t *point,
 	    point[s.to - 1] : point[s.from] + 1) + 1 };
 }
 
-struct work {
-	struct arena *arena, *temporary;
+struct work {				/* of one text */
+	const struct hf *hf;
+	struct arena *arena;		/* what lasts: texts of tokens */
 	const uint32_t *point;
 	size_t n;			/* bytes of the text */
-	struct hf_encoding out;
-	size_t cap;
+	struct hf_unit *unit;		/* what is asked for: units or ids */
+	uint32_t *id;
+	size_t count, cap;
 	uint32_t type;
+	unsigned flags;
+	struct hf_tokens tokens;
+	const struct hf_text *piece;	/* the one they are of */
+	int rc;
+	struct err *err;
 };
 
-/* put_piece - the ids of one piece */
-static int
-put_piece(const struct hf *t, struct work *w, const struct hf_piece *p,
-    struct hf_tokens *tokens, struct err *e)
+/* put_unit - one more unit, whose text goes with the piece unless it is kept */
+static void
+put_unit(struct work *w, const struct hf_token *k)
 {
-	tokens->n = 0;
-	arena_reset(tokens->scratch);
-	if (p->id >= 0)
-		hf_tokens_put(tokens, (struct hf_token){ (uint32_t)p->id, 0,
-		    p->text.n, hf_text_get(&p->text) });
-	else if (hf_model_run(t->model, hf_text_get(&p->text), tokens, e) == -1)
-		return -1;
-	for (size_t i = 0; i < tokens->n; i++) {
-		const struct hf_token *k = &tokens->v[i];
-		struct hf_span s = place(&p->text, k, w->point, w->n);
+	struct hf_span s = place(w->piece, k, w->point, w->n);
+	struct view text = { NULL, 0 };
 
-		if (w->out.n == w->cap) {
-			w->cap = w->cap == 0 ? 64 : w->cap * 2;
-			w->out.v = arena_grow(w->arena, w->out.v, w->out.n,
-			    w->cap, sizeof(*w->out.v));
-		}
-		w->out.v[w->out.n++] = (struct hf_unit){ k->id, w->type,
-		    s.from, s.to, false, true, k->text };
+	if (w->count == w->cap) {
+		w->cap += w->cap / 4 + 64;
+		w->unit = mem_grow(w->unit, w->cap * sizeof(*w->unit));
 	}
-	return 0;
+	if (w->flags & HF_TEXTS)
+		text = (struct view){ arena_copy(w->arena, k->text.p,
+		    k->text.n), k->text.n };
+	w->unit[w->count++] = (struct hf_unit){ k->id, w->type, s.from, s.to,
+	    false, true, text };
 }
 
-/* encode_one - a text to ids, before any special ones are put around */
-static int
-encode_one(const struct hf *t, struct work *w, struct view text,
-    unsigned flags, struct err *e)
+/* put_token - what a piece's model says */
+static void
+put_token(void *arg, const struct hf_token *k)
 {
-	struct hf_pieces pieces = { .arena = w->temporary };
-	struct hf_text x = hf_text_new(w->temporary, text);
-	struct hf_tokens tokens = { .arena = w->temporary,
-	    .scratch = arena_new() };
-	int r = 0;
+	struct work *w = arg;
 
-	if (flags & HF_POINTS)
-		w->point = points(w->temporary, text);
+	if ((w->flags & IDS) == 0) {
+		put_unit(w, k);
+		return;
+	}
+	if (w->count == w->cap) {
+		w->cap += w->cap / 4 + 64;
+		w->id = mem_grow(w->id, w->cap * sizeof(*w->id));
+	}
+	w->id[w->count++] = k->id;
+}
+
+/* put_piece - the ids of one piece; after a fault no more */
+static void
+put_piece(void *arg, struct hf_text *x, int64_t id)
+{
+	struct work *w = arg;
+
+	if (w->rc == -1)
+		return;
+	w->piece = x;
+	arena_reset(w->tokens.scratch);
+	if (id >= 0)
+		put_token(w, &(struct hf_token){ (uint32_t)id, 0, x->n,
+		    hf_text_get(x) });
+	else
+		w->rc = hf_model_run(w->hf->model, hf_text_get(x),
+		    &w->tokens, w->err);
+}
+
+/* put_between - a token, or text that is still to be cut */
+static void
+put_between(void *arg, struct hf_text *x, int64_t id)
+{
+	struct work *w = arg;
+	struct hf_pieces out = { .put = put_piece, .arg = w };
+
+	if (id >= 0)
+		put_piece(w, x, id);
+	else
+		hf_split_each(w->hf->split, x, &out);
+}
+
+/* encode_one - a text to units or ids, before any special ones are put around;
+ * the arena has them then */
+static int
+encode_one(const struct hf *t, struct work *w, struct view text)
+{
+	struct hf_pieces out = { .put = put_between, .arg = w };
+	struct arena *own = arena_new();
+	struct hf_text x = hf_text_new(own, text);
+
+	w->hf = t;
 	w->n = text.n;
-	hf_added_cut(t->added, t->norm, &x, flags & HF_SPECIAL, &pieces);
-	hf_split_run(t->split, &pieces);
-	for (size_t i = 0; r == 0 && i < pieces.n; i++)
-		r = put_piece(t, w, &pieces.v[i], &tokens, e);
-	arena_free(tokens.scratch);
-	return r;
+	w->tokens = (struct hf_tokens){ .scratch = arena_new(),
+	    .put = put_token, .arg = w };
+	if (w->flags & HF_POINTS)
+		w->point = points(own, text);
+	hf_added_cut(t->added, t->norm, &x, w->flags & HF_SPECIAL, &out);
+	arena_free(w->tokens.scratch);
+	arena_free(own);
+	arena_defer(w->arena, mem_free, w->unit);
+	arena_defer(w->arena, mem_free, w->id);
+	return w->rc;
 }
 
 /* encode_limits - truncation; the library's subtraction wraps around */
@@ -295,16 +343,15 @@ hf_encode(const struct hf *t, struct arena *a, struct view text,
     struct err *e)
 {
 	struct hf_encoding x[2];
-	struct arena *temporary = flags & HF_TEXTS ? a : arena_new();
 	size_t n = pair == NULL ? 1 : 2;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct work w = { .arena = a, .temporary = temporary,
-		    .type = (uint32_t)i };
+		struct work w = { .arena = a, .type = (uint32_t)i,
+		    .flags = flags, .err = e };
 
-		r = encode_one(t, &w, i == 0 ? text : *pair, flags, e);
-		x[i] = w.out;
+		r = encode_one(t, &w, i == 0 ? text : *pair);
+		x[i] = (struct hf_encoding){ .v = w.unit, .n = w.count };
 	}
 	if (r == 0 && flags & HF_LIMITS && t->limits.cut)
 		r = encode_limits(t, a, x, n, flags, e);
@@ -312,8 +359,18 @@ hf_encode(const struct hf *t, struct arena *a, struct view text,
 		r = hf_post_run(t->post, a, x, n, flags & HF_TEMPLATE, out, e);
 	if (r == 0 && flags & HF_LIMITS && t->limits.pad)
 		hf_limits_pad(&t->limits, a, out);
-	if (temporary != a)
-		arena_free(temporary);
+	return r;
+}
+
+int
+hf_encode_ids(const struct hf *t, struct arena *a, struct view text,
+    unsigned flags, uint32_t **ids, size_t *n, struct err *e)
+{
+	struct work w = { .arena = a, .flags = flags | IDS, .err = e };
+	int r = encode_one(t, &w, text);
+
+	*ids = w.id != NULL ? w.id : arena_alloc(a, sizeof(**ids));
+	*n = w.count;
 	return r;
 }
 
@@ -341,19 +398,11 @@ int
 hf_ids(const struct hf *t, struct hf_scratch *s, struct arena *a,
     struct view text, uint32_t **ids, size_t *n, struct err *e)
 {
-	struct hf_encoding x;
-
 	if (s != NULL)
 		return hf_quick_run(s, a, text, ids, n, e);
 	if (t->quick != NULL)
 		return ids_small(t, a, text, ids, n, e);
-	if (hf_encode(t, a, text, NULL, 0, &x, e) == -1)
-		return -1;
-	*ids = arena_array(a, x.n + 1, sizeof(**ids));
-	*n = x.n;
-	for (size_t i = 0; i < x.n; i++)
-		(*ids)[i] = x.v[i].id;
-	return 0;
+	return hf_encode_ids(t, a, text, 0, ids, n, e);
 }
 
 /* decode_plain - through the decoders, see hf_back.h */

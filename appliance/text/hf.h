@@ -66,6 +66,11 @@ int hf_encode(const struct hf *, struct arena *, struct view text,
     const struct view *pair, unsigned flags, struct hf_encoding *,
     struct err *);
 
+/* hf_encode_ids - the ids of that alone, in the arena, with HF_SPECIAL or
+ * without: up to 72 bytes of memory for each byte of text */
+int hf_encode_ids(const struct hf *, struct arena *, struct view text,
+    unsigned flags, uint32_t **ids, size_t *n, struct err *);
+
 /*
  * hf_scratch, hf_ids - the ids of hf_encode without flags, in the arena, and
  * faster for words (BERT's and SentencePiece's pipelines): a scratch has one

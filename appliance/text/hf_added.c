@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/text/hf_split.h"
 #include "appliance/text/hf_units.h"
 #include "appliance/text/hf_vocab.h"
 #include "appliance/text/utf8.h"
@@ -33,6 +34,7 @@ struct hf_added {
 	struct hf_vocab *ids;		/* by content */
 	struct hf_vocab *special;	/* contents that are special */
 	struct tree tree[2];		/* in the text as it is; normalized */
+	struct arena *work;		/* while it is made */
 };
 
 /* edge_place - where an edge is or would be */
@@ -191,9 +193,11 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 	was = token_of(d, t.id);
 	t.shown = was != NULL ? was->shown : t.content;
 	if (t.normalized) {
-		x = hf_text_new(o->arena, t.content);
+		x = hf_text_new(d->work, t.content);
 		hf_norm_run(norm, &x);
-		t.shown = hf_text_get(&x);
+		t.shown = (struct view){ arena_copy(o->arena, x.p, x.n),
+		    x.n };
+		arena_reset(d->work);
 		if (t.shown.n == 0)	/* it would be found everywhere */
 			return err_set(e, FATE_REJECT, "of the added token "
 			    "'%.*s' its normalizer leaves nothing",
@@ -215,6 +219,7 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
 	struct json_iter it;
 	struct view v;
 	size_t n = 0;
+	int r = 0;
 
 	d->chars = o->chars;
 	if (list.n > 0 && !json_is_null(list) && !json_open(&it, list, '[')) {
@@ -227,12 +232,13 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
 	d->token = arena_array(o->arena, n + 1, sizeof(*d->token));
 	d->ids = hf_vocab_new(o->arena, n);
 	d->special = hf_vocab_new(o->arena, n);
+	d->work = arena_new();
 	if (json_open(&it, list, '['))
-		while (json_element(&it, &v))
-			if (added_put(o, d, v, m, norm, &next, e) == -1)
-				return NULL;
+		while (r == 0 && json_element(&it, &v))
+			r = added_put(o, d, v, m, norm, &next, e);
+	arena_free(d->work);
 	trees(d, o->arena);
-	return d;
+	return r == -1 ? NULL : d;
 }
 
 /* word_before - does a character of a word end at a place; word_at - begin */
@@ -314,21 +320,40 @@ seek(const struct hf_added *d, const struct hf_text *x, bool normalized,
 		    x->n), -1);
 }
 
+struct between {			/* what lies between tokens */
+	const struct hf_added *added;
+	const struct hf_norm *norm;
+	bool special;
+	struct arena *arena;		/* of one such text, normalized */
+	struct hf_pieces *out;
+};
+
+static void
+between_put(void *arg, struct hf_text *x, int64_t id)
+{
+	struct between *b = arg;
+
+	if (id >= 0) {
+		hf_pieces_put(b->out, *x, id);
+		return;
+	}
+	x->arena = b->arena;
+	hf_norm_run(b->norm, x);
+	seek(b->added, x, true, b->special, b->out);
+	arena_reset(b->arena);
+}
+
 void
 hf_added_cut(const struct hf_added *d, const struct hf_norm *norm,
     const struct hf_text *x, bool special, struct hf_pieces *out)
 {
-	struct hf_pieces raw = { .arena = out->arena };
+	struct arena *own = arena_new();
+	struct between b = { d, norm, special, own, out };
+	struct hf_pieces raw = { .put = between_put, .arg = &b,
+	    .arena = own };
 
 	seek(d, x, false, special, &raw);
-	for (size_t i = 0; i < raw.n; i++) {
-		if (raw.v[i].id >= 0) {
-			hf_pieces_put(out, raw.v[i].text, raw.v[i].id);
-			continue;
-		}
-		hf_norm_run(norm, &raw.v[i].text);
-		seek(d, &raw.v[i].text, true, special, out);
-	}
+	arena_free(own);
 }
 
 bool

@@ -171,8 +171,8 @@ static void
 symbols_put(struct symbols *s, uint32_t id, uint32_t len)
 {
 	if (s->n == s->cap) {
-		s->cap = s->cap == 0 ? 32 : s->cap * 2;
-		s->v = arena_grow(s->arena, s->v, s->n, s->cap, sizeof(*s->v));
+		s->cap += s->cap / 4 + 32;
+		s->v = mem_grow(s->v, s->cap * sizeof(*s->v));
 	}
 	if (s->n > 0)
 		s->v[s->n - 1].next = s->n;
@@ -205,6 +205,9 @@ put_all(const struct hf_model *m, struct view piece, struct symbols *s,
 	uint32_t wait = 0, id;		/* bytes of the unknown that waits */
 	size_t n, len;
 	char *room = arena_alloc(s->arena, m->prefix.n + m->suffix.n + 8);
+
+	s->cap = (uint32_t)utf8_count(piece);
+	s->v = mem_grow(NULL, s->cap * sizeof(*s->v));
 
 	for (size_t at = 0; at < piece.n; at += n) {
 		len = at == 0 ? 0 : m->prefix.n;
@@ -249,7 +252,6 @@ struct cand {				/* a pair that could be joined */
 struct heap {
 	struct cand *v;
 	size_t n, cap;
-	struct arena *arena;
 };
 
 static bool
@@ -273,8 +275,8 @@ heap_try(struct heap *h, const struct hf_merges *m, const struct symbol *s,
 	if (r->pair == UINT64_MAX)
 		return;
 	if (h->n == h->cap) {
-		h->cap = h->cap == 0 ? 32 : h->cap * 2;
-		h->v = arena_grow(h->arena, h->v, h->n, h->cap, sizeof(*h->v));
+		h->cap += h->cap / 4 + 32;
+		h->v = mem_grow(h->v, h->cap * sizeof(*h->v));
 	}
 	c = (struct cand){ r->rank, at, r->id };
 	for (i = h->n++; i > 0 && cand_less(&c, &h->v[(i - 1) / 2]);
@@ -309,7 +311,7 @@ heap_pop(struct heap *h)
 static void
 join_all(const struct hf_merges *m, struct symbols *s)
 {
-	struct heap h = { .arena = s->arena };
+	struct heap h = { NULL, 0, 0 };
 	struct symbol *v = s->v;
 
 	for (uint32_t i = 0; i + 1 < s->n; i++)
@@ -333,6 +335,25 @@ join_all(const struct hf_merges *m, struct symbols *s)
 		heap_try(&h, m, v, v[c.at].prev);
 		heap_try(&h, m, v, c.at);
 	}
+	mem_free(h.v);
+}
+
+/* symbols_tokens - what is left of them */
+static void
+symbols_tokens(const struct hf_model *m, const struct symbols *s,
+    struct hf_tokens *out)
+{
+	struct hf_token t = { 0, 0, 0, { NULL, 0 } };
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (s->v[i].len == 0)
+			continue;
+		t.id = s->v[i].id;
+		t.to = t.from + s->v[i].len;
+		hf_vocab_token(m->vocab, t.id, &t.text);
+		hf_tokens_put(out, t);
+		t.from = t.to;
+	}
 }
 
 int
@@ -341,6 +362,7 @@ hf_bpe_run(const struct hf_model *m, struct view piece, struct hf_tokens *out,
 {
 	struct symbols s = { .arena = out->scratch };
 	struct hf_token t = { 0, 0, 0, { NULL, 0 } };
+	int r;
 
 	if (m->whole) {
 		t.id = hf_vocab_find(m->vocab, piece);
@@ -351,17 +373,11 @@ hf_bpe_run(const struct hf_model *m, struct view piece, struct hf_tokens *out,
 			return 0;
 		}
 	}
-	if (put_all(m, piece, &s, e) == -1)
-		return -1;
-	join_all(m->merges, &s);
-	for (uint32_t i = 0; i < s.n; i++) {
-		if (s.v[i].len == 0)
-			continue;
-		t.id = s.v[i].id;
-		t.to = t.from + s.v[i].len;
-		hf_vocab_token(m->vocab, t.id, &t.text);
-		hf_tokens_put(out, t);
-		t.from = t.to;
+	r = put_all(m, piece, &s, e);
+	if (r == 0) {
+		join_all(m->merges, &s);
+		symbols_tokens(m, &s, out);
 	}
-	return 0;
+	mem_free(s.v);
+	return r;
 }

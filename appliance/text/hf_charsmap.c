@@ -217,7 +217,7 @@ void
 hf_charsmap_run(const struct hf_charsmap *m, const struct hf_chars *t,
     struct hf_text *x)
 {
-	struct hf_change c = { .arena = x->arena };
+	struct hf_change c = { NULL, 0, 0 };
 	struct view v = hf_text_get(x), to;
 	bool any = false;
 	size_t end, n;
@@ -243,4 +243,5 @@ hf_charsmap_run(const struct hf_charsmap *m, const struct hf_chars *t,
 	}
 	if (any)
 		hf_text_change(x, &c, 0);
+	hf_change_free(&c);
 }

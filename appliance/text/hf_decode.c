@@ -409,10 +409,11 @@ static struct view
 replace(const struct decode_step *s, struct arena *a, struct view v)
 {
 	struct hf_text x = hf_text_new(a, v);
-	struct hf_matches m = { .arena = a };
+	struct hf_matches m = { NULL, 0, 0 };
 
 	hf_pattern_find(&s->pattern, v, &m);
 	hf_text_replace(&x, &m, s->text);
+	hf_matches_free(&m);
 	return hf_text_get(&x);
 }
 

@@ -6,6 +6,10 @@
 void
 hf_tokens_put(struct hf_tokens *t, struct hf_token one)
 {
+	if (t->put != NULL) {
+		t->put(t->arg, &one);
+		return;
+	}
 	if (t->n == t->cap) {
 		t->cap = t->cap == 0 ? 64 : t->cap * 2;
 		t->v = arena_grow(t->arena, t->v, t->n, t->cap, sizeof(*t->v));
@@ -173,7 +177,8 @@ static int
 run_wordpiece(const struct hf_model *m, struct view piece,
     struct hf_tokens *out, struct err *e)
 {
-	size_t first = out->n;
+	/* they count when the last one is known */
+	struct hf_tokens list = { .arena = out->scratch };
 	struct hf_token t;
 	char *room;
 
@@ -182,13 +187,13 @@ run_wordpiece(const struct hf_model *m, struct view piece,
 		return put_unk(m, piece, out, e);
 	room = arena_alloc(out->scratch, m->vocab->longest + m->prefix.n + 8);
 	for (size_t at = 0; at < piece.n; at = t.to) {
-		if (longest_at(m, piece, at, room, &t) == HF_NONE) {
-			out->n = first;
+		if (longest_at(m, piece, at, room, &t) == HF_NONE)
 			return put_unk(m, piece, out, e);
-		}
 		hf_vocab_token(m->vocab, t.id, &t.text);
-		hf_tokens_put(out, t);
+		hf_tokens_put(&list, t);
 	}
+	for (size_t i = 0; i < list.n; i++)
+		hf_tokens_put(out, list.v[i]);
 	return 0;
 }
 

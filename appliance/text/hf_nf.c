@@ -14,7 +14,8 @@ struct piece {
 struct pieces {
 	struct piece *v;
 	size_t n, cap;
-	struct arena *arena;
+	struct piece *work;		/* marks of one run */
+	size_t room;
 };
 
 /* inert - not a character of 9.0 */
@@ -36,10 +37,21 @@ static void
 pieces_put(struct pieces *p, struct piece one)
 {
 	if (p->n == p->cap) {
-		p->cap = p->cap == 0 ? 64 : p->cap * 2;
-		p->v = arena_grow(p->arena, p->v, p->n, p->cap, sizeof(*p->v));
+		p->cap += p->cap / 2 + 64;
+		p->v = mem_grow(p->v, p->cap * sizeof(*p->v));
 	}
 	p->v[p->n++] = one;
+}
+
+/* pieces_work - room for n of them, what is there is kept */
+static struct piece *
+pieces_work(struct pieces *p, size_t n)
+{
+	if (n > p->room) {
+		p->room = n + n / 2 + 16;
+		p->work = mem_grow(p->work, p->room * sizeof(*p->work));
+	}
+	return p->work;
 }
 
 /* order - marks since the last starter by class, stable, in n log n: the
@@ -53,7 +65,7 @@ order(struct pieces *p, size_t from)
 	if (p->n < from + 2)
 		return;
 	v = p->v + from;
-	w = arena_array(p->arena, n, sizeof(*w));
+	w = pieces_work(p, n);
 	for (size_t width = 1; width < n; width *= 2) {
 		for (size_t at = 0; at < n; at += 2 * width) {
 			size_t mid = at + width < n ? at + width : n;
@@ -119,11 +131,10 @@ compose(const struct hf_chars *t, uint32_t a, uint32_t b)
 static void
 recompose(const struct hf_chars *t, struct pieces *p, struct hf_change *c)
 {
-	struct piece *starter = NULL, *kept = NULL;
+	struct piece *starter = NULL, *kept = p->work;
 	size_t nkept = 0;
 	uint32_t whole;
 
-	kept = arena_array(p->arena, p->n + 1, sizeof(*kept));
 	for (size_t i = 0; i < p->n; i++) {
 		struct piece *one = &p->v[i];
 
@@ -145,8 +156,10 @@ recompose(const struct hf_chars *t, struct pieces *p, struct hf_change *c)
 				hf_put(c, kept[k].c, kept[k].step);
 			nkept = 0;
 			starter = one;
-		} else
+		} else {
+			kept = pieces_work(p, nkept + 1);
 			kept[nkept++] = *one;
+		}
 	}
 	if (starter != NULL)
 		hf_put(c, starter->c, starter->step);
@@ -172,8 +185,8 @@ plain(const struct hf_text *x, enum hf_form form)
 void
 hf_nf(const struct hf_chars *t, struct hf_text *x, enum hf_form form)
 {
-	struct pieces p = { .arena = x->arena };
-	struct hf_change c = { .arena = x->arena };
+	struct pieces p = { .n = 0 };
+	struct hf_change c = { NULL, 0, 0 };
 
 	if (plain(x, form))
 		return;
@@ -183,5 +196,7 @@ hf_nf(const struct hf_chars *t, struct hf_text *x, enum hf_form form)
 	else
 		for (size_t i = 0; i < p.n; i++)
 			hf_put(&c, p.v[i].c, p.v[i].step);
+	mem_free(p.v);
+	mem_free(p.work);
 	hf_text_change(x, &c, 0);
 }

@@ -8,6 +8,8 @@
 #include "appliance/text/links.h"
 #include "appliance/text/utf8.h"
 
+#define LARGE	4096u			/* bytes of a text, see norm_large */
+
 enum norm_kind { NORM_CLEAN, NORM_CHINESE, NORM_BERT_ACCENTS, NORM_LOWER,
 	NORM_STRIP, NORM_ACCENTS, NORM_FORM, NORM_NMT, NORM_CHARSMAP,
 	NORM_REPLACE, NORM_PREPEND, NORM_BYTES };
@@ -265,7 +267,7 @@ hf_norm_acts(const struct hf_norm *m)
 static void
 filter(const struct hf_chars *t, struct hf_text *x, enum norm_kind kind)
 {
-	struct hf_change c = { .arena = x->arena };
+	struct hf_change c = { NULL, 0, 0 };
 	size_t gone = 0, n;
 	int32_t since = 0;
 	bool drop;
@@ -328,7 +330,7 @@ chinese(uint32_t c)
 static void
 map(struct hf_text *x, enum norm_kind kind)
 {
-	struct hf_change c = { .arena = x->arena };
+	struct hf_change c = { NULL, 0, 0 };
 	bool same = x->n > 0 && x->len > 0 && x->span[0].from < x->span[0].to;
 	uint32_t ch, to;
 	size_t n;
@@ -359,6 +361,7 @@ map(struct hf_text *x, enum norm_kind kind)
 	}
 	if (!same)
 		hf_text_change(x, &c, 0);
+	hf_change_free(&c);
 }
 
 /*
@@ -369,7 +372,7 @@ map(struct hf_text *x, enum norm_kind kind)
 static void
 strip(struct hf_text *x, bool left, bool right)
 {
-	struct hf_change c = { .arena = x->arena };
+	struct hf_change c = { NULL, 0, 0 };
 	size_t head = 0, tail = 0, count = utf8_count(hf_text_get(x)), i = 0, n;
 	uint32_t at;
 
@@ -398,7 +401,7 @@ strip(struct hf_text *x, bool left, bool right)
 void
 hf_bytes(struct hf_text *x)
 {
-	struct hf_change c = { .arena = x->arena };
+	struct hf_change c = { NULL, 0, 0 };
 
 	for (uint32_t i = 0; i < x->n; i++)
 		hf_put(&c, bpe_byte_char((unsigned char)x->p[i]),
@@ -411,7 +414,7 @@ static void
 norm_step(const struct hf_norm *m, const struct norm_step *s,
     struct hf_text *x)
 {
-	struct hf_matches found = { .arena = x->arena };
+	struct hf_matches found = { NULL, 0, 0 };
 
 	switch (s->kind) {
 	case NORM_CLEAN:
@@ -428,12 +431,7 @@ norm_step(const struct hf_norm *m, const struct norm_step *s,
 		map(x, s->kind);
 		break;
 	case NORM_STRIP:
-		if (s->left && s->right)
-			strip(x, true, true);
-		else {
-			strip(x, s->left, false);
-			strip(x, false, s->right);
-		}
+		strip(x, s->left, s->right);
 		break;
 	case NORM_FORM:
 		hf_nf(m->chars, x, s->form);
@@ -444,6 +442,7 @@ norm_step(const struct hf_norm *m, const struct norm_step *s,
 	case NORM_REPLACE:
 		hf_pattern_find(&s->pattern, hf_text_get(x), &found);
 		hf_text_replace(x, &found, s->content);
+		hf_matches_free(&found);
 		break;
 	case NORM_PREPEND:
 		hf_text_prepend(x, s->content);
@@ -454,9 +453,47 @@ norm_step(const struct hf_norm *m, const struct norm_step *s,
 	}
 }
 
+/* arena_close - an arena's closer, of another one */
+static void
+arena_close(void *arg)
+{
+	arena_free(arg);
+}
+
+/*
+ * norm_large - a large text: what a step makes of it lies in an arena of its
+ * own until the next step has read it, so that no more than two are there
+ */
+static void
+norm_large(const struct hf_norm *m, struct hf_text *x)
+{
+	struct arena *into = x->arena, *a[2] = { arena_new(), arena_new() };
+	const char *first = x->p, *was;
+	unsigned now = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		was = x->p;
+		x->arena = a[now];
+		norm_step(m, &m->v[i], x);
+		if (x->p != was)
+			now ^= 1;
+		arena_reset(a[now]);
+	}
+	x->arena = into;
+	arena_free(a[now]);
+	if (x->p == first)
+		arena_free(a[now ^ 1]);
+	else
+		arena_defer(into, arena_close, a[now ^ 1]);
+}
+
 void
 hf_norm_run(const struct hf_norm *m, struct hf_text *x)
 {
+	if (x->n > LARGE && m->n > 0) {
+		norm_large(m, x);
+		return;
+	}
 	for (size_t i = 0; i < m->n; i++)
 		norm_step(m, &m->v[i], x);
 }

@@ -46,25 +46,9 @@ void hf_norm_run(const struct hf_norm *, struct hf_text *);
 /* hf_bytes - each byte becomes its character of the byte-level alphabet */
 void hf_bytes(struct hf_text *);
 
-/* pre-tokenizers: cut a text to pieces; id -1, or an added token's */
-struct hf_piece {
-	struct hf_text text;
-	int64_t id;
-};
-
-struct hf_pieces {
-	struct hf_piece *v;
-	size_t n, cap;
-	struct arena *arena;
-};
-
-void hf_pieces_put(struct hf_pieces *, struct hf_text, int64_t id);
-
+/* pre-tokenizers are in hf_split.h */
 struct hf_split;
-
-struct hf_split *hf_split_open(struct hf_open *, struct view json,
-    struct err *);
-void hf_split_run(const struct hf_split *, struct hf_pieces *);
+struct hf_pieces;
 
 /* added tokens, sought in the text as it is and again when normalized */
 struct hf_added;
@@ -72,8 +56,10 @@ struct hf_model;
 
 struct hf_added *hf_added_open(struct hf_open *, struct view list,
     const struct hf_model *, const struct hf_norm *, struct err *);
+/* hf_added_cut - to tokens, and the text between them, normalized; out takes
+ * each (put), for its memory goes then */
 void hf_added_cut(const struct hf_added *, const struct hf_norm *,
-    const struct hf_text *, bool special, struct hf_pieces *);
+    const struct hf_text *, bool special, struct hf_pieces *out);
 bool hf_added_token(const struct hf_added *, uint32_t id, struct view *text);
 bool hf_added_special(const struct hf_added *, struct view text);
 bool hf_added_specials(const struct hf_added *);	/* are there any */
@@ -86,10 +72,12 @@ struct hf_token {
 	struct view text;
 };
 
-struct hf_tokens {
+struct hf_tokens {			/* a list; or put, that takes each */
 	struct hf_token *v;
 	size_t n, cap;
 	struct arena *arena, *scratch;
+	void (*put)(void *arg, const struct hf_token *);
+	void *arg;
 };
 
 void hf_tokens_put(struct hf_tokens *, struct hf_token);

@@ -8,6 +8,7 @@
 #include "appliance/text/cells_take.h"
 #include "appliance/text/hf_model.h"
 #include "appliance/text/hf_quick.h"
+#include "appliance/text/hf_split.h"
 #include "appliance/text/links.h"
 
 #define ROOM		128u	/* ids that can be written without asking */

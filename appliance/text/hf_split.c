@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
-#include "appliance/text/hf_parts.h"
 #include "appliance/text/hf_pattern.h"
 #include "appliance/text/hf_script.h"
+#include "appliance/text/hf_split.h"
 #include "appliance/text/hf_units.h"
 #include "appliance/text/links.h"
 #include "appliance/text/utf8.h"
 
 enum split_kind { SPLIT_BYTES, SPLIT_CHAR, SPLIT_METASPACE, SPLIT_WORDS,
 	SPLIT_WHITE, SPLIT_PUNCT, SPLIT_DIGITS, SPLIT_PATTERN, SPLIT_SCRIPTS,
-	SPLIT_LENGTH };
+	SPLIT_LENGTH, SPLIT_ALPHABET };
 
 enum behavior { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT,
 	CONTIGUOUS };
@@ -178,6 +178,7 @@ open_step(struct hf_open *o, struct hf_split *m, struct view json,
 		s = step_new(o, m, SPLIT_BYTES, ISOLATED);
 		s->blank = hf_flag(json, "add_prefix_space", true);
 		s->regex = hf_flag(json, "use_regex", true);
+		step_new(o, m, SPLIT_ALPHABET, ISOLATED);
 	} else if (view_is(type, "BertPreTokenizer")) {
 		step_new(o, m, SPLIT_WHITE, REMOVED);
 		step_new(o, m, SPLIT_PUNCT, ISOLATED);
@@ -248,6 +249,10 @@ hf_pieces_put(struct hf_pieces *p, struct hf_text text, int64_t id)
 {
 	if (text.n == 0)
 		return;
+	if (p->put != NULL) {
+		p->put(p->arg, &text, id);
+		return;
+	}
 	if (p->n == p->cap) {
 		p->cap = p->cap == 0 ? 16 : p->cap * 2;
 		p->v = arena_grow(p->arena, p->v, p->n, p->cap, sizeof(*p->v));
@@ -388,22 +393,22 @@ static void
 metaspace(const struct split_step *s, struct hf_text *x)
 {
 	struct split_step blank = { .kind = SPLIT_CHAR, .c = ' ' };
-	struct hf_matches m = { .arena = x->arena };
+	struct hf_matches m = { NULL, 0, 0 };
 
 	find_chars(NULL, &blank, hf_text_get(x), &m);
 	hf_text_replace(x, &m, s->text);
+	hf_matches_free(&m);
 	if ((s->prepend == ALWAYS || (s->prepend == FIRST && x->at == 0)) &&
 	    !hf_text_starts(x, s->c))
 		hf_text_prepend(x, s->text);
 }
 
-/* split_piece - what one step makes of one piece */
-static void
-split_piece(const struct hf_split *p, const struct split_step *s,
-    struct hf_text *x, struct hf_pieces *out)
+void
+hf_split_step(const struct hf_split *p, size_t step, struct hf_text *x,
+    struct hf_pieces *out)
 {
-	struct hf_matches m = { .arena = x->arena };
-	size_t first = out->n;
+	const struct split_step *s = &p->v[step];
+	struct hf_matches m = { NULL, 0, 0 };
 
 	switch (s->kind) {
 	case SPLIT_BYTES:
@@ -415,8 +420,10 @@ split_piece(const struct hf_split *p, const struct split_step *s,
 		else
 			hf_found_end(&m, 0, x->n);
 		cut(x, &m, ISOLATED, false, out);
-		for (size_t i = first; i < out->n; i++)
-			hf_bytes(&out->v[i].text);
+		break;
+	case SPLIT_ALPHABET:
+		hf_bytes(x);
+		hf_pieces_put(out, *x, -1);
 		break;
 	case SPLIT_METASPACE:
 		metaspace(s, x);
@@ -443,6 +450,13 @@ split_piece(const struct hf_split *p, const struct split_step *s,
 		find_chars(p->chars, s, hf_text_get(x), &m);
 		cut(x, &m, s->behavior, false, out);
 	}
+	hf_matches_free(&m);
+}
+
+size_t
+hf_split_steps(const struct hf_split *p)
+{
+	return p->n;
 }
 
 void
@@ -456,8 +470,7 @@ hf_split_run(const struct hf_split *p, struct hf_pieces *pieces)
 				hf_pieces_put(&out, pieces->v[k].text,
 				    pieces->v[k].id);
 			else
-				split_piece(p, &p->v[i], &pieces->v[k].text,
-				    &out);
+				hf_split_step(p, i, &pieces->v[k].text, &out);
 		}
 		*pieces = out;
 	}

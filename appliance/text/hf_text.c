@@ -4,19 +4,17 @@
 #include "appliance/text/hf_text.h"
 #include "appliance/text/utf8.h"
 
-/* text_room - room for n bytes */
+#define HEAD	8u		/* bytes before a text that was replaced */
+
+/* text_room - new memory for n bytes */
 static void
 text_room(struct hf_text *t, size_t n)
 {
-	if (n <= t->cap)
-		return;
 	if (n > HF_TEXT_MAX)
 		msg_fatal(75, "out of memory for a text of %zu bytes", n);
-	n = n < (size_t)t->cap * 2 ? (size_t)t->cap * 2 : n;
-	n = n < t->n ? t->n : n;	/* a slice has room for nothing yet */
-	t->p = arena_grow(t->arena, t->p, t->n, n, 1);
-	t->span = arena_grow(t->arena, t->span, t->n, n, sizeof(*t->span));
-	t->cap = (uint32_t)n;
+	t->p = arena_alloc(t->arena, n);
+	t->span = arena_array(t->arena, n, sizeof(*t->span));
+	t->head = 0;
 }
 
 struct hf_text
@@ -60,12 +58,17 @@ void
 hf_put(struct hf_change *c, uint32_t ch, int32_t step)
 {
 	if (c->n == c->cap) {
-		size_t cap = c->cap == 0 ? 64 : c->cap * 2;
-
-		c->v = arena_grow(c->arena, c->v, c->n, cap, sizeof(*c->v));
-		c->cap = cap;
+		c->cap += c->cap / 2 + 64;
+		c->v = mem_grow(c->v, c->cap * sizeof(*c->v));
 	}
 	c->v[c->n++] = (struct hf_dest){ ch, step };
+}
+
+void
+hf_change_free(struct hf_change *c)
+{
+	mem_free(c->v);
+	*c = (struct hf_change){ NULL, 0, 0 };
 }
 
 /* skip_chars - the end of up to n characters of [at, to) */
@@ -83,38 +86,37 @@ skip_chars(const struct hf_text *t, uint32_t at, uint32_t to, size_t n)
 
 void
 hf_text_apply(struct hf_text *t, uint32_t from, uint32_t to,
-    const struct hf_change *c, size_t gone)
+    struct hf_change *c, size_t gone)
 {
-	uint32_t at = skip_chars(t, from, to, gone), n = 0, tail = t->n - to;
-	size_t sum = (size_t)from + tail + 1;
-	struct hf_span *span, s;
-	char four[4], *p;
+	struct hf_text old = *t;
+	uint32_t at = skip_chars(&old, from, to, gone), n = from;
+	size_t sum = (size_t)from + (old.n - to) + 1;
+	struct hf_span s;
+	char four[4];
 
 	for (size_t i = 0; i < c->n; i++)
 		sum += utf8_put(c->v[i].c, four);
-	/* a slice gets bytes of its own, even if none are left */
 	text_room(t, sum);
-	p = arena_alloc(t->arena, sum);
-	span = arena_array(t->arena, sum, sizeof(*span));
+	memcpy(t->p, old.p, from);
+	memcpy(t->span, old.span, from * sizeof(s));
 	for (size_t i = 0; i < c->n; i++) {
 		int32_t step = c->v[i].step;
-		size_t len = utf8_put(c->v[i].c, p + n);
+		size_t len = utf8_put(c->v[i].c, t->p + n);
 
 		s = (struct hf_span){ t->at, t->at };
-		if (step <= 0 && at < t->n)
-			s = t->span[at];
+		if (step <= 0 && at < old.n)
+			s = old.span[at];
 		else if (step > 0 && at > 0)
-			s = t->span[at - 1];
+			s = old.span[at - 1];
 		if (step <= 0)
-			at = skip_chars(t, at, to, 1 + (size_t)-step);
+			at = skip_chars(&old, at, to, 1 + (size_t)-step);
 		for (size_t k = 0; k < len; k++)
-			span[n++] = s;
+			t->span[n++] = s;
 	}
-	memmove(t->p + from + n, t->p + to, tail);
-	memmove(t->span + from + n, t->span + to, tail * sizeof(*span));
-	memcpy(t->p + from, p, n);
-	memcpy(t->span + from, span, n * sizeof(*span));
-	t->n = from + n + tail;
+	hf_change_free(c);
+	memcpy(t->p + n, old.p + to, old.n - to);
+	memcpy(t->span + n, old.span + to, (old.n - to) * sizeof(s));
+	t->n = n + (old.n - to);
 }
 
 /*
@@ -123,7 +125,7 @@ hf_text_apply(struct hf_text *t, uint32_t from, uint32_t to,
  * stays, so that such text is there twice.
  */
 void
-hf_text_change(struct hf_text *t, const struct hf_change *c, size_t gone)
+hf_text_change(struct hf_text *t, struct hf_change *c, size_t gone)
 {
 	uint32_t from = 0, to = 0;
 	bool any = false;
@@ -143,15 +145,41 @@ hf_text_change(struct hf_text *t, const struct hf_change *c, size_t gone)
 	}
 	if (to > 0)
 		hf_text_apply(t, any ? from : to, to, c, gone);
+	hf_change_free(c);
+}
+
+/* prepend_here - where there is room, so that no large text is there twice;
+ * places as the change below has them */
+static bool
+prepend_here(struct hf_text *t, struct view v)
+{
+	struct hf_span first = t->span[0], rest;
+	size_t n, len;
+
+	if (v.n == 0 || v.n > t->head)
+		return false;
+	utf8_get(t->p, &n);
+	utf8_get(v.p, &len);
+	rest = t->span[n - 1];
+	for (size_t i = 0; i < n; i++)
+		t->span[i] = rest;
+	t->head -= (uint32_t)v.n;
+	t->p -= v.n;
+	t->span -= v.n;
+	t->n += (uint32_t)v.n;
+	memcpy(t->p, v.p, v.n);
+	for (size_t i = 0; i < v.n; i++)
+		t->span[i] = i < len ? first : rest;
+	return true;
 }
 
 void
 hf_text_prepend(struct hf_text *t, struct view v)
 {
-	struct hf_change c = { .arena = t->arena };
+	struct hf_change c = { NULL, 0, 0 };
 	size_t n;
 
-	if (t->n == 0)
+	if (t->n == 0 || prepend_here(t, v))
 		return;
 	for (size_t i = 0; i < v.n; i += n) {
 		uint32_t ch = utf8_get(v.p + i, &n);
@@ -170,15 +198,20 @@ hf_text_starts(const struct hf_text *t, uint32_t c)
 	return t->n > 0 && utf8_get(t->p, &n) == c;
 }
 
+void
+hf_matches_free(struct hf_matches *m)
+{
+	mem_free(m->v);
+	*m = (struct hf_matches){ NULL, 0, 0 };
+}
+
 /* matches_put - one more part */
 static void
 matches_put(struct hf_matches *m, size_t from, size_t to, bool is)
 {
 	if (m->n == m->cap) {
-		size_t cap = m->cap == 0 ? 16 : m->cap * 2;
-
-		m->v = arena_grow(m->arena, m->v, m->n, cap, sizeof(*m->v));
-		m->cap = cap;
+		m->cap += m->cap / 2 + 16;
+		m->v = mem_grow(m->v, m->cap * sizeof(*m->v));
 	}
 	m->v[m->n++] = (struct hf_match){ (uint32_t)from, (uint32_t)to, is };
 }
@@ -210,7 +243,10 @@ hf_text_replace(struct hf_text *t, const struct hf_matches *m,
 		count += m->v[i].is;
 	if (count == 0)
 		return;
-	text_room(&r, t->n + count * content.n + 1);
+	text_room(&r, HEAD + t->n + count * content.n + 1);
+	r.p += HEAD;
+	r.span += HEAD;
+	r.head = HEAD;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct hf_match *x = &m->v[i];
 		struct hf_span s = { t->at, t->at };

@@ -17,7 +17,7 @@ struct hf_span {
 struct hf_text {
 	char *p;
 	struct hf_span *span;		/* one a byte */
-	uint32_t n, cap;		/* cap 0: another's bytes */
+	uint32_t n, head;		/* bytes that are free before p */
 	uint32_t at, len;		/* the part of the original it is of */
 	struct arena *arena;
 };
@@ -32,10 +32,9 @@ struct hf_dest {
 	int32_t step;
 };
 
-struct hf_change {
+struct hf_change {			/* born of zeros; see hf_change_free */
 	struct hf_dest *v;
 	size_t n, cap;
-	struct arena *arena;
 };
 
 #define HF_TEXT_MAX	((size_t)1 << 31)	/* more ends the process, as
@@ -50,16 +49,18 @@ struct hf_text hf_text_slice(struct arena *, const struct hf_text *,
 
 struct view hf_text_get(const struct hf_text *);
 
-/* hf_put - one more character of a change */
+/* hf_put - one more character of a change; hf_change_free - of one that is not
+ * applied */
 void hf_put(struct hf_change *, uint32_t c, int32_t step);
+void hf_change_free(struct hf_change *);
 
-/* hf_text_apply - bytes [from, to) become the change; `gone` characters at
- * their start are gone first */
+/* hf_text_apply - bytes [from, to) become the change, which is used up; `gone`
+ * characters at their start are gone first.  The text has new memory */
 void hf_text_apply(struct hf_text *, uint32_t from, uint32_t to,
-    const struct hf_change *, size_t gone);
+    struct hf_change *, size_t gone);
 
-/* hf_text_change - all of the text becomes the change */
-void hf_text_change(struct hf_text *, const struct hf_change *, size_t gone);
+/* hf_text_change - all of the text becomes the change, which is used up */
+void hf_text_change(struct hf_text *, struct hf_change *, size_t gone);
 
 /* hf_text_prepend - put text in front, if there is any text */
 void hf_text_prepend(struct hf_text *, struct view);
@@ -72,11 +73,12 @@ struct hf_match {
 	bool is;			/* else what lies between */
 };
 
-struct hf_matches {
+struct hf_matches {			/* born of zeros */
 	struct hf_match *v;
 	size_t n, cap;
-	struct arena *arena;
 };
+
+void hf_matches_free(struct hf_matches *);
 
 /* hf_found - one more match, and the text between it and the last one */
 void hf_found(struct hf_matches *, size_t *done, size_t from, size_t to);

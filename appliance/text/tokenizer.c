@@ -260,10 +260,13 @@ tokenizer_encode_all(const struct tokenizer *t, struct arena *a,
     struct view text, bool all, bool find, uint32_t **ids, size_t *n,
     struct err *e)
 {
+	unsigned flags = find ? HF_SPECIAL : 0;
 	struct hf_encoding x;
 
-	if (hf_encode(t->hf, a, text, NULL, (all ? HF_TEMPLATE | HF_LIMITS :
-	    0) | (find ? HF_SPECIAL : 0), &x, e) == -1)
+	if (!all)
+		return hf_encode_ids(t->hf, a, text, flags, ids, n, e);
+	if (hf_encode(t->hf, a, text, NULL, flags | HF_TEMPLATE | HF_LIMITS,
+	    &x, e) == -1)
 		return -1;
 	*ids = arena_array(a, x.n + 1, sizeof(**ids));
 	*n = x.n;
