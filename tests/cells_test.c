@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a thread remembers of pieces: what is found is what was kept, whatever
  * went in between, and what has not been crowded out is found */
+#include "tests/random.h"
 #include "tests/tap.h"
 
 #include "appliance/text/cells_take.h"
 
 #define PIECES	3000u
 #define BYTES	300u
-
-static uint64_t seed = 88172645463325252u;
-
-/* random_below - xorshift64 (Marsaglia 2003) */
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 struct piece {
 	char text[BYTES + 16];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Normal form C by parts beside the whole text through the steps of
  * tokenizer.json's normalizers */
+#include "tests/random.h"
 #include "tests/tap.h"
 
 #include "appliance/text/hf_nf.h"
@@ -16,18 +17,6 @@ static const uint32_t letters[] = { 'a', 'e', ' ', '.', 0xe9, 0x301, 0x323,
     0x3042, 0x304b, 0x3099, 0x30ab, 0x4e2d, 0xf900, 0x212b, 0x2126, 0xfeff,
     0x1df9, 0x8ca, 0x1d15e, 0x11935, 0x11930, 0x16d63, 0x16d67, 0x1f600,
     0x2f800, 0x10ffff };
-
-static uint64_t seed = 88172645463325252u;
-
-/* random_below - xorshift64 (Marsaglia 2003) */
-static uint32_t
-random_below(uint32_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* text_make - some characters, and runs that part them */
 static size_t

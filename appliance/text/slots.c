@@ -14,6 +14,9 @@ slot_of(struct view v)
 	return s;
 }
 
+#define AHEAD	48u		/* ids, whose slots are asked for */
+#define STEP	8u
+
 /* put_some - while there is room for a whole slot */
 static size_t
 put_some(const struct slot *slot, uint32_t size, const uint32_t *ids, size_t n,
@@ -36,11 +39,46 @@ put_some(const struct slot *slot, uint32_t size, const uint32_t *ids, size_t n,
 	return i;
 }
 
+/* put_many - while there are many and there is room for all: large vocabularies
+ * do not fit into the cache, and more slots are on their way than there would
+ * be by themselves */
+static size_t
+put_many(const struct slot *slot, uint32_t size, const uint32_t *ids, size_t n,
+    struct buf *out)
+{
+	char *p = out->p + out->n, *end = out->p + out->cap;
+	const struct slot *t;
+	size_t i, k, to;
+	uint32_t id;
+
+	for (i = 0; n - i >= STEP + AHEAD && end - p >= (ptrdiff_t)(STEP *
+	    sizeof(*t)); i = to) {
+		to = i + STEP;
+		for (k = i; k < to; k++) {
+			id = ids[k + AHEAD];
+			__builtin_prefetch(&slot[id < size ? id : 0]);
+			if (ids[k] >= size)
+				break;
+			t = &slot[ids[k]];
+			memcpy(p, t, sizeof(*t));
+			if (t->n > SLOT_TEXT)
+				break;
+			p += t->n;
+		}
+		if (k < to) {
+			i = k;
+			break;
+		}
+	}
+	out->n = (size_t)(p - out->p);
+	return i;
+}
+
 size_t
 slots_put(const struct slot *slot, uint32_t size, const uint32_t *ids,
     size_t n, struct buf *out)
 {
-	size_t done = 0, some, want;
+	size_t done = 0, want;
 
 	while (done < n) {
 		/* most tokens are shorter; never more than the buffer may be */
@@ -49,8 +87,8 @@ slots_put(const struct slot *slot, uint32_t size, const uint32_t *ids,
 			want = out->max - out->n;
 		if (want > 0 && want > out->cap - out->n)
 			buf_reserve(out, want);
-		some = put_some(slot, size, ids + done, n - done, out);
-		done += some;
+		done += put_many(slot, size, ids + done, n - done, out);
+		done += put_some(slot, size, ids + done, n - done, out);
 		/* near the greatest size, one by one */
 		if (done < n && ids[done] < size && slot[ids[done]].n <=
 		    SLOT_TEXT && out->cap - out->n < sizeof(*slot)) {
