@@ -8,12 +8,14 @@
 
 #define TRIES	4096u		/* ids that are looked at for a word */
 #define BYTE	(SLOT_OTHER - 1)	/* the first one's value */
+#define LONGER	(SLOT_OTHER - 2)	/* two u32: bytes, where in the pool */
 
 struct hf_back {
 	const void *hf;
 	hf_back_plain *plain;
 	uint32_t size, word;		/* word: an id */
 	size_t begin;			/* bytes of its text */
+	struct buf pool;
 	struct slot slot[];
 };
 
@@ -45,12 +47,31 @@ is_word(const struct hf_back *b, struct buf *work, uint32_t id)
 	return i == work->n;
 }
 
+/* slot_make - what a token becomes, known by asking for it */
+static struct slot
+slot_make(struct hf_back *b, struct buf *work, uint32_t id)
+{
+	uint32_t two[2] = { b->word, id }, at[2];
+	struct slot s = { .n = SLOT_OTHER };
+	struct view v;
+
+	if (!behind(b, work, two, 2, 0, &v))
+		return s;
+	if (v.n <= SLOT_TEXT)
+		return slot_of(v);
+	at[0] = (uint32_t)v.n;
+	at[1] = (uint32_t)b->pool.n;
+	buf_view(&b->pool, v);
+	memcpy(s.text, at, sizeof(at));
+	s.n = b->pool.full ? SLOT_OTHER : LONGER;
+	return s;
+}
+
 struct hf_back *
 hf_back_make(const void *hf, hf_back_plain *plain, uint32_t size,
     const int16_t *bytes)
 {
 	struct hf_back *b = mem_alloc(sizeof(*b) + size * sizeof(b->slot[0]));
-	struct view v;
 	struct buf work;
 
 	*b = (struct hf_back){ .hf = hf, .plain = plain, .size = size };
@@ -64,17 +85,12 @@ hf_back_make(const void *hf, hf_back_plain *plain, uint32_t size,
 		mem_free(b);
 		return NULL;
 	}
-	for (uint32_t i = 0; i < size; i++) {
-		uint32_t two[2] = { b->word, i };
-
-		if (bytes[i] >= 0)
-			b->slot[i] = (struct slot){ { (char)bytes[i] },
-			    BYTE };
-		else
-			b->slot[i] = bytes[i] == HF_BACK_TOKEN &&
-			    behind(b, &work, two, 2, 0, &v) ? slot_of(v) :
-			    (struct slot){ .n = SLOT_OTHER };
-	}
+	buf_init(&b->pool, UINT32_MAX);
+	for (uint32_t i = 0; i < size; i++)
+		b->slot[i] = bytes[i] >= 0 ?
+		    (struct slot){ { (char)bytes[i] }, BYTE } :
+		    bytes[i] == HF_BACK_TOKEN ? slot_make(b, &work, i) :
+		    (struct slot){ .n = SLOT_OTHER };
 	buf_free(&work);
 	return b;
 }
@@ -82,7 +98,19 @@ hf_back_make(const void *hf, hf_back_plain *plain, uint32_t size,
 void
 hf_back_free(struct hf_back *b)
 {
+	if (b != NULL)
+		buf_free(&b->pool);
 	mem_free(b);
+}
+
+/* run_longer - one whose text is in the pool */
+static void
+run_longer(const struct hf_back *b, uint32_t id, struct buf *out)
+{
+	uint32_t at[2];
+
+	memcpy(at, b->slot[id].text, sizeof(at));
+	buf_add(out, b->pool.p + at[1], at[0]);
 }
 
 /* is_other - is an id one for the decoders */
@@ -98,9 +126,18 @@ run_bytes(const struct hf_back *b, const uint32_t *ids, size_t n,
     unsigned flags, struct buf *out)
 {
 	size_t was = out->n, k = 0;
+	char c;
 
-	for (; k < n && ids[k] < b->size && b->slot[ids[k]].n == BYTE; k++)
-		buf_char(out, b->slot[ids[k]].text[0]);
+	for (; k < n && ids[k] < b->size && b->slot[ids[k]].n == BYTE; k++) {
+		c = b->slot[ids[k]].text[0];
+		if (out->n < out->cap)
+			out->p[out->n++] = c;
+		else
+			buf_char(out, c);
+	}
+	/* one by itself is most often the end of a line */
+	if (k == 1 && (b->slot[ids[0]].text[0] & 0x80) == 0)
+		return k;
 	if (out->full || flags & HF_BYTES ||
 	    utf8_check(out->p + was, out->n - was) == out->n - was)
 		return k;
@@ -152,8 +189,13 @@ hf_back_run(const struct hf_back *b, const uint32_t *ids, size_t n,
 			return -1;
 	}
 	while ((i += slots_put(b->slot, b->size, ids + i, n - i, out)) < n) {
-		k = is_other(b, ids[i]) ? run_others(b, ids + i, n - i, flags,
-		    out) : run_bytes(b, ids + i, n - i, flags, out);
+		if (ids[i] < b->size && b->slot[ids[i]].n == LONGER) {
+			run_longer(b, ids[i], out);
+			k = 1;
+		} else if (is_other(b, ids[i]))
+			k = run_others(b, ids + i, n - i, flags, out);
+		else
+			k = run_bytes(b, ids + i, n - i, flags, out);
 		if (k == 0)
 			return -1;
 		i += k;

@@ -10,6 +10,12 @@ bytes_end(const struct spm *s, struct buf *bytes, struct buf *out)
 {
 	size_t at = 0, good;
 
+	/* one by itself is most often the end of a line */
+	if (bytes->n == 1 && (bytes->p[0] & 0x80) == 0 && out->n < out->cap) {
+		out->p[out->n++] = bytes->p[0];
+		bytes->n = 0;
+		return;
+	}
 	while (at < bytes->n) {
 		good = s->plain ? bytes->n - at :
 		    utf8_check(bytes->p + at, bytes->n - at);
@@ -21,6 +27,16 @@ bytes_end(const struct spm *s, struct buf *bytes, struct buf *out)
 		}
 	}
 	bytes->n = 0;
+}
+
+/* byte_put - one more of them */
+static inline void
+byte_put(struct buf *bytes, int byte)
+{
+	if (bytes->n < bytes->cap)
+		bytes->p[bytes->n++] = (char)byte;
+	else
+		buf_char(bytes, (char)byte);
 }
 
 /* byte_of - which byte an id is; -1 */
@@ -106,7 +122,7 @@ decode_pieces(const struct spm *s, const uint32_t *ids, size_t n,
 		int byte = byte_of(s, id);
 
 		if (byte != -1) {
-			buf_char(bytes, (char)byte);
+			byte_put(bytes, byte);
 			continue;
 		}
 		bytes_end(s, bytes, out);
@@ -119,7 +135,7 @@ decode_pieces(const struct spm *s, const uint32_t *ids, size_t n,
 				break;
 			id = ids[i];
 			if ((byte = byte_of(s, id)) != -1) {
-				buf_char(bytes, (char)byte);
+				byte_put(bytes, byte);
 				continue;
 			}
 		}
