@@ -3,6 +3,8 @@
 # distill.sh - a teacher's words are kept with records, and another model learns
 # from them.
 . "${srcdir:-.}/tests/lib.sh"
+conf 'jobs = 1'
+once
 cd "$dir" || exit 1
 sayings 120 6 20 0.8 >in.jsonl
 quern tokenize -q learn ./bpe.json vocab=300 <in.jsonl
@@ -28,6 +30,42 @@ for way in 'batch=1 accumulate=8' 'batch=8 accumulate=1'; do
 	distill "out=./$1" base=./small "$1" "$2" steps=4 warmup=0 packing=none
 done
 ok 'eight micro-batches of one are one of eight' awk "BEGIN { d = $(loss batch=1) / $(loss batch=8); exit !(d > 0.99999 && d < 1.00001) }"
+distill out=./short base=./small batch=8 steps=20 precision=bf16
+distill out=./long base=./small batch=8 steps=20
+ok 'in 16 bits: a loss like that of all bits' awk "BEGIN { d = $(loss short) / $(loss long); exit !(d != 1 && d > 0.99 && d < 1.01) }"
+
+# a job of both, undisturbed, and killed while it is taught and while it learns
+quern models import ./large large >/dev/null
+quern models import ./small small >/dev/null
+both() {
+	job "attempts 20
+limit cores=2
+pipeline $1
+  ingest @DIR@/in.jsonl
+  teach  large k=16
+  train  base=small objective=distill context=48 words=16 batch=8 steps=150 dropout=0.1 $2
+  save   $1" | quern submit
+}
+calm=$(both calm '')
+once
+killed=$(both killed checkpoint=0s)
+start_daemon
+kills=0 last=
+while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
+	pid=$(cat "$spool/run/$killed/lock.killed" 2>/dev/null)
+	[ -n "$pid" ] && [ "$pid" != "$last" ] && [ $kills -lt 2 ] || continue
+	# first before anything is kept, then after a checkpoint
+	[ $kills = 0 ] || ls "$spool"/run/$killed/work.killed/* 2>/dev/null | grep -q checkpoint || continue
+	last=$pid
+	sleep 0.1
+	kill -9 "$pid" 2>/dev/null
+	kills=$((kills + 1))
+done
+stop_daemon
+quern models export calm calm
+quern models export killed killed
+ok 'killed twice and resumed' sh -c "[ $kills = 2 ] && grep -q 'resumed at step' $spool/done/$killed/log"
+ok 'the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
 
 # what cannot be
 ok 'records without a teacher' sh -c "quern train out=./x base=./small objective=distill <in.jsonl 2>&1 | grep -q 'the records go through teach first'"

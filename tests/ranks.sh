@@ -37,7 +37,7 @@ ranks() {
 	many=$1
 	shift
 	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-	    timeout 60 mpirun --oversubscribe -np "$many" quern train -j 1 "$@" ranks=mpi <in.jsonl 2>told
+	    timeout 60 mpirun --oversubscribe -np "$many" quern train -j 1 "$@" ranks=mpi <"${in:-in.jsonl}" 2>told
 }
 # check N NAME WORD... - every call of a transport; words are mpirun's
 check() {
@@ -84,6 +84,22 @@ for more in lora_dropout=0.2 dropout=0.2 use_dora=yes base_form=nf4 recompute=ye
 	ok "adapters with $more, exact: the bytes of one" cmp one-$more/adapter_model.safetensors two-$more/adapter_model.safetensors
 done
 ok 'they were trained' sh -c '! cmp -s one-lora_dropout=0.2/adapter_model.safetensors one-use_dora=yes/adapter_model.safetensors'
+
+# the other objectives: pairs, a teacher's words, labels, and 16 bits with them
+sed 's/"text":"\([a-z]*\) \([^"]*\)"/"prompt":"\1","chosen":" \2","rejected":" \2 \1","label":"\1","text":"\1 \2"/' in.jsonl >more.jsonl
+quern teach -q ./llama-1 k=8 <in.jsonl >taught.jsonl
+quern tokenize -q learn ./words.json kind=wordpiece vocab=120 <in.jsonl
+goals="context=48 batch=2 accumulate=3 steps=4 lr=0.01 exact=yes"
+labels=labels=$(sed 's/.*"label":"\([a-z]*\)".*/\1/' more.jsonl | sort -u | tr '\n' , | sed 's/,$//')
+for goal in 'dpo more base=./llama-1 precision=bf16' 'distill taught base=./gpt2-1 words=8 precision=bf16' \
+    "classify more tokenizer=./words.json layers=1 channels=32 heads=4 dropout=0.1 $labels"; do
+	set -- $goal
+	in=$2.jsonl
+	quern train -q -j 1 objective=$1 out=./$1-1 $goals ${goal#* * } <$in
+	ranks 2 -q objective=$1 out=./$1-2 $goals ${goal#* * }
+	ok "objective=$1, exact: the bytes of one" cmp $1-1/model.safetensors $1-2/model.safetensors
+done
+in=
 
 # summed as the transport does it
 loss() { sed 's/.*"loss":\([0-9.]*\).*/\1/' "$1/train.json"; }

@@ -182,6 +182,20 @@ for arch in gpt2 llama; do
 	rm -rf pairs
 done
 
+# a teacher's words, and steps of plain descent towards them
+awk -F '"text":"' '{ n = index($2, "\"") } n > 20 && n < 80 && !/\\/' licences.jsonl | head -n 12 >told.jsonl
+for how in 'gpt2 1' 'llama 2.5'; do
+	set -- $how
+	quern teach -q ./$1 k=12 temperature=$2 <told.jsonl >taught.jsonl
+	ok "$1 at $2: a teacher's words are those of PyTorch" py "$here/distill.py" words ./$1 taught.jsonl $2
+	quern train -q -j 1 out=./student tokenizer=./bpe.json arch=$1 layers=1 channels=32 heads=2 context=64 steps=1 <few.jsonl
+	quern train -q -j 1 out=./pupil base=./student objective=distill packing=none optimizer=sgd momentum=0 weight_decay=0 clip=0 \
+	    schedule=constant warmup=0 lr=0.5 batch=12 steps=6 alpha=0.7 words=12 teacher_temperature=$2 context=64 <taught.jsonl
+	ok "$1 at $2: six steps towards a teacher have PyTorch's losses" py "$here/distill.py" steps ./student taught.jsonl \
+	    0.7 $2 12 0.5 pupil/train.json
+	rm -rf student pupil
+done
+
 py "$here/nf4.py" >nf4.txt
 ok "NF4: bitsandbytes' numbers are those of held_test" sh -c "grep -q '^data 0247000998bb3119$' nf4.txt &&
     sed -n 's/^\([0-9a-f]\{1000,\}\)$/\1/p' nf4.txt | cut -c1-64 | grep -qf - '${srcdir:-.}/tests/held_test.c'"
