@@ -202,5 +202,8 @@ sed 's/"model_type": "bert"/"model_type": "mpnet"/' gaps/config.json >config.jso
 mkdir mp
 cp gaps/* mp/
 mv config.json mp/config.json
+ok 'what it does not read' told 'beta=0.2 has no effect with objective=masked; it is for dpo' quern train -q out=./x base=./gaps objective=masked beta=0.2
+ok "a decoder's" told 'kv_heads=2 has no effect with objective=masked' quern train -q out=./x tokenizer=./wp.json $sizes objective=masked kv_heads=2
+ok 'nor searched for' told "space: 'arch' has no effect with objective=masked" quern train -q out=./x tokenizer=./wp.json $sizes objective=masked valid=corpus:valid search=grid space=arch:gpt2/llama
 ok 'another family' told "'model_type' is \"mpnet\"" quern train -q out=./x base=./mp objective=masked
 done_testing

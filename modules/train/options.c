@@ -75,8 +75,8 @@ const struct opt train_opts[] = {
 	OPT_BOOL(struct train_conf, multi, "no", 0,
 	    "classify: a text has a list of labels"),
 	OPT_TEXT(struct train_conf, pair, NULL, 0,
-	    "classify, regress: field with a second text; contrast: with what "
-	    "belongs to the first, unset: positive"),
+	    "masked, classify, regress: field with a second text; contrast: "
+	    "with what belongs to the first, unset: positive"),
 	OPT_TEXT(struct train_conf, tokens, "tokens", 0,
 	    "tag: field with a list of words"),
 	OPT_TEXT(struct train_conf, tags, "tags", 0,

@@ -3,6 +3,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
 #include "modules/train/tokens.h"
+#include "modules/train/unread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,8 @@ goal_plan(const struct train_conf *c, struct err *e)
 	if (c->turn.n != 0 && c->turn.n != 2)
 		return err_set(e, FATE_REJECT, "'turn' is two markers: what "
 		    "stands before an answer and what ends it");
+	if (unread_check(c, e) == -1)
+		return -1;
 	return o->plan == NULL ? 0 : o->plan(c, e);
 }
 

@@ -2,8 +2,9 @@
 /*
  * Trial after trial.  Which place is tried next, and who goes on to the next
  * rung, follows from the seed and from what is known of the trials before, so
- * nothing but that need be kept.  Every trial has the same seed, and with it
- * the same order of rows: they differ by their options alone.
+ * nothing but that need be kept.  Unless the space has seed, batch or
+ * accumulate, every trial learns the same rows in the same order: they differ
+ * by their options alone.
  */
 #include "appliance/base/base.h"
 #include "appliance/base/when.h"

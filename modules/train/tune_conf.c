@@ -2,6 +2,7 @@
 /* Does a search make sense: said before anything is trained. */
 #include "appliance/base/base.h"
 #include "modules/train/train.h"
+#include "modules/train/unread.h"
 
 /* what an option needs to matter in a search */
 enum { ALWAYS, NEW, ADAPTER, WHOLE };
@@ -40,6 +41,9 @@ axis_check(const struct train_conf *c, const struct axis *x, struct err *e)
 	if (i == BASE_COUNT(allowed))
 		return err_set(e, FATE_REJECT, "space: trials cannot be "
 		    "compared that differ in '%s'", x->opt->name);
+	if (unread_owner(c, x->opt->name) != NULL)
+		return err_set(e, FATE_REJECT, "space: '%s' has no effect with "
+		    "objective=%s", x->opt->name, objective_of(c)->name);
 	if (allowed[i].when == NEW && c->base != NULL)
 		return err_set(e, FATE_REJECT, "space: '%s' is the base's",
 		    x->opt->name);
