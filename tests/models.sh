@@ -89,6 +89,12 @@ id=$(job 'pipeline look
   evaluate calm context=32' | quern submit)
 once
 ok 'evaluate measures, with intervals' grep -q '"perplexity":{"value":[0-9.]*,"low":[0-9.]*,"high":[0-9.]*' "$spool/done/$id/result/result.json"
+printf '%s\n' '{"label":0,"prediction":0}' '{"label":1,"prediction":1}' |
+    quern evaluate kind=numbers 2>"$dir/told" >/dev/null
+ok 'resamples of equal numbers are left out' grep -q 'pearson 1 (95%: 1 to 1)' "$dir/told"
+# numpy, 20000 resamples ranked anew: -0.032 to 0.978; by the ranks of all: 0.029 to 0.952
+head -n 12 "${srcdir:-.}/modules/evaluate/t/numbers.in" | quern evaluate kind=numbers resamples=20000 2>"$dir/told" >/dev/null
+ok 'ranks are those of a resample' awk '/spearman/ { l = $5 + 0; h = $7 + 0; good = l < -0.01 && l > -0.06 && h > 0.97 && h < 0.985 } END { exit !good }' "$dir/told"
 gated() { # STEPS GATE
 	job "pipeline make
   from  corpus:train

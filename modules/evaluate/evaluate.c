@@ -368,7 +368,7 @@ evaluate_finish(struct stage *s, struct batch *out, struct err *e)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 3,
+	.abi = MODULE_ABI, .revision = 4,
 	.name = "evaluate", .summary = "measures with intervals, and gates",
 	.options = evaluate_opts, .conf_size = sizeof(struct evaluate_conf),
 	.plan = evaluate_plan, .open = evaluate_open,

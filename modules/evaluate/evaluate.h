@@ -5,12 +5,13 @@
 #include "appliance/model/score.h"
 #include "appliance/model/t5_predict.h"
 #include "appliance/module.h"
+#include "modules/evaluate/interval.h"
 
 /*
  * evaluate.h - what evaluate's files share.  Each record leaves an item in the
  * journal; metrics are functions of all items (likely.c of likelihoods, match.c
  * of predictions beside labels, figures.c of numbers and tags) and each has a
- * 95 % confidence interval (interval.c); gate.c compares them with gates.
+ * 95 % confidence interval (interval.h); gate.c compares them with gates.
  */
 
 struct evaluate_conf {
@@ -38,41 +39,12 @@ struct match {
 	uint8_t many, pad[3];		/* many: several labels */
 };
 
-/* a metric: where lo is NAN there is no interval */
-struct metric {
-	const char *name;
-	double value, lo, hi;
-	double base;			/* the other's; NAN: none */
-};
-
-#define METRICS	12
-
-struct metrics {
-	struct metric v[METRICS];
-	size_t n;
-};
-
-struct metric *metric_add(struct metrics *, const char *name, double value,
-    double lo, double hi);
-const struct metric *metric_find(const struct metrics *, const char *name);
-
 /* Is this the name of a metric that a model (or predictions) can have */
 bool likely_metric(const char *name);
 bool match_metric(const char *name);
 
-/* interval.c: of a part of n (Wilson 1927); of sum x / sum y over n pairs, by
- * the linearised variance of a ratio (Cochran 1977, 6.4) */
-void interval_wilson(double k, double n, double *lo, double *hi);
-void interval_ratio(const double *x, const double *y, size_t n, double *lo,
-    double *hi);
-
-/* the middle 95 % of `times` values that fn gives for resampled items; idx[n]
- * names the items of one resample */
-void interval_bootstrap(struct arena *, size_t n, size_t times, uint64_t seed,
-    double (*fn)(void *, const uint32_t *idx, size_t n), void *arg,
-    double *lo, double *hi);
-
-struct scorer {			/* likely.c */
+/* likely.c */
+struct scorer {
 	struct model model;
 	struct predict *predict;
 	struct t5_predict *seq2seq;	/* instead, of an encoder-decoder */

@@ -100,10 +100,10 @@ entity(const struct view *tag, size_t n, size_t i)
 	}
 }
 
-/* tags_of - a list of texts; null counts as O */
+/* tags_of - a list of texts; null counts as O; else the record fails */
 static bool
-tags_of(struct arena *a, const struct rec *r, const char *name,
-    struct view **out, size_t *n)
+tags_of(struct arena *a, struct rec *r, const char *name, struct view **out,
+    size_t *n)
 {
 	struct json_iter it;
 	struct view raw, one;
@@ -111,8 +111,14 @@ tags_of(struct arena *a, const struct rec *r, const char *name,
 
 	*n = 0;
 	*out = NULL;
-	if (!rec_raw(r, name, &raw) || !json_open(&it, raw, '['))
+	if (!rec_raw(r, name, &raw)) {
+		rec_fail(a, r, "it has no '%s'", name);
 		return false;
+	}
+	if (!json_open(&it, raw, '[')) {
+		rec_fail(a, r, "'%s' is no list of tags", name);
+		return false;
+	}
 	while (json_element(&it, &one)) {
 		if (*n == cap) {
 			cap = cap == 0 ? 32 : 2 * cap;
@@ -120,8 +126,10 @@ tags_of(struct arena *a, const struct rec *r, const char *name,
 		}
 		if (json_is_null(one))
 			(*out)[*n] = VIEW("O");
-		else if (!json_string(a, one, &(*out)[*n]))
+		else if (!json_string(a, one, &(*out)[*n])) {
+			rec_fail(a, r, "'%s' has what is no tag", name);
 			return false;
+		}
 		++*n;
 	}
 	return true;
@@ -135,10 +143,12 @@ tags_record(struct arena *a, struct rec *r, const struct evaluate_conf *c,
 	size_t n, m;
 
 	*t = (struct tags){ .words = 0 };
-	if (!tags_of(a, r, c->label, &label, &n) || !tags_of(a, r,
-	    c->prediction, &got, &m) || n != m) {
-		rec_fail(a, r, "'%s' and '%s' are not as many tags", c->label,
-		    c->prediction);
+	if (!tags_of(a, r, c->label, &label, &n) ||
+	    !tags_of(a, r, c->prediction, &got, &m))
+		return false;
+	if (n != m) {
+		rec_fail(a, r, "'%s' has %zu tags, '%s' %zu", c->label, n,
+		    c->prediction, m);
 		return false;
 	}
 	t->words = (double)n;
@@ -212,65 +222,88 @@ ranked_cmp(const void *va, const void *vb)
 	    (a->i > b->i) - (a->i < b->i);
 }
 
-/* ranks - of one side of all pairs, equal ones their mean */
-static void
-ranks(struct arena *a, const struct pair *v, size_t n, bool got,
-    struct pair *out)
-{
-	struct ranked *r = arena_array(a, n, sizeof(*r));
-	size_t end;
+/* what the ranks of a resample are made of: each number's place among the
+ * distinct ones of its side, and room */
+struct places {
+	uint32_t *place[2];		/* of labels, of what was answered */
+	size_t distinct[2];
+	double *rank;			/* room, of each distinct one */
+	struct pair *pair;		/* room */
+};
 
-	for (size_t i = 0; i < n; i++)
-		r[i] = (struct ranked){ got ? v[i].got : v[i].label, i };
-	qsort(r, n, sizeof(*r), ranked_cmp);
-	for (size_t i = 0; i < n; i = end) {
-		for (end = i + 1; end < n && r[end].x == r[i].x; )
-			end++;
-		for (size_t k = i; k < end; k++)
-			*(got ? &out[r[k].i].got : &out[r[k].i].label) =
-			    (double)(i + end - 1) / 2;
+static void
+places_of(struct arena *a, const struct pair *v, size_t n, struct places *p)
+{
+	struct ranked *r = arena_array(a, n + 1, sizeof(*r));
+	size_t d;
+
+	p->rank = arena_array(a, n + 1, sizeof(*p->rank));
+	p->pair = arena_array(a, n + 1, sizeof(*p->pair));
+	for (size_t side = 0; side < 2; side++) {
+		p->place[side] = arena_array(a, n + 1, sizeof(uint32_t));
+		for (size_t i = 0; i < n; i++)
+			r[i] = (struct ranked){ side == 0 ? v[i].label :
+			    v[i].got, i };
+		qsort(r, n, sizeof(*r), ranked_cmp);
+		d = 0;
+		for (size_t i = 0; i < n; i++) {
+			d += i > 0 && r[i].x != r[i - 1].x;
+			p->place[side][r[i].i] = (uint32_t)d;
+		}
+		p->distinct[side] = d + 1;
 	}
+}
+
+/* spearman - ranks are those within the resample, equal ones their mean */
+static double
+spearman(void *arg, const uint32_t *idx, size_t n)
+{
+	struct places *p = arg;
+	double before, count;
+
+	for (size_t side = 0; side < 2; side++) {
+		const uint32_t *place = p->place[side];
+
+		memset(p->rank, 0, p->distinct[side] * sizeof(*p->rank));
+		for (size_t k = 0; k < n; k++)
+			p->rank[place[idx == NULL ? k : idx[k]]]++;
+		before = 0;
+		for (size_t d = 0; d < p->distinct[side]; d++) {
+			count = p->rank[d];
+			p->rank[d] = before + (count - 1) / 2;
+			before += count;
+		}
+		for (size_t k = 0; k < n; k++)
+			*(side == 0 ? &p->pair[k].label : &p->pair[k].got) =
+			    p->rank[place[idx == NULL ? k : idx[k]]];
+	}
+	return pearson(p->pair, NULL, n);
 }
 
 /* correlation - with its bootstrapped interval */
 static void
 correlation(struct arena *a, const struct evaluate_conf *c, const char *name,
-    const struct pair *v, size_t n, struct metrics *m)
+    double (*fn)(void *, const uint32_t *, size_t), void *arg, size_t n,
+    struct metrics *m)
 {
 	double lo, hi;
 
-	interval_bootstrap(a, n, (size_t)c->resamples, (uint64_t)c->seed,
-	    pearson, (void *)v, &lo, &hi);
-	metric_add(m, name, pearson((void *)v, NULL, n), lo, hi);
-}
-
-/* ratio - sum x / sum y */
-static void
-ratio(const char *name, const double *x, const double *y, size_t n,
-    struct metrics *m)
-{
-	double lo, hi, sx = 0, sy = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		sx += x[i];
-		sy += y[i];
-	}
-	interval_ratio(x, y, n, &lo, &hi);
-	metric_add(m, name, sy > 0 ? sx / sy : NAN, lo, hi);
+	interval_bootstrap(a, n, (size_t)c->resamples, (uint64_t)c->seed, fn,
+	    arg, &lo, &hi);
+	metric_add(m, name, fn(arg, NULL, n), lo, hi);
 }
 
 static void
 number_metrics(struct arena *a, const struct evaluate_conf *c,
     const struct pair *v, size_t n, struct metrics *m)
 {
-	struct pair *r = arena_array(a, n, sizeof(*r));
+	struct places p;
 	double *x = arena_array(a, n, sizeof(*x));
 	double *one = arena_array(a, n, sizeof(*one));
 
-	correlation(a, c, number_names[0], v, n, m);
-	ranks(a, v, n, false, r);
-	ranks(a, v, n, true, r);
-	correlation(a, c, number_names[1], r, n, m);
+	correlation(a, c, number_names[0], pearson, (void *)v, n, m);
+	places_of(a, v, n, &p);
+	correlation(a, c, number_names[1], spearman, &p, n, m);
 	for (size_t k = 0; k < 2; k++) {
 		for (size_t i = 0; i < n; i++) {
 			double off = v[i].got - v[i].label;
@@ -278,7 +311,7 @@ number_metrics(struct arena *a, const struct evaluate_conf *c,
 			x[i] = k == 0 ? off * off : fabs(off);
 			one[i] = 1;
 		}
-		ratio(number_names[2 + k], x, one, n, m);
+		metric_ratio(m, number_names[2 + k], x, one, n, NULL);
 	}
 }
 
@@ -296,7 +329,7 @@ tag_metrics(struct arena *a, const struct tags *v, size_t n,
 			y[i] = k == 0 ? v[i].words : k == 1 ? v[i].got :
 			    k == 2 ? v[i].label : v[i].label + v[i].got;
 		}
-		ratio(tag_names[k], x, y, n, m);
+		metric_ratio(m, tag_names[k], x, y, n, NULL);
 	}
 }
 

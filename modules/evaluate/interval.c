@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/msg.h"
 #include "appliance/model/random.h"
-#include "modules/evaluate/evaluate.h"
+#include "modules/evaluate/interval.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -62,6 +63,22 @@ interval_ratio(const double *x, const double *y, size_t n, double *lo,
 	*hi = r + half;
 }
 
+struct metric *
+metric_ratio(struct metrics *m, const char *name, const double *x,
+    const double *y, size_t n, double (*fn)(double))
+{
+	double sx = 0, sy = 0, lo, hi, r;
+
+	for (size_t i = 0; i < n; i++) {
+		sx += x[i];
+		sy += y[i];
+	}
+	interval_ratio(x, y, n, &lo, &hi);
+	r = sy > 0 ? sx / sy : NAN;
+	return fn == NULL ? metric_add(m, name, r, lo, hi) :
+	    metric_add(m, name, fn(r), fn(lo), fn(hi));
+}
+
 static int
 double_cmp(const void *va, const void *vb)
 {
@@ -77,7 +94,7 @@ interval_bootstrap(struct arena *a, size_t n, size_t times, uint64_t seed,
 {
 	uint32_t *idx = arena_array(a, n, sizeof(*idx)), four[4];
 	double *got = arena_array(a, times, sizeof(*got));
-	size_t cut = times / 40;	/* 2.5 % on each side */
+	size_t left = 0, cut;
 
 	*lo = *hi = NAN;
 	if (n < 2 || times < 40)
@@ -89,9 +106,14 @@ interval_bootstrap(struct arena *a, size_t n, size_t times, uint64_t seed,
 				idx[i + k] = (uint32_t)((uint64_t)four[k] *
 				    n >> 32);
 		}
-		got[t] = fn(arg, idx, n);
+		/* of equal items some figures have no value */
+		got[left] = fn(arg, idx, n);
+		left += isfinite(got[left]);
 	}
-	qsort(got, times, sizeof(*got), double_cmp);
+	if (left < 40)
+		return;
+	qsort(got, left, sizeof(*got), double_cmp);
+	cut = left / 40;		/* 2.5 % on each side */
 	*lo = got[cut];
-	*hi = got[times - 1 - cut];
+	*hi = got[left - 1 - cut];
 }

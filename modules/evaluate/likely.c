@@ -175,21 +175,6 @@ scorer_texts(struct scorer *x, struct stage *s, struct arena *a,
 	return 0;
 }
 
-/* ratio - sum x / sum y with its interval, both through fn */
-static struct metric *
-ratio(struct metrics *m, const char *name, const double *x, const double *y,
-    size_t n, double (*fn)(double))
-{
-	double sx = 0, sy = 0, lo, hi;
-
-	for (size_t i = 0; i < n; i++) {
-		sx += x[i];
-		sy += y[i];
-	}
-	interval_ratio(x, y, n, &lo, &hi);
-	return metric_add(m, name, fn(sx / sy), fn(lo), fn(hi));
-}
-
 static double
 as_bits(double x)
 {
@@ -218,14 +203,14 @@ likely_metrics(struct arena *a, const struct likely *v, size_t n, bool other,
 		}
 	}
 	for (size_t k = 0; k < 3; k++) {
-		struct metric *one = ratio(m, names[k], nll, unit[k], n,
-		    k == 2 ? as_bits : exp);
+		struct metric *one = metric_ratio(m, names[k], nll, unit[k],
+		    n, k == 2 ? as_bits : exp);
 
 		if (other)
 			one->base = k == 2 ? as_bits(base[k] / on[k]) :
 			    exp(base[k] / on[k]);
 	}
 	if (other)
-		ratio(m, "bits_per_byte_difference", less, unit[2], n,
+		metric_ratio(m, "bits_per_byte_difference", less, unit[2], n,
 		    as_bits);
 }
