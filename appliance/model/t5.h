@@ -17,7 +17,8 @@
  * Where rows stand is known from their distance alone, by a bias of scores that
  * all layers of the encoder, or of the decoder, share.
  *
- * Order of calls: t5_run; or t5_forward, and what reads d->norm.
+ * Order of calls: t5_run; or t5_forward, then what reads d->norm.  To answer
+ * inputs there is t5_predict.h.
  */
 
 /* attention to the encoder's rows, in a decoder's layer */
