@@ -103,17 +103,10 @@ void decoder_texts(struct decoder *, const int32_t *from);
 int decoder_read(struct decoder *, const struct tensors *, struct err *);
 void decoder_magnitudes(const struct decoder *);
 
-/* decoder_norms - DoRA's, of the parameters as they are; decoder_run's */
-void decoder_norms(const struct decoder *);
-
 /* decoder_param - the reals of the weights' number `at`; NULL: held, or
  * NO_WEIGHT.  decoder_grad - the gradient of it; NULL: frozen */
 real *decoder_param(const struct decoder *, size_t at);
 real *decoder_grad(const struct decoder *, size_t at);
-
-/* decoder_embed - y[R,C]: words, and places from number `skip` of their table
- * on */
-void decoder_embed(const struct decoder *, real *y, size_t skip);
 
 /*
  * decoder_run - id[R] in, target[R] (-1: not counted) compared; the sum of the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A decoder's parameters: where they are, and how they get there */
 #include "appliance/base/base.h"
+#include "appliance/model/decoder_parts.h"
 #include "appliance/model/encoder.h"
 #include "appliance/model/t5.h"
 

@@ -29,4 +29,11 @@ void decoder_backward(struct decoder *);
 /* decoder_sum - of the losses that the head has left */
 double decoder_sum(const struct decoder *);
 
+/* decoder_norms - DoRA's, of the parameters as they are; decoder_run's */
+void decoder_norms(const struct decoder *);
+
+/* decoder_embed - y[R,C]: words, and places from number `skip` of their table
+ * on */
+void decoder_embed(const struct decoder *, real *y, size_t skip);
+
 #endif

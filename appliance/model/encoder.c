@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/dropout.h"
+#include "appliance/model/decoder_parts.h"
 #include "appliance/model/encoder.h"
 
 #define TEXTS	((size_t)64)		/* pooled at once */

@@ -23,7 +23,6 @@
  * what a step depends on, tell.c tells what it was; tune.h does all that again
  * and again.
  */
-
 struct train {
 	struct stage *stage;
 	const struct train_conf *conf;
