@@ -331,6 +331,14 @@ struct kernels {
 	void (*quant_embed)(void *, enum kernel_quant, real *y,
 	    const void *packed, const int32_t *id, size_t R, size_t N,
 	    size_t K);
+	/* store and look with a cache of halves (half.h's f16); a device may
+	 * lack them */
+	void (*store_half)(void *, uint16_t *cache, const real *k,
+	    const real *v, const struct kernel_places *, size_t R,
+	    size_t stride, size_t G, size_t D);
+	void (*look_half)(void *, real *y, const real *q,
+	    const uint16_t *cache, const struct kernel_places *, size_t R,
+	    const struct kernel_heads *);
 
 	/*
 	 * A device may lack what follows.  What is called from graph_begin to

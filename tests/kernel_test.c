@@ -470,6 +470,37 @@ test_attend(const struct both *b)
 	}
 }
 
+/* test_halves - a cache of halves is one of reals that had been rounded; what
+ * is too large for a half is the largest */
+static void
+test_halves(const struct both *b, const struct kernel_places *at, real *x,
+    size_t rows, size_t wide, const struct kernel_heads *heads, size_t places)
+{
+	const struct kernels *k = b->k[1];
+	size_t G = heads->G, D = heads->D, q = heads->H * D, n;
+	struct pair y = none(rows * q), cache = none(places * 2 * G * D);
+	struct pair half = none(places * G * D);
+
+	if (k->look_half == NULL)
+		return;
+	x[q] = x[q + G * D] = 1e5f;
+	k->store_half(b->dev[1], (uint16_t *)half.v[1], x + q, x + q + G * D,
+	    at, rows, wide, G, D);
+	k->look_half(b->dev[1], y.v[0], x, (uint16_t *)half.v[1], at, rows,
+	    heads);
+	x[q] = x[q + G * D] = 65504;
+	n = rows * wide;
+	for (size_t i = 0; i < n; i++)
+		if (i % wide >= q)
+			x[i] = half_round(x[i], FORM_F16);
+	k->store(b->dev[1], cache.v[1], x + q, x + q + G * D, at, rows, wide,
+	    G, D);
+	k->look(b->dev[1], y.v[1], x, cache.v[1], at, rows, heads);
+	tap(memcmp(y.v[0], y.v[1], rows * q * sizeof(real)) == 0, "%s look, "
+	    "window %zu: halves as what they stand for", b->isa,
+	    heads->window);
+}
+
 static void
 test_cache(const struct both *b, size_t G, size_t D, size_t window,
     double scale, double cap)
@@ -516,6 +547,10 @@ test_cache(const struct both *b, size_t G, size_t D, size_t window,
 	}
 	tap(apart == 0, "%s look, window %zu: a row alone has the same bytes",
 	    b->isa, window);
+	at.slot = slot;
+	at.pos = pos;
+	test_halves(b, &at, x.v[1], ROWS, WIDE, &heads, 2 * PER *
+	    KERNEL_PAGE);
 }
 
 static void

@@ -11,12 +11,20 @@ predict_table(struct predict *p, const int32_t *table)
 	    p->slots * p->per * sizeof(*table));
 }
 
+size_t
+predict_place_bytes(const struct predict *p)
+{
+	const struct shape *m = &p->w->shape;
+
+	return m->L * 2 * m->G * m->D * (p->half ? sizeof(uint16_t) :
+	    sizeof(real));
+}
+
 /* pages_count - how many the cache has */
 static size_t
 pages_count(const struct predict *p, const struct predict_how *how)
 {
-	const struct shape *m = &p->w->shape;
-	size_t one = m->L * KERNEL_PAGE * 2 * m->G * m->D * sizeof(real);
+	size_t one = KERNEL_PAGE * predict_place_bytes(p);
 	size_t all = p->slots * p->per, most = how->cache, weights;
 	const char *where;
 
@@ -39,8 +47,8 @@ predict_want(struct predict *p, struct err *e)
 	size_t n = p->rows;
 
 	for (size_t i = 0; i < m->L; i++)
-		slab_reals(&p->slab, "cache", p->pages * KERNEL_PAGE * 2 *
-		    m->G * m->D, &p->layer[i].cache);
+		slab_want(&p->slab, "cache", p->pages * KERNEL_PAGE *
+		    predict_place_bytes(p) / m->L, &p->layer[i].cache);
 	slab_ints(&p->slab, "rows", p->slots * p->per, &p->table);
 	if (m->E > 0)
 		predict_experts_share(p, p->slab.arena);
@@ -96,6 +104,7 @@ predict_packed(struct arena *a, struct device *d,
 	p->device = d;
 	p->w = how->w;
 	p->form = how->form;
+	p->half = how->form != PACKED_F32 && d->k->look_half != NULL;
 	p->words = how->form == PACKED_F32 ? PACKED_F32 : PACKED_Q8;
 	p->slots = how->slots;
 	p->places = how->places < m->T ? how->places : m->T;
@@ -186,9 +195,15 @@ attend_run(struct predict *p, size_t i, size_t n)
 		k->rope(dev, p->qkv, m->two_ropes && m->local[i] ?
 		    p->local_rope : p->rope, p->pos, n, wide, m->H + m->G,
 		    m->D, m->turned, 0);
-	k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, &at, n, wide,
-	    m->G, m->D);
-	k->look(dev, p->att, p->qkv, l->cache, &at, n, &heads);
+	if (p->half) {
+		k->store_half(dev, l->cache, p->qkv + q, p->qkv + q + kv, &at,
+		    n, wide, m->G, m->D);
+		k->look_half(dev, p->att, p->qkv, l->cache, &at, n, &heads);
+	} else {
+		k->store(dev, l->cache, p->qkv + q, p->qkv + q + kv, &at, n,
+		    wide, m->G, m->D);
+		k->look(dev, p->att, p->qkv, l->cache, &at, n, &heads);
+	}
 	linear(p, i, LORA_OUT, p->n, p->att, l->out, l->out_b, n, m->C, q);
 	if (m->post_norms)
 		norm(p, p->n, p->n, l->post1, NULL, n);

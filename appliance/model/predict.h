@@ -14,7 +14,8 @@
  *
  * Packed weights are floats or quantised (packed.h).  With PACKED_Q4 the table
  * of words and the head are PACKED_Q8, since their errors meet every word; the
- * routers of experts, norms, biases and the table of places are floats.
+ * routers of experts, norms, biases and the table of places are floats.  Beside
+ * quantised weights keys and values are kept in 16 bits where the device can.
  *
  * A row's result depends on its own sequence alone: not on the rows beside it,
  * nor on how a prompt was cut into calls, nor on threads (kernel.h).
@@ -22,7 +23,8 @@
 
 struct predict_layer {
 	real *norm1, *norm1_b, *qkv_b, *out_b, *norm2, *norm2_b, *up_b;
-	real *down_b, *q_norm, *k_norm, *post1, *post2, *cache;
+	real *down_b, *q_norm, *k_norm, *post1, *post2;
+	void *cache;			/* reals, or halves */
 	void *qkv, *out, *up, *down;
 	real *norm3;			/* attention to an encoder (t5.h) */
 	void *xq, *xkv, *xout;
@@ -42,6 +44,7 @@ struct predict {
 	const struct weights *w;
 	size_t slots, places, rows;	/* rows: most in one call */
 	size_t pages, per;		/* of the cache; of a sequence */
+	bool half;			/* the cache's numbers */
 	enum packed_form form, words;	/* of matrices; of token and head */
 	uint64_t check;			/* XXH3 of quantised weights */
 	struct slab weights, slab;
@@ -87,6 +90,9 @@ struct predict *predict_packed(struct arena *, struct device *,
  * Unless told, slot s has those from s * per on; where there are fewer pages,
  * it must be told */
 void predict_table(struct predict *, const int32_t *table);
+
+/* predict_place_bytes - what the keys and values of one place take */
+size_t predict_place_bytes(const struct predict *);
 
 struct predict_rows {
 	size_t n;			/* at most `rows` */

@@ -13,15 +13,14 @@
  * out by spans.
  */
 #include "appliance/base/base.h"
+#include "kernels/cpu/kept.h"
 #include "kernels/cpu/room.h"
 
 #include <math.h>
 
-#define PAGE	((size_t)KERNEL_PAGE)
 #define SPAN	((size_t)256)
 #define TALL	((size_t)4)
 #define QUERIES	((size_t)32)		/* of an item, if its heads allow */
-#define INLINE	static inline __attribute__((always_inline))
 /* n is a constant: unrolled, what each has stays in registers; a sanitizer's
  * checks in every copy would be too much for clang */
 #ifdef __SANITIZE_ADDRESS__
@@ -31,8 +30,6 @@
 	_Pragma("GCC unroll 4")						\
 	for (size_t i = 0; i < n; i++)
 #endif
-
-_Static_assert(KERNEL_PAGE == 2 * LANES, "a page is two vectors of keys");
 
 /* a query's part: the largest score, the sum of e to the others less it, and
  * the values so weighed; a sum of 0: it saw nothing */
@@ -46,7 +43,8 @@ struct item {
 
 struct look_call {
 	real *y;
-	const real *q, *cache;
+	const real *q;
+	const kept *cache;
 	const struct kernel_places *at;
 	const struct kernel_heads *s;
 	struct item *item;
@@ -74,7 +72,7 @@ part_at(const struct look_call *c, void *parts, size_t i)
 	return (struct part *)(void *)((char *)parts + i * c->size);
 }
 
-static inline const real *
+static inline const kept *
 page_of(const struct tile *t, size_t place)
 {
 	const struct kernel_heads *s = t->c->s;
@@ -91,7 +89,8 @@ scores_some(const struct tile *t, size_t first, size_t place, size_t to,
 {
 	size_t D = t->c->s->D;
 	vec a[TALL][TALL][2], k, l, x, scale = splat(t->c->scale);
-	const real *key[TALL], *next[TALL], *q[TALL];
+	const kept *key[TALL], *next[TALL];
+	const real *q[TALL];
 
 	EACH(r, rows) {
 		q[r] = t->q[first + r];
@@ -108,8 +107,8 @@ scores_some(const struct tile *t, size_t first, size_t place, size_t to,
 		EACH(i, pages) {
 			__builtin_prefetch(key[i] + (D + d) * PAGE, 0, 2);
 			__builtin_prefetch(next[i] + d * PAGE, 0, 2);
-			k = load(key[i] + d * PAGE);
-			l = load(key[i] + d * PAGE + LANES);
+			k = kept_load(key[i] + d * PAGE);
+			l = kept_load(key[i] + d * PAGE + LANES);
 			EACH(r, rows) {
 				x = splat(q[r][d]);
 				a[r][i][0] += x * k;
@@ -207,7 +206,7 @@ values_some(const struct tile *t, size_t first, size_t from, size_t to,
 {
 	size_t D = t->c->s->D;
 	vec a[TALL][TALL][2], w, u, x;
-	const real *v = NULL;
+	const kept *v = NULL;
 
 	EACH(r, rows)
 		EACH(i, pairs) {
@@ -220,8 +219,8 @@ values_some(const struct tile *t, size_t first, size_t from, size_t to,
 		if (v == NULL || j % PAGE == 0)
 			v = page_of(t, j) + PAGE * D + j % PAGE * D + d;
 		EACH(i, pairs) {
-			u = load(v + i * 2 * LANES);
-			w = load(v + i * 2 * LANES + LANES);
+			u = kept_load(v + i * 2 * LANES);
+			w = kept_load(v + i * 2 * LANES + LANES);
 			EACH(r, rows) {
 				x = splat(t->p[(first + r) * SPAN + j -
 				    t->span]);
@@ -247,10 +246,11 @@ values_end(const struct tile *t, size_t r, size_t from, size_t to, size_t d)
 	float *y = t->part[r]->y;
 
 	for (size_t j = from; j < to; j++) {
-		const real *v = page_of(t, j) + PAGE * D + j % PAGE * D;
+		const kept *v = page_of(t, j) + PAGE * D + j % PAGE * D;
 
 		for (size_t i = d; i < D; i++)
-			y[i] += t->p[r * SPAN + j - t->span] * v[i];
+			y[i] += t->p[r * SPAN + j - t->span] *
+			    kept_real(v[i]);
 	}
 }
 
@@ -466,7 +466,7 @@ look_items(struct look_call *c, size_t R)
 }
 
 void
-OP(look)(void *dev, real *y, const real *q, const real *cache,
+KEPT(look)(void *dev, real *y, const real *q, const kept *cache,
     const struct kernel_places *at, size_t R, const struct kernel_heads *s)
 {
 	struct look_call c = { .y = y, .q = q, .cache = cache, .at = at,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys and values into the pages of a cache, laid out as look.c reads them */
 #include "appliance/base/base.h"
-#include "kernels/cpu/cpu.h"
-
-#define PAGE	((size_t)KERNEL_PAGE)
+#include "kernels/cpu/kept.h"
 
 struct store_call {
-	real *cache;
+	kept *cache;
 	const real *k, *v;
 	const struct kernel_places *at;
 	size_t R, stride, G, D, tasks;
@@ -25,20 +23,20 @@ store_task(void *arg, size_t task, void *scratch)
 		    c->at->per + pos / PAGE];
 
 		for (size_t g = 0; g < c->G; g++) {
-			real *to_k = c->cache + (page * c->G + g) * PAGE * 2 *
+			kept *to_k = c->cache + (page * c->G + g) * PAGE * 2 *
 			    D, *to_v = to_k + PAGE * D + i * D;
+			size_t from = r * c->stride + g * D;
 
 			for (size_t d = 0; d < D; d++)
-				to_k[d * PAGE + i] = c->k[r * c->stride + g *
-				    D + d];
-			memcpy(to_v, c->v + r * c->stride + g * D, D *
-			    sizeof(*to_v));
+				to_k[d * PAGE + i] = kept_of(c->k[from + d]);
+			for (size_t d = 0; d < D; d++)
+				to_v[d] = kept_of(c->v[from + d]);
 		}
 	}
 }
 
 void
-OP(store)(void *dev, real *cache, const real *k, const real *v,
+KEPT(store)(void *dev, kept *cache, const real *k, const real *v,
     const struct kernel_places *at, size_t R, size_t stride, size_t G,
     size_t D)
 {

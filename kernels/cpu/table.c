@@ -297,4 +297,7 @@ const struct kernels OP(table) = {
 	.narrow = OP(narrow), .round = OP(round),
 	.quant_size = OP(quant_size), .quant_pack = OP(quant_pack),
 	.quant_product = OP(quant_product), .quant_embed = OP(quant_embed),
+#ifdef __F16C__
+	.store_half = OP(store_half), .look_half = OP(look_half),
+#endif
 };

@@ -84,6 +84,10 @@ void OP(store)(void *, real *cache, const real *k, const real *v,
     const struct kernel_places *, size_t R, size_t stride, size_t G, size_t D);
 void OP(look)(void *, real *y, const real *q, const real *cache,
     const struct kernel_places *, size_t R, const struct kernel_heads *);
+void OP(store_half)(void *, uint16_t *cache, const real *k, const real *v,
+    const struct kernel_places *, size_t R, size_t stride, size_t G, size_t D);
+void OP(look_half)(void *, real *y, const real *q, const uint16_t *cache,
+    const struct kernel_places *, size_t R, const struct kernel_heads *);
 void OP(widen)(void *, real *y, const struct kernel_held *,
     const int32_t *row, size_t first, size_t R, size_t K);
 void OP(narrow)(void *, uint16_t *y, const real *x, size_t n,

@@ -118,8 +118,8 @@ step_bytes(const struct predict *p, size_t at)
 	size_t words = m->tied ? 0 : packed_size(p->device, p->words, m->V,
 	    m->C);
 
-	return (double)(slab_size(&p->weights) - words) + (double)(at * m->L *
-	    2 * m->G * m->D * sizeof(real));
+	return (double)(slab_size(&p->weights) - words + at *
+	    predict_place_bytes(p));
 }
 
 static void

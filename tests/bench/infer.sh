@@ -25,6 +25,6 @@ for model in ${MODELS:-124m:q8:256 124m:q4:256 1.1b:q8:128 1.1b:q4:128}; do
 		function close_it() { if (n) { at[who, key] = v[int((n + 1) / 2)]; n = 0 } }
 		{ if ($1 != who || $2 != key) { close_it(); who = $1; key = $2; keys[key] } v[++n] = $3 }
 		END { close_it(); printf "  %-14s %10s %10s %7s\n", "", "quern", "llama.cpp", "ratio"
-			for (k in keys) printf "  %-14s %10s %10s %7s\n", k, at["quern", k], at["peer", k], at["peer", k] > 0 ? sprintf("%.2f", at["quern", k] / at["peer", k]) : "" | "sort" }'
+			for (k in keys) printf "  %-14s %10s %10s %7s\n", k, at["quern", k], at["peer", k], (at["peer", k] > 0) ? sprintf("%.2f", at["quern", k] / at["peer", k]) : "" | "sort" }'
 	rm -f "$dir"/*.quernpak
 done
