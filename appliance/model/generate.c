@@ -95,12 +95,16 @@ step_rows(struct generate *g)
 
 bool
 generate_take(struct generate_row *r, const struct model *m,
-    const struct generate_calls *calls, const real *logits, size_t room,
+    const struct generate_calls *calls, real *logits, size_t room,
     struct sample_word *words)
 {
 	double unit = random_unit(r->seed, r->stream, r->nout);
-	int32_t id = sample_pick(&r->how, logits, m->w.shape.V, unit, words);
+	int32_t id;
 
+	r->why = GENERATE_STUCK;
+	if (calls->mask != NULL && !calls->mask(calls->arg, r, logits))
+		return true;
+	id = sample_pick(&r->how, logits, m->w.shape.V, unit, words);
 	if (model_stops(m, id)) {
 		r->why = GENERATE_STOP;
 		return true;
@@ -118,7 +122,7 @@ generate_take(struct generate_row *r, const struct model *m,
 static int
 step_take(struct generate *g, struct err *e)
 {
-	const real *logits = g->logits;
+	real *logits = g->logits;
 
 	for (size_t i = 0; i < g->p->slots; i++) {
 		struct seat *s = &g->seat[i];

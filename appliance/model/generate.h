@@ -15,7 +15,8 @@
  * What a row becomes does not depend on the others (predict.h).
  */
 
-enum generate_end { GENERATE_STOP, GENERATE_LENGTH };
+/* STUCK: no token may come next, by `mask` */
+enum generate_end { GENERATE_STOP, GENERATE_LENGTH, GENERATE_STUCK };
 
 struct generate_row {
 	const int32_t *prompt;		/* at least one token */
@@ -41,12 +42,15 @@ struct generate_calls {
 	bool (*stopping)(void *);
 	void *arg;
 	bool apart;			/* each row reads all of its prompt */
+	/* mask - before each token, or NULL: logits of those that may not come
+	 * are made -INFINITY; false: none may */
+	bool (*mask)(void *, struct generate_row *, real *logits);
 };
 
 /* generate_take - a row's next token, of its logits: has the row ended; room:
  * most that it can have; words: V places */
 bool generate_take(struct generate_row *, const struct model *,
-    const struct generate_calls *, const real *logits, size_t room,
+    const struct generate_calls *, real *logits, size_t room,
     struct sample_word *words);
 
 /* generate_run - all rows; FATE_STOP if it was asked to stop between steps */

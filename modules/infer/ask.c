@@ -102,6 +102,8 @@ ask_key(struct infer *t, struct ask *q)
 		XXH3_128bits_update(&s, &q->stop[i].n, sizeof(q->stop[i].n));
 		XXH3_128bits_update(&s, q->stop[i].p, q->stop[i].n);
 	}
+	if (q->schema != NULL)
+		XXH3_128bits_update(&s, q->format.p, q->format.n);
 	XXH3_128bits_update(&s, r->prompt, r->n * sizeof(*r->prompt));
 	h = XXH3_128bits_digest(&s);
 	q->key[0] = h.high64;
@@ -168,6 +170,8 @@ ask_open(struct infer *t, struct arena *a, struct rec *rec, struct ask *q)
 	else if (q->error == NULL)
 		ask_tokens(t, a, q);
 	ask_key(t, q);
+	if (q->schema != NULL && t->format == NULL)
+		t->format = format_open(t->stage->arena, &t->model);
 }
 
 /* ask_before - the token before number i that has a text, if there is one; the
@@ -206,6 +210,27 @@ ask_text(struct infer *t, struct ask *q, size_t i)
 }
 
 bool
+ask_follow(struct infer *t, struct ask *q, size_t from)
+{
+	struct view more = { q->text->p + from, q->text->n - from };
+
+	if (q->follow == NULL)
+		q->follow = format_begin(t->format, q->schema);
+	if (!follow_bytes(q->follow, more))
+		q->error = "the vocabulary's tokens hang on those before "
+		    "them: its answers cannot be held to a form";
+	return follow_over(q->follow);
+}
+
+void
+ask_ended(struct infer *t, struct ask *q)
+{
+	if (q->follow != NULL)
+		format_end(t->format, q->follow);
+	q->follow = NULL;
+}
+
+bool
 ask_again(struct infer *t, struct ask *q)
 {
 	const struct answer *k = answers_find(&t->answers, q->key);
@@ -219,6 +244,10 @@ ask_again(struct infer *t, struct ask *q)
 	r->why = (enum generate_end)k->why;
 	for (size_t i = 0; i < r->nout; i++)
 		ask_text(t, q, i);
+	if (q->schema != NULL) {
+		ask_follow(t, q, 0);
+		ask_ended(t, q);
+	}
 	t->told.rows++;
 	t->told.prompt += (int64_t)r->n;
 	t->told.completion += (int64_t)r->nout;
@@ -231,6 +260,9 @@ ask_close(struct infer *t, struct arena *a, struct ask *q)
 	struct view text = buf_get(q->text);
 	size_t repairs;
 
+	if (q->error == NULL && q->row.why == GENERATE_STUCK)
+		q->error = "the vocabulary has no token with which the answer "
+		    "could go on in this form";
 	if (q->error != NULL)
 		t->told.refused++;
 	if (q->error != NULL && !q->line) {

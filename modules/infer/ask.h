@@ -36,6 +36,7 @@ struct infer {
 	uint64_t base;			/* hash of model and settings */
 	bool begin;
 	struct talk talk;
+	struct format *format;		/* once a form is asked for */
 	struct told told;
 	struct buf *pair;
 	int64_t shared;			/* tokens that were not read again */
@@ -59,6 +60,11 @@ bool ask_again(struct infer *, struct ask *);
 
 /* ask_text - the i-th token's bytes */
 void ask_text(struct infer *, struct ask *, size_t i);
+
+/* ask_follow - the text from a place on is held against the form; is it to end
+ * there.  ask_ended - nothing more will be written */
+bool ask_follow(struct infer *, struct ask *, size_t from);
+void ask_ended(struct infer *, struct ask *);
 
 /* ask_close - the answer into the record, or the reason why there is none */
 void ask_close(struct infer *, struct arena *, struct ask *);

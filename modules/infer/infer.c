@@ -54,6 +54,20 @@ infer_open(struct stage *s, struct err *e)
 	return 0;
 }
 
+/* infer_mask - generate's question before each token */
+static bool
+infer_mask(void *arg, struct generate_row *r, real *logits)
+{
+	struct infer *t = arg;
+	struct ask *q = r->arg;
+
+	if (q->schema == NULL)
+		return true;
+	if (q->follow == NULL)
+		q->follow = format_begin(t->format, q->schema);
+	return format_mask(t->format, q->follow, logits);
+}
+
 /* infer_ends - generate's question after each token */
 static bool
 infer_ends(void *arg, struct generate_row *r)
@@ -62,6 +76,8 @@ infer_ends(void *arg, struct generate_row *r)
 	size_t was = q->text->n, longest = q->longest;
 
 	ask_text(arg, q, r->nout - 1);
+	if (q->schema != NULL && ask_follow(arg, q, was))
+		return true;
 	return longest > 0 && ask_stop(q, was > longest ? was - longest : 0) <
 	    q->text->n;
 }
@@ -72,6 +88,7 @@ infer_done(void *arg, struct generate_row *r, struct err *e)
 	struct infer *t = arg;
 	double s = when_mono() - t->began;
 
+	ask_ended(t, r->arg);
 	t->told.rows++;
 	t->told.prompt += (int64_t)r->n;
 	t->told.completion += (int64_t)r->nout;
@@ -95,7 +112,7 @@ infer_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 	struct ask *q = arena_array(b->arena, b->n, sizeof(*q));
 	struct generate_row **row = arena_array(b->arena, b->n, sizeof(*row));
 	struct generate_calls calls = { infer_ends, infer_done,
-	    infer_stopping, t, !t->conf->share };
+	    infer_stopping, t, !t->conf->share, infer_mask };
 	size_t n = 0;
 
 	(void)scratch;

@@ -5,13 +5,14 @@
 #include "appliance/model/generate.h"
 #include "appliance/module.h"
 #include "appliance/text/chat.h"
+#include "modules/infer/format.h"
 
 /*
  * infer.h - what infer's files share.  open.c opens the model, infer.c runs
  * batches, ask.c asks and answers a record, prompt.c makes a prompt of it,
- * talk.c of messages, line.c reads and writes OpenAI's batch lines, adapters.c
- * has those that records choose, answers.c keeps finished rows for a resume in
- * the middle of a batch.
+ * talk.c of messages, line.c reads and writes OpenAI's batch lines, format.c
+ * holds answers to a form, adapters.c has those that records choose, answers.c
+ * keeps finished rows for a resume in the middle of a batch.
  */
 
 struct infer_conf {
@@ -35,6 +36,9 @@ struct ask {
 	struct rec *rec;
 	bool line, chat;		/* an OpenAI line; its kind */
 	struct view model;		/* a line's, as JSON; or p NULL */
+	struct schema *schema;		/* of its form; or NULL */
+	struct follow *follow;		/* while it is written */
+	struct view format;		/* as it was asked for */
 	struct view prompt;
 	struct view messages, tools;	/* instead, JSON lists; or p NULL */
 	const uint32_t *id;		/* the prompt's, if a template made */

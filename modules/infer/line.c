@@ -152,7 +152,7 @@ line_no(struct arena *a, struct ask *q, struct view body)
 {
 	static const char *const no[] = { "presence_penalty",
 	    "frequency_penalty", "repetition_penalty", "logit_bias",
-	    "logprobs", "response_format" };
+	    "logprobs" };
 	struct view raw;
 	double x;
 
@@ -160,8 +160,7 @@ line_no(struct arena *a, struct ask *q, struct view body)
 		if (!json_get(body, no[i], &raw) || json_is_null(raw) ||
 		    (json_number(raw, &x) && (x == 0 || (i == 2 && x == 1))) ||
 		    view_is(raw, "false") || view_is(raw, "{}") ||
-		    view_is(raw, "[]") || view_is(raw, "{\"type\":\"text\"}") ||
-		    view_is(raw, "{\"type\": \"text\"}"))
+		    view_is(raw, "[]"))
 			continue;
 		line_refuse(q, arena_printf(a, "'%s' is not supported",
 		    no[i]));
@@ -179,6 +178,7 @@ line_read(struct arena *a, struct ask *q)
 	struct generate_row *r = &q->row;
 	struct view body, raw;
 	struct json_iter it;
+	const char *why;
 	double x;
 
 	q->line = true;
@@ -200,6 +200,11 @@ line_read(struct arena *a, struct ask *q)
 		r->seed = (uint64_t)(int64_t)x;
 	if (json_get(body, "stop", &raw) && !json_is_null(raw))
 		line_stops(a, q, raw);
+	if (json_get(body, "response_format", &q->format)) {
+		why = format_read(a, q->format, &q->schema);
+		if (why != NULL)
+			line_refuse(q, why);
+	}
 	line_prompt(a, q, body);
 	line_tools(q, body);
 }
