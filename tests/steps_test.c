@@ -123,7 +123,8 @@ __wrap_free(void *p)
     "true,\"handle_chinese_chars\":true,\"strip_accents\":null," \
     "\"lowercase\":true},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}"
 
-enum model { BYTES, CHARS, PIECES, WORDS, SPM };
+/* ENDLESS: WORDS, however long they are */
+enum model { BYTES, CHARS, PIECES, WORDS, ENDLESS, SPM };
 
 static const struct family {
 	const char *name;
@@ -147,6 +148,8 @@ static const struct family {
 	    "\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
 	    "\"content\":\"\xe2\x96\x81\"}]}" },
 	{ "WordPiece of BERT", WORDS, 0, BERT },
+	{ "WordPiece without a limit", ENDLESS, 0, "\"pre_tokenizer\":"
+	    "{\"type\":\"WhitespaceSplit\"}" },
 	{ "Unigram by words", PIECES, 0, "\"pre_tokenizer\":" META },
 	{ "Unigram of a whole text", PIECES, 0, "\"normalizer\":{\"type\":"
 	    "\"NFKC\"}" },
@@ -241,7 +244,7 @@ put_vocab(struct buf *b, enum model model)
 	for (size_t i = 0; i < BASE_COUNT(runs); i++)
 		for (size_t n = model == BYTES ? 2 : 1; n <= (model < PIECES ?
 		    RUNS : WORD); n *= 2)
-			for (int more = 0; more <= (model == WORDS); more++) {
+			for (int more = 0; more <= (model >= WORDS); more++) {
 				buf_str(b, id > 0 ? "," : "");
 				buf_str(b, model == PIECES ? "[" : "");
 				buf_str(b, more ? "\"##" : "\"");
@@ -259,15 +262,16 @@ static struct view
 file_of(struct arena *a, const struct family *f)
 {
 	static const char *const kind[] = { "BPE", "BPE", "Unigram",
-	    "WordPiece" };
+	    "WordPiece", "WordPiece" };
 	struct buf *b = buf_new(a, 1 << 24);
 	bool first = true;
 
 	buf_printf(b, "{%s,\"model\":{\"type\":\"%s\",\"unk_token\":%s,"
 	    "\"continuing_subword_prefix\":%s,\"max_input_chars_per_word\":"
-	    "100,\"fuse_unk\":true,\"vocab\":", f->pipe,
+	    "%d,\"fuse_unk\":true,\"vocab\":", f->pipe,
 	    kind[f->model], f->model == BYTES ? "null" : "\"<unk>\"",
-	    f->model == WORDS ? "\"##\"" : "null");
+	    f->model >= WORDS ? "\"##\"" : "null",
+	    f->model == ENDLESS ? 1 << 30 : 100);
 	buf_char(b, f->model == PIECES ? '[' : '{');
 	put_vocab(b, f->model);
 	buf_str(b, f->model == PIECES ? "],\"unk_id\":35" : "},\"merges\":[");
