@@ -13,6 +13,8 @@
 #include <math.h>
 
 #define ROOM	(CELL_UNITS * CELL_IDS + 1)
+#define FREE_LONG	128	/* bytes of a unit of Unigram: of longer ones
+				 * the limit is seldom kept */
 
 void
 spm_put(const struct spm *s, struct spm_room *r, uint32_t id, struct view text)
@@ -158,7 +160,7 @@ unit_one(const struct spm *s, struct spm_room *r, struct view v)
 	size_t n;
 
 	unit_reserve(r, v.n);
-	if (v.n > CELL_LONG) {
+	if (v.n > (s->kind == SPM_BPE ? CELL_LONG : FREE_LONG)) {
 		unit_direct(s, r, v);
 		return;
 	}
