@@ -7,6 +7,8 @@
       sentencepiece
   peers.py table FILE
       FILE has lines: vocabulary, threads, who, and those columns
+  peers.py verse DIR BYTES
+      so much of the texts in a folder of JSON files
 """
 import hashlib, os, statistics, sys, time
 from collections import defaultdict
@@ -108,7 +110,30 @@ def table(path):
               f"quern is {ours / best:.2f} times")
 
 
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+
+
+def verse(folder, size):
+    import glob, json
+    out, n = [], 0
+    for name in sorted(glob.glob(folder + "/**/*.json", recursive=True)):
+        for line in strings(json.load(open(name, encoding="utf-8"))):
+            out.append(line)
+            n += len(line) * 3
+        if n > size:
+            break
+    data = "\n".join(out).encode()[:size]
+    sys.stdout.buffer.write(data.decode(errors="ignore").encode())
+
+
 if sys.argv[1] == "table":
     table(sys.argv[2])
+elif sys.argv[1] == "verse":
+    verse(sys.argv[2], int(sys.argv[3]))
 else:
     run(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7:])

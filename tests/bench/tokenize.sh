@@ -17,7 +17,8 @@ cat "$data/text/mobydick-1MB.txt" "$data/text/pride_and_prejudice.txt" >"$dir/en
 cp "$data/text/wagahai.txt" "$dir/japanese"
 find /usr/include -maxdepth 2 -name '*.h' | sort | xargs cat | iconv -f UTF-8 -t UTF-8 -c |
 	head -c "${CODE:-6000000}" | iconv -f UTF-8 -t UTF-8 -c >"$dir/c" || true
-texts="$dir/english $dir/c $dir/japanese"
+"$py" "$here/peers.py" verse "$QUERN_TEST_DATA/corpora/chinese_poetry" 2000000 >"$dir/chinese"
+texts="$dir/english $dir/c $dir/japanese $dir/chinese"
 for t in ${THREADS:-1 2}; do
 	export RAYON_NUM_THREADS=$t TOKENIZERS_PARALLELISM=true
 	for v in ${VOCABS:-hf/gpt2.json hf/llama-3.2.json hf/qwen2.5.json tiktoken/cl100k_base.tiktoken tiktoken/o200k_base.tiktoken hf/bert-base-uncased.json hf/t5-small.json hf/xlm-roberta-like.json hf/llama2.json hf/mistral01.json sentencepiece/llama2.model sentencepiece/t5_base.model}; do
