@@ -33,6 +33,7 @@ loss() { sed 's/.*"best_valid_loss":\([0-9.]*\).*/\1/'; }
 calm=$(train calm | quern submit)
 once
 ok 'a model is trained' status 0 quern wait "$calm"
+ok 'of a corpus whose splits are read it is told once' is "$(quern models show calm | grep -c 'corpus@1')" 1
 ok 'its loss falls well below a guess' awk "BEGIN { exit !($(told "$calm" | loss) < 2) }"
 ok 'memory was told first' sh -c "quern log $calm | grep -q 'memory in MiB: .*moments'"
 ok 'it is a directory of four files' sh -c "quern models export calm $dir/calm && ls $dir/calm | tr '\n' ' ' | grep -q '^config.json model.safetensors tokenizer.json train.json $'"

@@ -215,6 +215,9 @@ stage_input(struct stage *s, const char *version)
 {
 	struct run *r = s->run;
 
+	for (size_t i = 0; i < r->ninputs; i++)
+		if (strcmp(r->input[i], version) == 0)
+			return;		/* another split of it was read */
 	r->input = arena_grow(r->arena, r->input, r->ninputs, r->ninputs + 1,
 	    sizeof(*r->input));
 	r->input[r->ninputs++] = arena_str(r->arena, version);
