@@ -166,6 +166,8 @@ test_golden(struct arena *a, const struct hf_chars *chars)
 #define LONG	"{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"}," \
     "\"content\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"
 
+#define AS	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 /* files that are refused, and why; NULL: they are read */
 static const struct {
 	const char *file, *err;
@@ -192,6 +194,11 @@ static const struct {
 	{ "{" MODEL ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
 	    LONG "," LONG "," LONG "]}}", "its normalizers may make a text "
 	    "more than 1024 times as long" },
+	/* twice, normalized to less than it is without */
+	{ "{" MODEL ",\"added_tokens\":[{\"content\":\"" AS "\"},{"
+	    "\"content\":\"" AS "\",\"normalized\":false}],\"normalizer\":{"
+	    "\"type\":\"Replace\",\"pattern\":{\"String\":\"" AS "\"},"
+	    "\"content\":\"b\"}}", NULL },
 	{ SPLIT("(a)\\\\1"), "its pattern '(a)\\1': the escape \\1 is not "
 	    "read" },
 	{ SPLIT("(?:a*)*b"), "its pattern '(?:a*)*b': a loop whose body may be "

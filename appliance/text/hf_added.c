@@ -5,6 +5,8 @@
 #include "appliance/text/hf_vocab.h"
 #include "appliance/text/utf8.h"
 
+#include <stdlib.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -99,7 +101,8 @@ trees(struct hf_added *d, struct arena *a)
 	size_t bytes[2] = { 0, 0 }, size;
 
 	for (uint32_t i = 0; i < d->n; i++)
-		bytes[d->token[i].normalized] += d->token[i].shown.n;
+		bytes[d->token[i].normalized] += d->token[i].normalized ?
+		    d->token[i].shown.n : d->token[i].content.n;
 	for (int k = 0; k < 2; k++) {
 		for (size = 16; size < bytes[k] * 2; size *= 2)
 			;
@@ -141,21 +144,42 @@ token_of(const struct hf_added *d, uint32_t id)
 	return at < d->n && d->token[at].id == id ? &d->token[at] : NULL;
 }
 
-/* token_put - in its place; what is there of the same id goes.  Files have them
- * in order, so that others need not often be moved */
-static void
-token_put(struct hf_added *d, const struct token *t)
-{
-	uint32_t at = place_of(d, t->id);
+/* while they are read they lie in the order of the file, and it is known by id
+ * where: the place and one */
+struct placed {
+	uint32_t *at, n;
+};
 
-	if (at == d->n || d->token[at].id != t->id) {
-		memmove(&d->token[at + 1], &d->token[at], (d->n - at) *
-		    sizeof(*t));
-		d->n++;
+static const struct token *
+token_was(const struct hf_added *d, const struct placed *p, uint32_t id)
+{
+	return id < p->n && p->at[id] != 0 ? &d->token[p->at[id] - 1] : NULL;
+}
+
+/* token_put - behind the others, or in the place of the one with its id */
+static void
+token_put(struct hf_added *d, struct placed *p, const struct token *t)
+{
+	uint32_t n = p->n;
+
+	if (t->id >= n) {
+		p->n = t->id < n * 2 ? n * 2 : t->id + 64;
+		p->at = mem_grow(p->at, p->n * sizeof(*p->at));
+		memset(p->at + n, 0, (p->n - n) * sizeof(*p->at));
 	}
-	d->token[at] = *t;
+	if (p->at[t->id] == 0)
+		p->at[t->id] = ++d->n;
+	d->token[p->at[t->id] - 1] = *t;
 	if (t->id >= d->end)
 		d->end = t->id + 1;
+}
+
+static int
+token_cmp(const void *va, const void *vb)
+{
+	const struct token *a = va, *b = vb;
+
+	return a->id < b->id ? -1 : a->id > b->id;
 }
 
 /*
@@ -165,7 +189,7 @@ token_put(struct hf_added *d, const struct token *t)
 static int
 added_put(struct hf_open *o, struct hf_added *d, struct view json,
     const struct hf_model *m, const struct hf_norm *norm, uint32_t *next,
-    struct err *e)
+    struct placed *placed, struct err *e)
 {
 	const struct token *was;
 	struct token t = { .id = 0 };
@@ -190,7 +214,7 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 		return err_set(e, FATE_REJECT, "an added token's id is too "
 		    "large");
 	t.id = (uint32_t)id;
-	was = token_of(d, t.id);
+	was = token_was(d, placed, t.id);
 	t.shown = was != NULL ? was->shown : t.content;
 	if (t.normalized) {
 		x = hf_text_new(d->work, t.content);
@@ -206,7 +230,7 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 	}
 	if (t.special)
 		hf_vocab_put(d->special, o->arena, t.content, id);
-	token_put(d, &t);
+	token_put(d, placed, &t);
 	return 0;
 }
 
@@ -216,10 +240,11 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
 {
 	struct hf_added *d = arena_alloc(o->arena, sizeof(*d));
 	uint32_t next = hf_model_count(m);
+	struct placed placed = { NULL, 0 };
 	struct json_iter it;
 	struct view v;
 	size_t n = 0;
-	int r = 0;
+	int rc = 0;
 
 	d->chars = o->chars;
 	if (list.n > 0 && !json_is_null(list) && !json_open(&it, list, '[')) {
@@ -234,11 +259,16 @@ hf_added_open(struct hf_open *o, struct view list, const struct hf_model *m,
 	d->special = hf_vocab_new(o->arena, n);
 	d->work = arena_new();
 	if (json_open(&it, list, '['))
-		while (r == 0 && json_element(&it, &v))
-			r = added_put(o, d, v, m, norm, &next, e);
+		while (rc == 0 && json_element(&it, &v))
+			rc = added_put(o, d, v, m, norm, &next, &placed, e);
 	arena_free(d->work);
+	mem_free(placed.at);
+	if (rc == -1)
+		return NULL;
+	if (d->n > 1)
+		qsort(d->token, d->n, sizeof(*d->token), token_cmp);
 	trees(d, o->arena);
-	return r == -1 ? NULL : d;
+	return d;
 }
 
 /* word_before - does a character of a word end at a place; word_at - begin */
