@@ -454,6 +454,10 @@ static const struct {
 	{ "# special x\nYQ== 0\n", "line 1: neither '# pattern REGEX' nor "
 	    "'# special ID TOKEN'" },
 	{ "YQ== 0\n# pattern a\n", "line 2: no token in base64 and its rank" },
+	{ "# pattern cl10k\nYQ== 0\n", "line 1: 'cl10k' is no expression, and "
+	    "no name of one: gpt2, llama3, cl100k, qwen2, o200k and tekken "
+	    "are" },
+	{ "# special 5 x\n", "a rank file without a token" },
 	{ "# pattern (a\nYQ== 0\n", "line 1: its pattern '(a': a group is not "
 	    "closed" },
 	{ "# pattern (?m)^a\nYQ== 0\n", "line 1: its pattern '(?m)^a': the "

@@ -76,6 +76,8 @@ int64_t bpe_find(const struct bpe *, const char *);
  */
 struct bpe_pattern;
 
+#define BPE_PATTERNS	"gpt2, llama3, cl100k, qwen2, o200k and tekken"
+
 const struct bpe_pattern *bpe_pattern(const char *name);
 const struct bpe_pattern *bpe_pattern_of(struct view regex);
 const char *bpe_regex(const struct bpe_pattern *);

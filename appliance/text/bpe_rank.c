@@ -107,6 +107,18 @@ rank_line(struct arena *a, struct view v, struct view *bytes, int64_t *rank)
 	return rank_bytes(a, (struct view){ v.p, n }, bytes);
 }
 
+/* is_name - no expression is worth writing that says one word alone */
+static bool
+is_name(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (!(v.p[i] >= 'a' && v.p[i] <= 'z') &&
+		    !(v.p[i] >= '0' && v.p[i] <= '9') && v.p[i] != '_' &&
+		    v.p[i] != '-')
+			return false;
+	return true;
+}
+
 /* rank_pattern - by name, or as an expression */
 static int
 rank_pattern(struct bpe_source *b, struct arena *a, struct view v,
@@ -117,6 +129,10 @@ rank_pattern(struct bpe_source *b, struct arena *a, struct view v,
 		b->pattern = bpe_pattern_of(v);
 	if (b->pattern != NULL)
 		return 0;
+	if (is_name(v))
+		return err_set(e, FATE_REJECT, "'%.*s' is no expression, and "
+		    "no name of one: " BPE_PATTERNS " are", (int)(v.n < 40 ?
+		    v.n : 40), v.p);
 	b->pattern = bpe_pattern("gpt2");	/* which is not used */
 	b->own_text = v;
 	return hf_regex_open_rust(a, hf_chars_new(a), v, e) == NULL ? -1 : 0;
@@ -255,7 +271,9 @@ bpe_open_ranks(struct arena *a, struct view file, struct err *e)
 	int count = rank_lines(b, a, file, e);
 
 	b->whole = true;
-	if (count == -1 || bpe_source_name(b, a, NULL, e) == -1 ||
+	if (count == 0)
+		err_set(e, FATE_REJECT, "a rank file without a token");
+	if (count < 1 || bpe_source_name(b, a, NULL, e) == -1 ||
 	    (b->pattern == NULL && rank_preset(b, a, (uint32_t)count, e) ==
 	    -1) || rank_specials(b, a, file, e) == -1)
 		return NULL;
