@@ -146,6 +146,17 @@ for arch in gpt2 llama; do
 		ok "$arch: PEFT's adapter '$kind' has its losses here" py "$here/lora.py" loss ./$arch ./a-$kind a.nll 64
 		rm -rf ./a-$kind
 	done
+	# several on one base, in one batch
+	for kind in lora dora patterns; do
+		py "$here/lora.py" make ./$arch ./a-$kind $kind >/dev/null 2>&1
+	done
+	head -n 12 licences.jsonl | sed 's/.*"text":"\(.\{1,40\}\).*/\1/' | sed 's/[^A-Za-z ]//g' |
+	    awk '{ for (k = 0; k < 4; k++)
+		printf "{\"prompt\":\"the %s\"%s}\n", $0, k == 3 ? "" : ",\"adapter\":\"" substr("abc", k + 1, 1) "\"" }' |
+	    quern infer -q ./$arch adapters=a=./a-lora,b=./a-dora,c=./a-patterns begin=no max_tokens=12 >mixed.said
+	ok "$arch: a batch of three adapters and none says PEFT's words" py "$here/adapters.py" ./$arch mixed.said 12 \
+	    a=./a-lora b=./a-dora c=./a-patterns
+	rm -rf a-lora a-dora a-patterns
 	for how in 'adamw 0.01' 'adam 0.01' 'sgd 0.5' 'muon 0.01'; do
 		set -- $how
 		words="base=./$arch adapter=lora rank=4 context=40 batch=1 schedule=constant warmup=0
