@@ -244,7 +244,7 @@ test_steps(struct arena *a, const struct hf_chars *chars)
 		{ "(?>.*?x)y", "a" }, { "(?>.*a)y", "ab" },
 		{ "a(?=.*b)", "a" }, { "a(?!.*?b)", "a" },
 		{ "(?:a.*b|c.*d)", "ac" }, { "(?=(?:a|b)*c)a", "ab" },
-		{ "(?:a*x)+y", "aaax" }, { "\\s+(?!\\S)|\\s+", " " },
+		{ "(a*)*b", "a" }, { "(?:a*x)+y", "aaax" }, { "\\s+(?!\\S)|\\s+", " " },
 		{ "\\s*[\\r\\n]+|\\s+$", " " }, { ".*x.*y.*z", "ax" },
 		{ "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}"
 		    "\\p{N}]+|\\s+(?!\\S)|\\s+", "ab 1  ." },
@@ -283,6 +283,10 @@ main(void)
 	    strstr(e.text, "no UTF-8 at byte 1") != NULL &&
 	    hf_regex_open_rust(a, chars, VIEW("\xc3"), &e) == NULL,
 	    "a pattern that is no UTF-8 is refused");
+	tap(hf_regex_open(a, chars, VIEW("((?:a?)+)b"), &e) != NULL &&
+	    hf_regex_open(a, chars, VIEW("(?:a*b?)*"), &e) == NULL &&
+	    hf_regex_open_rust(a, chars, VIEW("(a*)*"), &e) == NULL,
+	    "a loop of loops of one character is one loop: %s", e.text);
 	tap(hf_regex_open(a, chars, VIEW("(?:ab){0,500}"), &e) == NULL,
 	    "as many alternatives as would take too much memory: %s", e.text);
 	arena_free(a);

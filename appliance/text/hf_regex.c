@@ -8,6 +8,7 @@ struct compile {
 	struct hf_regex *re;
 	size_t cap;
 	struct arena *arena;
+	bool rust;
 	struct err *err;
 };
 
@@ -147,12 +148,30 @@ compile_optional(struct compile *c, const struct node *n, bool loop)
 	return 0;
 }
 
+/* looped - the character of a loop that is looped again, such as (a*)*: that is
+ * one loop, since both come to the same ends, the farthest first; NULL */
+static const struct node *
+looped(const struct node *n)
+{
+	const struct node *in = n->sub;
+
+	while (in->kind == N_CAT && in->sub != NULL && in->sub->next == NULL)
+		in = in->sub;
+	return n->how == HF_GREEDY && n->max == HF_ENDLESS &&
+	    in->kind == N_REPEAT && in->how == HF_GREEDY && in->min == 0 &&
+	    in->max > 0 ? single(in->sub) : NULL;
+}
+
 static int
 compile_repeat(struct compile *c, const struct node *n)
 {
 	const struct node *one = single(n->sub);
 	int atom = -1, end;
 
+	if (one == NULL && !c->rust)
+		one = looped(n);
+	if (one != NULL && one != single(n->sub))
+		return compile_run(c, one, 0, HF_ENDLESS, HF_GREEDY);
 	if (one != NULL)
 		return compile_run(c, one, n->min, n->max, n->how);
 	/* Oniguruma leaves such a loop early, but not where it writes it out */
@@ -357,7 +376,7 @@ open_as(struct arena *a, const struct hf_chars *chars, struct view pattern,
 	struct hf_regex *re = arena_alloc(a, sizeof(*re));
 	struct hf_parse s = { .arena = a, .chars = chars, .p = pattern.p,
 	    .end = pattern.p + pattern.n, .rust = rust, .err = e };
-	struct compile c = { .re = re, .arena = a, .err = e };
+	struct compile c = { .re = re, .arena = a, .rust = rust, .err = e };
 	struct node *n;
 	uint32_t *word;
 	bool ahead = false;

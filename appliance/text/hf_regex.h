@@ -12,8 +12,9 @@
  * (?imx), quantifiers, greedy, lazy or possessive, atomic groups, lookahead,
  * lookbehind of fixed-length alternatives, ^ $ \A \z \Z \b \B.  Refused by
  * name are back-references, conditions, absence, \G, \K, \X, loops whose body
- * may be empty, a lookahead of varying length before a loop of dots where a
- * match begins, and case-insensitive characters that fold outside ASCII.
+ * may be empty (but not (x*)*), a lookahead of varying length before a loop of
+ * dots where a match begins, and case-insensitive characters that fold outside
+ * ASCII.
  *
  * What a pattern matches does not depend on how it came to a place, so what has
  * failed once is not tried again: time is linear in the text and in the pattern
