@@ -10,10 +10,11 @@ static const struct {
 	const char *name, *objectives;
 } owned[] = {
 	{ "arch", "causal dpo distill" }, { "kv_heads", "causal dpo distill" },
-	{ "tied", "causal dpo distill" }, { "chosen", "dpo" },
+	{ "tied", "causal dpo distill span seq2seq" }, { "chosen", "dpo" },
 	{ "rejected", "dpo" }, { "beta", "dpo" }, { "label_smoothing", "dpo" },
 	{ "alpha", "distill" }, { "words", "distill" },
-	{ "teacher_temperature", "distill" }, { "mask", "masked" },
+	{ "teacher_temperature", "distill" }, { "mask", "masked span" },
+	{ "mean_span", "span" },
 	{ "label", "classify regress" }, { "labels", "classify regress tag" },
 	{ "multi", "classify" }, { "tokens", "tag" }, { "tags", "tag" },
 	{ "pair", "masked classify regress contrast" },
