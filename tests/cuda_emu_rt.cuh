@@ -217,7 +217,8 @@ cudaStreamSynchronize(cudaStream_t s)
 static cudaError_t
 cudaMalloc(void **p, size_t n)
 {
-	*p = malloc(n < 256 ? 256 : n);
+	/* as the runtime gives it out: algorithms depend on that */
+	*p = aligned_alloc(256, n == 0 ? 256 : (n + 255) / 256 * 256);
 	return emu_rc(*p == NULL ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 

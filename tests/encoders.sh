@@ -195,7 +195,7 @@ at=$(grep -ao '"classifier.bias":{[^}]*' nan/model.safetensors | sed 's/.*data_o
 len=$(od -An -tu4 -N4 nan/model.safetensors)
 printf '\377\377\377\377' | dd of=nan/model.safetensors bs=1 seek=$((8 + len + at)) conv=notrunc 2>/dev/null
 ok 'what is no number is not said' told 'the model says what is no number' quern infer ./nan
-ok 'a label that is none' told 'which is none of the labels' quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B
+ok 'a label that is none' told "'label' is none of the labels" quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B
 ok 'a pair in a micro-batch by itself' told 'batch=2 or more' quern train -q out=./x base=./gaps context=32 objective=contrast text=asked batch=1
 ok 'texts in a row' told 'packing=bfd or none' quern train -q out=./x base=./gaps objective=masked packing=wrapped
 sed 's/"model_type": "bert"/"model_type": "mpnet"/' gaps/config.json >config.json
