@@ -48,12 +48,14 @@ sed 's/"messages":/"prompt":/' chats.jsonl | head -n 1 >listed
 ok 'which is none that is empty' grep -q '"completion":"..*","finish' said
 ok 'a list as a prompt is a chat' sh -c "quern infer -q ./m max_tokens=1 <listed >a && head -n 1 chats.jsonl | quern infer -q ./m max_tokens=1 >b && sed 's/.*\"completion\"//' a >c && sed 's/.*\"completion\"//' b | cmp c -"
 # tools are the template's to tell
-printf '<|im_start|>{%% for t in tools or [] %%}{{ t.function.name }} {%% endfor %%}{%% for m in messages %%}{{ m.content }}{%% endfor %%}<|im_end|>' >tools.jinja
+printf '<|im_start|>{%% for t in tools or [] %%}{{ t.function.name }} {%% endfor %%}{%% for m in messages %%}{{ m.name or "" }}{{ m.content }}{%% endfor %%}<|im_end|>' >tools.jinja
 tool='"tools":[{"type":"function","function":{"name":"corn"}}]'
 said_with() { printf '{"custom_id":"a","body":{"messages":[{"role":"user","content":"%s"}],"temperature":1%s}}\n' "$1" "$2" | quern infer -q ./m max_tokens=8 chat_template=./tools.jinja; }
 said_with 'corn water' '' | sed 's/.*"body"//; s/"id":"[^"]*"//' >want
 said_with water ",$tool" | sed 's/.*"body"//; s/"id":"[^"]*"//' >have
 ok 'tools are put to the model by its template' sh -c 'grep -q completion_tokens want && cmp want have'
+printf '{"id":"a","messages":[{"content":[{"type":"text","text":"water"}],"name":"corn ","role":"user"}]}\n' | quern infer -q ./m max_tokens=8 temperature=1 chat_template=./tools.jinja >named
+ok 'a message of parts keeps what else it has' is "$(sed 's/.*"completion":\(".*"\),"finish.*/\1/' named)" "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' want)"
 printf '{"id":"a","messages":[{"role":"user","content":"water"}],%s}\n' "$tool" | quern infer -q ./m max_tokens=8 temperature=1 chat_template=./tools.jinja >record
 ok 'a record has them as well' is "$(sed 's/.*"completion":\(".*"\),"finish.*/\1/' record)" "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' have)"
 said_with water ",$tool,\"tool_choice\":\"none\"" | sed 's/.*"body"//; s/"id":"[^"]*"//' >have

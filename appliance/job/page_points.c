@@ -144,6 +144,10 @@ places_frame(struct places *p, struct view points)
 		p->y0 = fmin(p->y0, y);
 		p->y1 = fmax(p->y1, y);
 	}
+	if (p->words) {			/* also those that nothing stands at */
+		p->x0 = 0;
+		p->x1 = (double)p->n - 1;
+	}
 	return n;
 }
 

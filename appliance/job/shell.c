@@ -233,14 +233,16 @@ shell_threads(void)
 }
 
 /* shell_ranks - may this process speak to others that a launcher has started
- * with it: quern.conf says so */
+ * with it: its words ask for it and quern.conf says so */
 static int
-shell_ranks(struct arena *a, bool *ranks, struct err *e)
+shell_ranks(struct arena *a, char *const *argv, bool *ranks, struct err *e)
 {
 	struct conf conf;
 
 	*ranks = false;
-	if (!conf_launched())
+	while (*argv != NULL && strncmp(*argv, "ranks=", 6) != 0)
+		argv++;
+	if (*argv == NULL || !conf_launched())
 		return 0;
 	if (conf_load(&conf, a, NULL, e) == -1)
 		return -1;
@@ -262,7 +264,7 @@ shell_main(int argc, char **argv, struct err *e)
 	signal(SIGPIPE, SIG_DFL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
-	if (shell_ranks(s.arena, &r->ranks, e) == -1 ||
+	if (shell_ranks(s.arena, argv, &r->ranks, e) == -1 ||
 	    sandbox_first(r->ranks, e) == -1 ||
 	    shell_plan(&s, argc, argv, e) == -1)
 		return -1;

@@ -193,7 +193,8 @@ image_end(struct image *m, int dir, struct err *e)
 		rc = file_rename(dir, part, dir, name, e);
 	if (rc == -1)
 		image_drop(m, dir);
-	close(m->fd);
+	else
+		close(m->fd);
 	m->fd = -1;
 	return rc;
 }
@@ -205,4 +206,7 @@ image_drop(struct image *m, int dir)
 
 	image_part(&m->key, part);
 	(void)unlinkat(dir, part, 0);
+	if (m->fd != -1)
+		close(m->fd);
+	m->fd = -1;
 }

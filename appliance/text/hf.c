@@ -25,6 +25,7 @@ struct hf {
 	struct hf_limits limits;
 	const struct hf_quick *quick;	/* NULL: none */
 	_Atomic(struct hf_back *) back;	/* made when first needed */
+	atomic_bool no_back;		/* it was, and there is none */
 	bool local;			/* its decoder is one for that */
 	uint32_t size;
 };
@@ -440,7 +441,7 @@ back_of(const struct hf *t)
 	struct view v;
 	int16_t *bytes;
 
-	if (b != NULL)
+	if (b != NULL || atomic_load(&own->no_back))
 		return b;
 	bytes = mem_alloc((t->size + 1) * sizeof(*bytes));
 	for (uint32_t i = 0; i < t->size; i++)
@@ -449,6 +450,8 @@ back_of(const struct hf *t)
 		    (int16_t)hf_decode_byte(t->decode, v) : HF_BACK_OTHER;
 	b = hf_back_make(t, decode_plain, t->size, bytes);
 	mem_free(bytes);
+	if (b == NULL)
+		atomic_store(&own->no_back, true);
 	if (b == NULL || atomic_compare_exchange_strong(&own->back, &none, b))
 		return b;
 	hf_back_free(b);

@@ -46,8 +46,9 @@ infer_open(struct stage *s, struct err *e)
 		return -1;
 	if (t->answers.fd != -1)
 		stage_sync(s, t->answers.fd);
-	if (t->conf->template != NULL && strstr(t->conf->template,
-	    "{passages}") != NULL && t->model.w.all < SMALL)
+	if (t->reads == NULL && t->conf->template != NULL &&
+	    strstr(t->conf->template, "{passages}") != NULL &&
+	    t->model.w.all < SMALL)
 		stage_warn(s, "a model of %.1f million parameters continues a "
 		    "text, it does not understand one: the passages are the "
 		    "useful part", (double)t->model.w.all / 1e6);

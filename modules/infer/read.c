@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define ROWS		((size_t)2048)	/* of a call, if no text is longer */
+#define NUMBERS		((size_t)1 << 24)	/* said in one, likewise */
 #define CONFIG_MAX	((size_t)1 << 20)
 
 struct reads {
@@ -200,17 +201,20 @@ call_put(struct reads *r, const struct reading *x, size_t at)
 	}
 }
 
-/* call - the texts from v[0] on that fit into one; how many */
+/* call - the texts from v[0] on that fit into one, and what is said of them
+ * into NUMBERS; how many */
 static size_t
 call(struct reads *r, struct arena *a, struct said **v, size_t n)
 {
 	struct decoder *d = &r->decoder;
 	size_t R = 0, k = 0, rows = 0, width = says_width(&r->says);
+	struct arena *own = arena_new();
 	struct encoder_text *text;
 	int32_t *row;
 	real *out;
 
-	for (; k < n && R + v[k]->x.n <= r->rows; k++) {
+	for (; k < n && R + v[k]->x.n <= r->rows && (k == 0 ||
+	    (rows + v[k]->nrows) * width <= NUMBERS); k++) {
 		call_put(r, &v[k]->x, R);
 		v[k]->first = R;
 		v[k]->said = rows;
@@ -220,9 +224,9 @@ call(struct reads *r, struct arena *a, struct said **v, size_t n)
 	d->T = d->R = R;		/* of what there is room for */
 	encoder_texts(d, r->from, r->to, r->model.w.shape.types > 1 ? r->type :
 	    NULL);
-	text = arena_array(a, rows + 1, sizeof(*text));
-	row = arena_array(a, rows + 1, sizeof(*row));
-	out = arena_array(a, rows * width + 1, sizeof(*out));
+	text = arena_array(own, rows + 1, sizeof(*text));
+	row = arena_array(own, rows + 1, sizeof(*row));
+	out = arena_array(own, rows * width + 1, sizeof(*out));
 	for (size_t i = 0; i < k; i++)
 		for (size_t j = 0; j < v[i]->nrows; j++) {
 			size_t at = v[i]->said + j;
@@ -237,6 +241,7 @@ call(struct reads *r, struct arena *a, struct said **v, size_t n)
 		encoder_outputs(d, r->id, row, rows, out);
 	for (size_t i = 0; i < k; i++)
 		says_put(&r->says, a, v[i], out + v[i]->said * width);
+	arena_free(own);
 	return k;
 }
 

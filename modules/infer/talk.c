@@ -50,7 +50,8 @@ static const char *
 talk_message(struct arena *a, struct view one, struct buf *out)
 {
 	struct buf *text = buf_new(a, REC_MAX);
-	struct view role, content;
+	struct view role, content, key, value;
+	struct json_iter it;
 
 	if (!json_get(one, "role", &role) || role.p[0] != '"')
 		return "a message has no 'role'";
@@ -60,10 +61,16 @@ talk_message(struct arena *a, struct view one, struct buf *out)
 	}
 	if (!talk_content(a, content, text))
 		return "a message's content is not text alone";
-	buf_str(out, "{\"role\":");
-	buf_view(out, role);
-	buf_str(out, ",\"content\":");
+	buf_str(out, "{\"content\":");
 	buf_json(out, buf_get(text));
+	for ((void)json_open(&it, one, '{'); json_member(&it, &key, &value); ) {
+		if (view_is(key, "\"content\""))
+			continue;
+		buf_char(out, ',');
+		buf_view(out, key);
+		buf_char(out, ':');
+		buf_view(out, value);
+	}
 	buf_char(out, '}');
 	return NULL;
 }

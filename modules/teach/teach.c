@@ -18,11 +18,13 @@
 #define LOGITS		((size_t)32 << 20)	/* bytes of them */
 #define CONTEXT		4096		/* unless context= says more */
 
+enum { LOSS_ASSISTANT, LOSS_ALL };
+
 struct teach_conf {
 	const char *model, *adapter, *text, *prompt, *completion, *messages;
 	const char *template, *date, *gpus;
 	struct opt_list turn;
-	int loss;
+	int loss;			/* LOSS_ASSISTANT or LOSS_ALL */
 	int64_t k, context;
 	double temperature;
 	bool completion_only;
@@ -73,6 +75,7 @@ struct teach {
 	struct lesson_conf lesson;
 	size_t K;			/* words of a place */
 	char hash[HASH_HEX + 1];	/* of the vocabulary's file */
+	bool odd;			/* of this record a sum is no number */
 };
 
 /* one record's lesson on its way */
@@ -132,7 +135,7 @@ open_lesson(struct teach *t, struct stage *s, struct err *e)
 	t->lesson = (struct lesson_conf){ .tokenizer = m->tokenizer,
 	    .text = c->text, .prompt = c->prompt, .completion = c->completion,
 	    .messages = c->messages, .asked = !c->completion_only,
-	    .others = c->loss == 1 };
+	    .others = c->loss == LOSS_ALL };
 	if (chat_find(s->arena, -1, c->template, &from, e) == -1)
 		return -1;
 	from.config = m->tokenizer_config;
@@ -203,7 +206,7 @@ static void
 teach_word(void *arg, const struct score *score, size_t token,
     const real *logits)
 {
-	const struct teach *t = arg;
+	struct teach *t = arg;
 	const struct one *o = (const void *)score;
 	uint32_t id[KERNEL_TAUGHT] = { 0 };
 	double sum = 0, most, T = t->conf->temperature;
@@ -215,6 +218,10 @@ teach_word(void *arg, const struct score *score, size_t token,
 	most = (double)logits[id[0]];
 	for (size_t i = 0; i < V; i++)
 		sum += exp(((double)logits[i] - most) / T);
+	if (!isfinite(sum)) {
+		t->odd = true;
+		return;
+	}
 	buf_str(o->words, o->words->n > 0 ? ",[" : "[");
 	for (size_t k = 0; k < t->K; k++)
 		buf_printf(o->words, "%s%u,%.6g", k > 0 ? "," : "", id[k],
@@ -248,6 +255,10 @@ one_close(struct teach *t, struct arena *a, struct one *o)
 {
 	struct buf *b = buf_new(a, REC_MAX);
 
+	if (t->odd) {
+		rec_fail(a, o->rec, "what the model says of it is no number");
+		return;
+	}
 	buf_printf(b, "{\"tokenizer\":\"%s\",\"temperature\":%.9g,"
 	    "\"words\":[", t->hash, t->conf->temperature);
 	buf_view(b, buf_get(o->words));
@@ -272,6 +283,7 @@ teach_batch(struct stage *s, void *scratch, struct batch *b, struct err *e)
 			return stage_stop(e);
 		if (!one_open(t, b->arena, &b->rec[i], &o))
 			continue;
+		t->odd = false;
 		score_words(t->predict, &o.score, 1, teach_word, t);
 		one_close(t, b->arena, &o);
 	}
