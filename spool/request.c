@@ -152,8 +152,9 @@ request_rerun(struct sched *s, enum place place, const char *id, long from)
 		    spool_move(&s->spool, j, PLACE_QUEUE, &e) == 0) {
 			sched_add(s, j);
 			s->dirty = true;
-			j = NULL;
 			msg_info("%s: queued again", id);
+			sched_step(s, j);	/* nothing may be left to do */
+			j = NULL;
 		} else
 			msg_warn("%s: %s", id, e.text);
 	}
