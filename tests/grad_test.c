@@ -494,7 +494,7 @@ main(void)
 	test_attend(a, 4, 2, 0, 0, false, 0);
 	test_attend(a, 4, 2, 3, 0, false, 0.3);
 	test_attend(a, 2, 1, 2, 1.5, false, 0.3);
-	for (enum family f = 0; f < FAMILY_BERT; f++)
+	for (enum family f = 0; f < FAMILY_T5; f++)
 		test_family(a, f, true, f % 2 == 0 ? 0.2 : 0);
 	test_family(a, FAMILY_LLAMA, false, 0);
 	test_family(a, FAMILY_NEOX, false, 0.2);

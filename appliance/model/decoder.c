@@ -171,7 +171,8 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	*d = (struct decoder){ .arena = a, .device = s->device, .w = w,
 	    .B = c->B, .T = c->T, .R = R, .rows = R, .adapter = c->adapter,
 	    .held = c->held, .recompute = c->recompute, .half = c->half,
-	    .form = c->form, .drop = { c->dropout, c->attention_dropout } };
+	    .form = c->form, .drop = { .rows_p = c->dropout,
+	    .scores_p = c->attention_dropout } };
 	d->work.half = c->half;
 	d->work.form = c->form;
 	d->chunk = R < CHUNK ? R : CHUNK;

@@ -143,8 +143,9 @@ static int
 look_head(struct shape *s, const struct shape_head *want, struct err *e)
 {
 	static const char *const fits[] = {
-		[PROBLEM_ONE] = "classify", [PROBLEM_MANY] = "classify with "
-		    "multi=yes", [PROBLEM_NUMBERS] = "regress"
+		[PROBLEM_ONE] = "classify",
+		[PROBLEM_MANY] = "classify with multi=yes",
+		[PROBLEM_NUMBERS] = "regress"
 	};
 	bool same = s->head.kind == want->kind;
 

@@ -82,8 +82,8 @@ bool
 t5_spare(const char *name)
 {
 	static const char *const spare[] = { "encoder.embed_tokens.weight",
-	    "decoder.embed_tokens.weight", "decoder.block.0.layer.1."
-	    "EncDecAttention.relative_attention_bias.weight" };
+	    "decoder.embed_tokens.weight", ("decoder.block.0.layer.1."
+	    "EncDecAttention.relative_attention_bias.weight") };
 
 	for (size_t i = 0; i < BASE_COUNT(spare); i++)
 		if (strcmp(name, spare[i]) == 0)

@@ -99,10 +99,13 @@ struct border {
 static inline uint64_t
 border_open(const struct bpe *b, const struct border *t)
 {
-	return (t->x > 0xffff) & (t->y > 0xffff) &
-	    !(bpe_joint_bit(b, bpe_joint_both(t->x, t->y)) |
-	    bpe_joint_bit(b, bpe_joint_three(JOINT_BEFORE, t->w, t->x, t->y)) |
-	    bpe_joint_bit(b, bpe_joint_three(JOINT_BEHIND, t->z, t->x, t->y)));
+	const unsigned both = bpe_joint_bit(b, bpe_joint_both(t->x, t->y)),
+	    before = bpe_joint_bit(b, bpe_joint_three(JOINT_BEFORE, t->w, t->x,
+	    t->y)), behind = bpe_joint_bit(b, bpe_joint_three(JOINT_BEHIND,
+	    t->z, t->x, t->y));
+
+	/* not a branch of them can be foretold */
+	return (t->x > 0xffff) & (t->y > 0xffff) & !(both | before | behind);
 }
 
 /* border_near - may a token that holds one of the characters beside p in part
