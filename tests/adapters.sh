@@ -22,8 +22,10 @@ done <<-END
 	b wheel over target_modules=all-linear use_dora=yes lr=0.02 rank_pattern=q_proj:7,down_proj:3
 	c corn and target_modules=up_proj,o_proj,lm_head use_rslora=yes lr=0.02 alpha_pattern=up_proj:9
 END
-# every prompt for every adapter and for none, adapters in turn
-begun | awk '{ for (k = 0; k < 4; k++) { s = $0; sub(/"id":"/, "&" k, s)
+# every prompt for every adapter and for none, adapters in turn; they begin with
+# whole pages that are alike, of which only those of one adapter may be shared
+begun | awk '{ sub(/"prompt":"/, "&the stone turns the corn and the water turns the stone ")
+    for (k = 0; k < 4; k++) { s = $0; sub(/"id":"/, "&" k, s)
     sub(/}$/, k == 3 ? "}" : ",\"adapter\":\"" substr("abc", k + 1, 1) "\"}", s); print s } }' >all.jsonl
 unset QUERN_ROOT		# a shell without a store
 export XDG_CACHE_HOME=$dir/cache
