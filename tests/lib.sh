@@ -102,6 +102,20 @@ begun() {
 	awk 'BEGIN { for (i = 0; i < 12; i++)
 	    printf "{\"id\":\"p%d\",\"prompt\":\"the miller%s\"}\n", i, substr(" grinds corn and", 1, i) }'
 }
+# kill_twice ID PIPELINE - a daemon until the job has ended; its worker is killed
+# soon after two of its checkpoints, $kills times
+kill_twice() {
+	start_daemon
+	kills=0 mark=
+	while [ ! -d "$spool/done/$1" ] && [ ! -d "$spool/failed/$1" ]; do
+		now=$(ls -i "$spool/run/$1/work.$2"/* 2>/dev/null | grep checkpoint)
+		[ -n "$now" ] && [ "$now" != "$mark" ] && [ $kills -lt 2 ] || continue
+		mark=$now
+		sleep 0.1
+		kill -9 "$(cat "$spool/run/$1/lock.$2")" 2>/dev/null && kills=$((kills + 1))
+	done
+	stop_daemon
+}
 # job TEXT - a job file with @DIR@ replaced, on stdout
 job() { printf '%s\n' "$1" | sed "s#@DIR@#$dir#g"; }
 done_testing() { echo "1..$n"; }

@@ -121,16 +121,7 @@ calm=$(tune calm '' | quern submit)
 once
 ok 'spans in a job' status 0 quern wait "$calm"
 killed=$(tune killed checkpoint=0s | quern submit)
-start_daemon
-kills=0 mark=
-while [ ! -d "$spool/done/$killed" ] && [ ! -d "$spool/failed/$killed" ]; do
-	now=$(ls -i "$spool"/run/$killed/work.killed/* 2>/dev/null | grep checkpoint)
-	[ -n "$now" ] && [ "$now" != "$mark" ] && [ $kills -lt 2 ] || continue
-	mark=$now
-	sleep 0.1
-	kill -9 "$(cat "$spool/run/$killed/lock.killed")" 2>/dev/null && kills=$((kills + 1))
-done
-stop_daemon
+kill_twice "$killed" killed
 quern models export calm calm
 quern models export killed killed
 ok 'killed and resumed' sh -c "[ $kills -gt 0 ] && grep -q 'resumed at step' $spool/done/$killed/log"

@@ -104,19 +104,36 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 	return look_weights(a, &s, &shape, false, images, m, e);
 }
 
-bool
-model_is_seq2seq(int dir)
+/* config_shape - of a directory's config.json, but for what lies in it; false:
+ * there is none, or it cannot be read */
+static bool
+config_shape(int dir, struct shape *shape)
 {
 	struct arena *a = arena_new();
-	struct shape shape;
 	struct view conf;
 	struct err e;
 	bool is = file_exists(dir, "config.json") && file_read(a, dir,
 	    "config.json", CONFIG_MAX, &conf, &e) == 0 &&
-	    shape_parse(conf, &shape, &e) == 0 && shape.seq2seq;
+	    shape_parse(conf, shape, &e) == 0;
 
 	arena_free(a);
 	return is;
+}
+
+bool
+model_is_encoder(int dir)
+{
+	struct shape shape;
+
+	return config_shape(dir, &shape) && shape.encoder;
+}
+
+bool
+model_is_seq2seq(int dir)
+{
+	struct shape shape;
+
+	return config_shape(dir, &shape) && shape.seq2seq;
 }
 
 int

@@ -119,7 +119,7 @@ infer_model(struct infer *t, struct err *e)
 	dir = stage_files(t->stage, c->model, KIND_MODEL, e);
 	if (dir == -1)
 		return -1;
-	if (reads_is(dir)) {
+	if (model_is_encoder(dir)) {
 		rc = infer_reads(t, dir, e);
 		close(dir);
 		return rc == -1 ? err_prefix(e, "'%s': ", c->model) : 0;

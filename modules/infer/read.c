@@ -11,7 +11,6 @@
 
 #define ROWS		((size_t)2048)	/* of a call, if no text is longer */
 #define NUMBERS		((size_t)1 << 24)	/* said in one, likewise */
-#define CONFIG_MAX	((size_t)1 << 20)
 
 struct reads {
 	struct stage *stage;
@@ -24,21 +23,6 @@ struct reads {
 	int32_t *id, *from, *to, *type;
 	struct says says;
 };
-
-bool
-reads_is(int dir)
-{
-	struct arena *a = arena_new();
-	struct shape shape;
-	struct view conf;
-	struct err e;
-	bool is = file_exists(dir, "config.json") && file_read(a, dir,
-	    "config.json", CONFIG_MAX, &conf, &e) == 0 &&
-	    shape_parse(conf, &shape, &e) == 0 && shape.encoder;
-
-	arena_free(a);
-	return is;
-}
 
 /* reads_model - the weights, with the adapter in them */
 static int

@@ -17,9 +17,6 @@ struct reads_told {
 	int64_t rows, refused, tokens;
 };
 
-/* reads_is - is the model of this directory an encoder */
-bool reads_is(int dir);
-
 /* reads_open - dir: the model's; what its adapter says that is not known is
  * added to `told` */
 struct reads *reads_open(struct stage *, const struct infer_conf *, int dir,

@@ -10,6 +10,7 @@
 #include "appliance/base/arena.h"
 #include "appliance/model/random.h"
 #include "kernels/cpu/cpu.h"
+#include "tests/bench/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +24,6 @@ struct device {
 };
 
 static const char *const names[FORMS] = { "f32", "q8", "q4" };
-
-static double
-cpu_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* weights - copies of one matrix, one after the other */
 struct weights {
@@ -110,28 +102,6 @@ table_of(const char *isa)
 		return &cpu_table_avx2;
 #endif
 	return strcmp(isa, "base") == 0 ? &cpu_table_base : NULL;
-}
-
-/* memory - GB/s of adding up what no cache holds */
-static double
-memory(struct arena *a)
-{
-	size_t n = (size_t)32 << 20;
-	uint64_t *p = arena_array(a, n, sizeof(*p)), sum[16] = { 0 };
-	volatile uint64_t kept;
-	double least = 1e9, t;
-
-	for (int i = 0; i < 10; i++) {
-		t = cpu_seconds();
-		for (size_t k = 0; k < n; k += 16)
-			for (size_t j = 0; j < 16; j++)
-				sum[j] += p[k + j];
-		t = cpu_seconds() - t;
-		least = t < least ? t : least;
-	}
-	kept = sum[0] + sum[15];
-	(void)kept;
-	return 8e-9 * (double)n / least;
 }
 
 int

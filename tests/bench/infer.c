@@ -13,6 +13,7 @@
 #include "appliance/base/when.h"
 #include "appliance/model/model.h"
 #include "appliance/model/predict.h"
+#include "tests/bench/cpu.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,15 +28,6 @@ struct bench {
 	int32_t id[ROWS], slot[ROWS], pos[ROWS], want[ROWS];
 	real *logits;
 };
-
-static double
-cpu_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* step - n rows, of one sequence or of n, from a place on; the time it took */
 static double
@@ -85,29 +77,6 @@ decode(struct bench *b, size_t n, size_t at)
 		t[i] = step(b, n, true, at + i);
 	qsort(t, STEPS, sizeof(*t), by_size);
 	return (double)n / t[STEPS / 2];
-}
-
-/* memory - GB/s of adding up, the best of several */
-static double
-memory(struct arena *a)
-{
-	size_t n = (size_t)32 << 20;
-	uint64_t *p = arena_array(a, n, sizeof(*p)), sum[16] = { 0 };
-	volatile uint64_t kept;
-	double least = 1e9, t;
-
-	for (int i = 0; i < 10; i++) {
-		t = cpu_seconds();
-		for (size_t k = 0; k < n; k += 16)
-			for (size_t j = 0; j < 16; j++)
-				sum[j] += p[k + j];
-		t = cpu_seconds() - t;
-		least = t < least ? t : least;
-	}
-	for (size_t j = 0; j < 16; j++)
-		kept = sum[j];
-	(void)kept;
-	return 8e-9 * (double)n / least;
 }
 
 /* step_bytes - what a step of one sequence at a place reads */
