@@ -19,7 +19,7 @@ static const char *const specials[] = { "<s>", "</s>", "<|im_start|>",
 	"{\"role\":\"assistant\",\"content\":\"So.\"}]"
 
 /* shown: special tokens between bars; what is the assistant's in brackets */
-static const struct {
+static const struct chat_case {
 	const char *name, *template, *messages, *begin, *end, *want;
 } cases[] = {
 	{ "chatml", "chatml", TALK, NULL, NULL,
@@ -118,6 +118,33 @@ static const struct {
 	    CHAT_NAMES },
 };
 
+/* where the first answer is not to be learnt */
+static const struct chat_case given[] = {
+	{ "a given answer that changes, where only the last is learnt",
+	    "{% for m in messages %}{{ m.role }}:{% if loop.last or "
+	    "m.role == 'user' %}"
+	    "{{ m.content }}{% endif %}</s>{% endfor %}", TALK, NULL, NULL,
+	    "system:|</s>|user:Hi|</s>|assistant:|</s>|user:Why?|</s>|"
+	    "[assistant:So.|</s>|]" },
+	{ "a given answer of nothing", "{% for m in messages %}"
+	    "{{ m.content }}{% if m.role == 'user' or m.content %}</s>"
+	    "{% endif %}{% endfor %}",
+	    "[{\"role\":\"user\",\"content\":\"q\"},"
+	    "{\"role\":\"assistant\",\"content\":\"\"},"
+	    "{\"role\":\"assistant\",\"content\":\"Yes\"}]", NULL, NULL,
+	    "q|</s>|[Yes|</s>|]" },
+	{ "a given answer between markers", "{% for m in messages %}"
+	    "{{ m.role }}:{{ m.content }}<|im_end|>{% endfor %}", TALK,
+	    "assistant:", "<|im_end|>", "system:Be brief.|<|im_end|>|user:Hi"
+	    "|<|im_end|>|assistant:Yes.|<|im_end|>|user:Why?|<|im_end|>|"
+	    "assistant:[So.|<|im_end|>|]" },
+	{ "a given answer in its block", "{% for m in messages %}{% if "
+	    "m.role == 'assistant' %}{% generation %}{{ m.content }}</s>"
+	    "{% endgeneration %}{% else %}{{ m.content }}</s>{% endif %}"
+	    "{% endfor %}", TALK, NULL, NULL, "Be brief.|</s>|Hi|</s>|Yes."
+	    "|</s>|Why?|</s>|[So.|</s>|]" },
+};
+
 /* vocabulary - the special tokens, then bytes; a tokenizer.json with one
  * merge */
 static struct view
@@ -168,7 +195,8 @@ shown(struct arena *a, const struct tokenizer *t, const struct chat_ids *c)
 
 /* table - each case; its own markers are set where it has some */
 static void
-table(struct arena *a, const struct tokenizer *t, struct view file)
+table(struct arena *a, const struct tokenizer *t, struct view file,
+    const struct chat_case *v, size_t n, size_t turns)
 {
 	struct chat_from from;
 	struct chat_ask ask;
@@ -177,20 +205,20 @@ table(struct arena *a, const struct tokenizer *t, struct view file)
 	struct err e;
 	const char *got;
 
-	for (size_t i = 0; i < BASE_COUNT(cases); i++) {
-		bool named = strchr(cases[i].template, '{') == NULL;
+	for (size_t i = 0; i < n; i++) {
+		bool named = strchr(v[i].template, '{') == NULL;
 
-		from = (struct chat_from){ .name = named ? cases[i].template :
-		    NULL, .begin = cases[i].begin, .end = cases[i].end };
+		from = (struct chat_from){ .name = named ? v[i].template :
+		    NULL, .begin = v[i].begin, .end = v[i].end };
 		if (!named)
-			from.template = view_of(cases[i].template);
-		ask = (struct chat_ask){ .messages =
-		    view_of(cases[i].messages) };
+			from.template = view_of(v[i].template);
+		ask = (struct chat_ask){ .messages = view_of(v[i].messages),
+		    .given = turns };
 		c = chat_open(a, &from, t, file, &e);
 		got = c == NULL || chat_encode(c, a, &ask, true, &ids,
 		    &e) == -1 ? arena_printf(a, "!%s", e.text) :
 		    shown(a, t, &ids);
-		tap_str(got, cases[i].want, cases[i].name);
+		tap_str(got, v[i].want, v[i].name);
 	}
 }
 
@@ -244,7 +272,8 @@ main(int argc, char **argv)
 		puts(e.text);
 		return 1;
 	}
-	table(a, t, file);
+	table(a, t, file, cases, BASE_COUNT(cases), 0);
+	table(a, t, file, given, BASE_COUNT(given), 1);
 	sources(a, t, file);
 	arena_free(a);
 	return tap_done();

@@ -60,6 +60,8 @@ size_t chat_specials(const struct tokenizer *, struct view file,
 struct chat_ask {
 	struct view messages, tools, documents;	/* JSON; p NULL: none */
 	bool prompt;		/* add what begins an answer */
+	size_t given;		/* turns of the assistant, the first ones, that
+				 * the mask leaves out */
 };
 
 /* chat_render - the text, with the marks of jinja.h */

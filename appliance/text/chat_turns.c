@@ -65,7 +65,7 @@ turns_added(const struct chat *c, struct arena *a, const struct chat_ask *ask,
 {
 	struct view *message, one, raw, role;
 	struct json_iter it;
-	size_t n = 0;
+	size_t n = 0, turns = 0;
 
 	message = arena_array(a, ask->messages.n / 2 + 1, sizeof(*message));
 	if (json_open(&it, ask->messages, '['))
@@ -74,7 +74,7 @@ turns_added(const struct chat *c, struct arena *a, const struct chat_ask *ask,
 	for (size_t i = 0; i < n; i++) {
 		if (!json_get(message[i], "role", &raw) ||
 		    !json_string(a, raw, &role) ||
-		    !view_is(role, "assistant"))
+		    !view_is(role, "assistant") || turns++ < ask->given)
 			continue;
 		if (turns_one(c, a, ask, message, i, whole, mine, e) == -1)
 			return -1;
@@ -106,18 +106,34 @@ turns_find(const struct jinja_text *t, struct view marker, size_t from)
 
 /* turns_marked - from behind one marker to the end of the other */
 static void
-turns_marked(const struct chat *c, const struct jinja_text *t,
+turns_marked(const struct chat *c, const struct jinja_text *t, size_t given,
     unsigned char *mine)
 {
-	size_t at = 0, end;
+	size_t at = 0, end, turns = 0;
 
 	while ((at = turns_find(t, c->begin, at)) != SIZE_MAX) {
 		at += c->begin.n;
 		end = turns_find(t, c->end, at);
 		if (end == SIZE_MAX)
 			return;			/* the prompt of an answer */
-		memset(mine + at, 1, end + c->end.n - at);
+		if (turns++ >= given)
+			memset(mine + at, 1, end + c->end.n - at);
 		at = end + c->end.n;
+	}
+}
+
+/* turns_generated - blocks of the template; two that touch are one */
+static void
+turns_generated(const struct jinja_text *t, size_t given, unsigned char *mine)
+{
+	size_t turns = 0;
+
+	for (size_t i = 0; i < t->text.n; i++) {
+		bool in = t->mark[i] & JINJA_GENERATION;
+
+		turns += in && (i == 0 || !(t->mark[i - 1] &
+		    JINJA_GENERATION));
+		mine[i] = in && turns > given;
 	}
 }
 
@@ -176,10 +192,9 @@ chat_turns(const struct chat *c, struct arena *a, const struct chat_ask *ask,
 
 	*out = mine;
 	if (c->begin.n > 0)
-		turns_marked(c, t, mine);
+		turns_marked(c, t, ask->given, mine);
 	else if (jinja_generation(c->jinja))
-		for (size_t i = 0; i < t->text.n; i++)
-			mine[i] = (t->mark[i] & JINJA_GENERATION) != 0;
+		turns_generated(t, ask->given, mine);
 	else if (turns_added(c, a, ask, t->text, mine, e) == -1)
 		return -1;
 	while (at < t->text.n) {

@@ -66,11 +66,9 @@ static const char *
 lesson_chat(const struct lesson_conf *c, struct arena *a,
     const struct rec *r, struct view messages, size_t given, struct lesson *l)
 {
-	struct chat_ask ask = { .messages = messages };
+	struct chat_ask ask = { .messages = messages, .given = given };
 	struct chat_ids ids;
 	struct err e;
-	size_t turn = 0;
-	bool was = false;
 
 	if (c->chat == NULL)
 		return c->why;
@@ -79,13 +77,8 @@ lesson_chat(const struct lesson_conf *c, struct arena *a,
 	if (chat_encode(c->chat, a, &ask, true, &ids, &e) == -1)
 		return arena_str(a, e.text);
 	*l = (struct lesson){ ids.id, ids.mask, ids.n };
-	for (size_t i = 0; i < l->n; i++) {
-		bool now = ids.mask[i];
-
-		turn += now && !was;
-		was = now;
-		l->mine[i] = c->others || (now && turn > given);
-	}
+	if (c->others && l->n > 0)
+		memset(l->mine, 1, l->n);
 	return NULL;
 }
 
