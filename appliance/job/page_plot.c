@@ -229,7 +229,8 @@ plot_object(struct arena *a, struct view object, struct buf *b)
 		while (json_member(&it, &key, &value)) {
 			enum form form = form_of(value);
 
-			if (form != FORM_BARS && form != FORM_POINTS)
+			if (form != FORM_BARS && form != FORM_POINTS &&
+			    form != FORM_TABLE)
 				continue;
 			buf_str(b, "<h4>");
 			if (json_string(a, key, &text))
@@ -237,6 +238,8 @@ plot_object(struct arena *a, struct view object, struct buf *b)
 			buf_str(b, "</h4>\n");
 			if (form == FORM_BARS)
 				plot_bars(a, value, b);
+			else if (form == FORM_TABLE)
+				page_table(a, value, b);
 			else
 				page_points(a, value, b);
 		}
