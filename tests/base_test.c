@@ -255,13 +255,11 @@ test_id(void)
 static void
 test_file(struct arena *a)
 {
-	char dir[] = "/tmp/quern-test-XXXXXX";
+	const char *dir = tap_dir();
 	struct view v;
 	struct err e;
 	int fd;
 
-	if (mkdtemp(dir) == NULL)
-		exit(99);
 	fd = file_dir(AT_FDCWD, dir, &e);
 	tap(file_replace(fd, "f", VIEW("one"), 0600, true, &e) == 0 &&
 	    file_replace(fd, "f", VIEW("two"), 0600, false, &e) == 0 &&

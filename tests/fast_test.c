@@ -400,13 +400,14 @@ static void
 test_kept(struct arena *a, struct view json)
 {
 	struct hash h = hash_of(NULL, json.p, json.n), other = h;
-	char dir[] = "/tmp/fast_test.XXXXXX", name[COMPILED_NAME];
+	const char *dir = tap_dir();
+	char name[COMPILED_NAME];
 	struct view image, part;
 	struct err e;
 	int at, fd;
 	char *p;
 
-	if (mkdtemp(dir) == NULL || (at = file_dir(AT_FDCWD, dir, &e)) == -1) {
+	if ((at = file_dir(AT_FDCWD, dir, &e)) == -1) {
 		tap(false, "no directory");
 		return;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
+#include "appliance/base/file.h"
 #include "appliance/base/msg.h"
 #include "tests/golden.h"
 
@@ -23,6 +24,43 @@ golden_stream(const char *name, size_t i)
 	z = (z ^ z >> 27) * 0x94d049bb133111eb;
 	z ^= z >> 31;
 	return ldexp((double)(z >> 11), -52) - 1;
+}
+
+static bool
+shapes_equal(struct arena *a, const struct shape *p, const struct shape *q)
+{
+	struct shape x = *p, y = *q;
+	struct label_names xs, ys;
+	bool names = x.head.labels == y.head.labels;
+
+	head_names(&x.head, a, &xs);
+	head_names(&y.head, a, &ys);
+	for (size_t i = 0; names && i < xs.n; i++)
+		names = view_eq(xs.json[i], ys.json[i]);
+	x.source = y.source = x.head.names = y.head.names =
+	    (struct view){ NULL, 0 };
+	return names && memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+int
+golden_shape(struct arena *a, int dir, struct shape *to, const char **want,
+    struct err *e)
+{
+	struct view old, new, numbers;
+	struct shape later, ours;
+	struct buf *out = buf_new(a, 1 << 16);
+
+	if (file_read(a, dir, "config.json", 1 << 16, &old, e) == -1 ||
+	    file_read(a, dir, "config5.json", 1 << 16, &new, e) == -1 ||
+	    file_read(a, dir, "want", 1 << 20, &numbers, e) == -1 ||
+	    shape_parse(old, to, e) == -1 || shape_parse(new, &later, e) == -1)
+		return -1;
+	shape_print(&later, out);
+	if (shape_parse(buf_get(out), &ours, e) == -1)
+		return err_prefix(e, "ours: ");
+	*want = numbers.p;
+	return shapes_equal(a, to, &later) && shapes_equal(a, to, &ours) ? 0 :
+	    err_set(e, FATE_REJECT, "they differ");
 }
 
 void

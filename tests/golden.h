@@ -29,6 +29,11 @@ size_t golden_each(const char *where, const char *only, void (*test)
 /* golden_stream - number i of a name's, from -1 to 1 */
 double golden_stream(const char *name, size_t i);
 
+/* golden_shape - of a case's config.json, which must mean the same as that of
+ * transformers 5 and as we print it; want: its numbers */
+int golden_shape(struct arena *, int dir, struct shape *, const char **want,
+    struct err *);
+
 /* golden_fill - the run as weights_read would have it */
 void golden_fill(struct arena *a, const struct weights *w, const char *want,
     struct golden *g);

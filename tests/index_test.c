@@ -338,14 +338,14 @@ test_search(struct arena *a, int dir)
 int
 main(void)
 {
-	char path[] = "/tmp/quern-index-XXXXXX";
+	const char *path = tap_dir();
 	struct arena *a = arena_new();
 	struct err e;
 	int dir;
 
 	test_words(a);
 	test_chunks(a);
-	if (mkdtemp(path) == NULL || (dir = file_dir(AT_FDCWD, path, &e)) == -1)
+	if ((dir = file_dir(AT_FDCWD, path, &e)) == -1)
 		return 1;
 	test_search(a, dir);
 	arena_free(a);

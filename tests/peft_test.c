@@ -205,14 +205,12 @@ test_real(struct arena *a, const char *data)
 int
 main(void)
 {
-	char path[] = "/tmp/quern-peft-XXXXXX";
+	const char *path = tap_dir();
 	const char *data = getenv("QUERN_TEST_DATA");
 	struct arena *a = arena_new();
 	struct err e;
 	int dir;
 
-	if (mkdtemp(path) == NULL)
-		panic("no temporary directory");
 	dir = file_dir(AT_FDCWD, path, &e);
 	test_again(a, dir);
 	test_turned(a, dir);

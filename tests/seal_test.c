@@ -150,13 +150,13 @@ test_packs(struct arena *a, int dir)
 int
 main(void)
 {
-	char path[] = "/tmp/quern-seal-XXXXXX";
+	const char *path = tap_dir();
 	struct arena *a = arena_new();
 	struct err e;
 	int dir;
 
 	test_frames();
-	if (mkdtemp(path) == NULL || (dir = file_dir(AT_FDCWD, path, &e)) == -1)
+	if ((dir = file_dir(AT_FDCWD, path, &e)) == -1)
 		return 99;
 	test_packs(a, dir);
 	file_remove(AT_FDCWD, path, &e);

@@ -163,12 +163,12 @@ test_daemon(const char *path)
 int
 main(void)
 {
-	char path[] = "/tmp/quern-group-XXXXXX";
+	const char *path = tap_dir();
 	struct err e;
 	int dir;
 
 	arena = arena_new();
-	if (mkdtemp(path) == NULL || (dir = file_dir(AT_FDCWD, path, &e)) == -1)
+	if ((dir = file_dir(AT_FDCWD, path, &e)) == -1)
 		return 1;
 	test_group(dir);
 	test_notify(path);

@@ -35,6 +35,22 @@ tap_str(const char *got, const char *want, const char *name)
 		printf("# got:  %s\n# want: %s\n", got, want);
 }
 
+/* tap_dir - the path of a new directory, below TMPDIR if there is one */
+static inline const char *
+tap_dir(void)
+{
+	static char path[256];
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(path, sizeof(path), "%.200s/quern-test-XXXXXX", tmp == NULL ?
+	    "/tmp" : tmp);
+	if (mkdtemp(path) == NULL) {
+		printf("Bail out! no directory %s\n", path);
+		exit(1);
+	}
+	return path;
+}
+
 static inline int
 tap_done(void)
 {

@@ -18,13 +18,11 @@ static const char ticket[] = "ticket 1\npriority 70\nattempts 4\n"
 int
 main(void)
 {
-	char path[] = "/tmp/quern-test-XXXXXX";
+	const char *path = tap_dir();
 	struct job *j;
 	struct err e;
 	int dir;
 
-	if (mkdtemp(path) == NULL)
-		exit(99);
 	dir = file_dir(AT_FDCWD, path, &e);
 	file_replace(dir, "entry", VIEW(entry), 0600, false, &e);
 	tap(ticket_load(dir, "i", PLACE_QUEUE, &e) == NULL,

@@ -286,14 +286,14 @@ static void
 test_paths(struct arena *a)
 {
 	static const struct view merges = VIEW("a b\n1 2\n");
-	char name[] = "/tmp/quern-vocab-XXXXXX";
+	const char *name = tap_dir();
 	struct view file;
 	struct err e = { 0 };
 	const char *why;
 	int dir;
 
-	if (mkdtemp(name) == NULL || file_replace(AT_FDCWD, arena_printf(a,
-	    "%s/vocab.json", name), pair_vocab(a, ""), 0600, false, &e) == -1) {
+	if (file_replace(AT_FDCWD, arena_printf(a, "%s/vocab.json", name),
+	    pair_vocab(a, ""), 0600, false, &e) == -1) {
 		tap(false, "no directory for tests");
 		return;
 	}
