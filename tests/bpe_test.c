@@ -442,7 +442,7 @@ static const struct {
 	{ "YQ== -1\n", "line 1: no token in base64 and its rank" },
 	{ "YQ= 0\n", "line 1: no token in base64 and its rank" },
 	{ "YR== 0\n", "line 1: no token in base64 and its rank" },
-	{ "YQ== 0\n= 1\n", "line 2: no token in base64 and its rank" },
+	{ "YQ== 0\n=== 1\n", "line 2: no token in base64 and its rank" },
 	{ "YQ== 0\n==== 1\n", "line 2: no token in base64 and its rank" },
 	{ "YQ== 0\r\nYg== 0\r\n", "line 2: rank 0 is taken or too large" },
 	{ "YQ== 99999999\n", "line 1: rank 99999999 is taken or too large" },

@@ -15,6 +15,7 @@
  *                   normalizer or NFC; ignore_merges
  *   rank files      OpenAI's: r50k, p50k, cl100k, o200k; Kimi's; and any other
  *                   that says its pattern in head lines, see bpe_rank.c
+ *   tekken.json     Mistral's, see bpe_tekken.c
  *
  * Other pipelines are refused with the reason.  Ids are those of Hugging Face's
  * tokenizers 0.23 with encode_special_tokens, and of tiktoken's
@@ -31,6 +32,10 @@ struct bpe *bpe_open(struct arena *, struct view json, struct err *);
 
 /* bpe_open_ranks - a rank file; a wrong line is named by its number */
 struct bpe *bpe_open_ranks(struct arena *, struct view file, struct err *);
+
+/* bpe_is_tekken - is a JSON object a tekken.json; bpe_open_tekken - it is */
+bool bpe_is_tekken(struct view json);
+struct bpe *bpe_open_tekken(struct arena *, struct view json, struct err *);
 
 /*
  * bpe_map, bpe_keep - from and to a directory of compiled vocabularies

@@ -10,6 +10,7 @@
  *   # special ID TOKEN    to the line's end
  */
 #include "appliance/base/base.h"
+#include "appliance/text/base64.h"
 #include "appliance/text/bpe_table.h"
 #include "appliance/text/hf_regex.h"
 
@@ -30,7 +31,7 @@ struct special {
 static const struct preset {
 	const char *name, *pattern;
 	uint32_t count, last;
-	struct special special[6];
+	struct special special[7];
 } presets[] = {
 	{ "r50k_base", "gpt2", 50256, 50255, {
 	    { 50256, "<|endoftext|>" } } },
@@ -46,48 +47,23 @@ static const struct preset {
 	    { 163584, "[BOS]" }, { 163585, "[EOS]" },
 	    { 163586, "<|im_end|>" }, { 163838, "[UNK]" },
 	    { 163839, "[PAD]" } } },
+	/* tokenizer.model of Meta's own directories, Llama 3 and 4 */
+	{ "llama3", "llama3", 128000, 127999, {
+	    { 128000, "<|begin_of_text|>" }, { 128001, "<|end_of_text|>" },
+	    { 128006, "<|start_header_id|>" },
+	    { 128007, "<|end_header_id|>" }, { 128008, "<|eom_id|>" },
+	    { 128009, "<|eot_id|>" }, { 128010, "<|python_tag|>" } } },
+	{ "llama4", "o200k", 200000, 199999, {
+	    { 200000, "<|begin_of_text|>" }, { 200001, "<|end_of_text|>" },
+	    { 200005, "<|header_start|>" }, { 200006, "<|header_end|>" },
+	    { 200007, "<|eom|>" }, { 200008, "<|eot|>" } } },
+	{ "qwen", "qwen2", 151643, 151642, {
+	    { 151643, "<|endoftext|>" }, { 151644, "<|im_start|>" },
+	    { 151645, "<|im_end|>" } } },
+	{ "whisper", "gpt2", 50257, 50256, {
+	    { 50257, "<|endoftext|>" },
+	    { 50258, "<|startoftranscript|>" } } },
 };
-
-/* digit64 - the value of a base64 digit; -1 */
-static int
-digit64(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* rank_bytes - base64 (RFC 4648, padded) to bytes; false if it is not that */
-static bool
-rank_bytes(struct arena *a, struct view v, struct view *bytes)
-{
-	char *out = arena_alloc(a, v.n / 4 * 3 + 1);
-	size_t n = 0, pad = 0;
-	uint32_t bits = 0;
-	int d;
-
-	if (v.n == 0 || v.n % 4 != 0)
-		return false;
-	while (pad < 2 && v.p[v.n - 1 - pad] == '=')
-		pad++;
-	for (size_t i = 0; i < v.n; i++) {
-		d = i < v.n - pad ? digit64(v.p[i]) : 0;
-		if (d == -1)
-			return false;
-		bits = bits << 6 | (uint32_t)d;
-		if (i % 4 == 3) {
-			out[n++] = (char)(bits >> 16);
-			out[n++] = (char)(bits >> 8);
-			out[n++] = (char)bits;
-		}
-	}
-	*bytes = (struct view){ out, n - pad };
-	return (pad == 0 || out[n - 1] == 0) && (pad < 2 || out[n - 2] == 0);
-}
 
 /* rank_line - one line: its bytes and rank */
 static bool
@@ -104,7 +80,12 @@ rank_line(struct arena *a, struct view v, struct view *bytes, int64_t *rank)
 			return false;
 		*rank = *rank * 10 + (v.p[i] - '0');
 	}
-	return rank_bytes(a, (struct view){ v.p, n }, bytes);
+	/* Whisper's last one, an id that nothing is made into */
+	if (n == 1 && v.p[0] == '=') {
+		*bytes = (struct view){ v.p, 0 };
+		return true;
+	}
+	return base64(a, (struct view){ v.p, n }, bytes);
 }
 
 /* is_name - no expression is worth writing that says one word alone */
@@ -119,9 +100,8 @@ is_name(struct view v)
 	return true;
 }
 
-/* rank_pattern - by name, or as an expression */
-static int
-rank_pattern(struct bpe_source *b, struct arena *a, struct view v,
+int
+bpe_source_pattern(struct bpe_source *b, struct arena *a, struct view v,
     struct err *e)
 {
 	b->pattern = bpe_pattern(arena_strn(a, v.p, v.n));
@@ -168,7 +148,8 @@ rank_head(struct bpe_source *b, struct arena *a, struct view v,
 	uint32_t id;
 
 	if (v.n > n && memcmp(v.p, pattern, n) == 0)
-		return rank_pattern(b, a, (struct view){ v.p + n, v.n - n }, e);
+		return bpe_source_pattern(b, a, (struct view){ v.p + n,
+		    v.n - n }, e);
 	return rank_special(v, &id, &text) ? 0 : err_set(e, FATE_REJECT,
 	    "neither '# pattern REGEX' nor '# special ID TOKEN'");
 }
@@ -217,9 +198,9 @@ rank_preset(struct bpe_source *b, struct arena *a, uint32_t count,
 		p++;
 	if (p == presets + BASE_COUNT(presets))
 		return err_set(e, FATE_REJECT, "a rank file of %u tokens up to "
-		    "%u: none of r50k, p50k, cl100k, o200k, kimi_k2, and it "
-		    "has no line '# pattern REGEX'", count, b->size - 1);
-	if (rank_pattern(b, a, view_of(p->pattern), e) == -1)
+		    "%u: no published one that is known, and it has no line "
+		    "'# pattern REGEX'", count, b->size - 1);
+	if (bpe_source_pattern(b, a, view_of(p->pattern), e) == -1)
 		return -1;
 	for (s = p->special; s < p->special + BASE_COUNT(p->special) &&
 	    s->name != NULL; s++)

@@ -59,6 +59,10 @@ size_t bpe_names_place(const struct bpe_names *, const struct view *token,
 int bpe_source_name(struct bpe_source *, struct arena *, const bool *named,
     struct err *);
 
+/* bpe_source_pattern - what cuts: a name of bpe.h, or an expression */
+int bpe_source_pattern(struct bpe_source *, struct arena *, struct view,
+    struct err *);
+
 /* bpe_source_find - the id of these bytes, BPE_NONE */
 uint32_t bpe_source_find(const struct bpe_source *, struct view);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/words.h"
+#include "appliance/text/base64.h"
 #include "appliance/text/hf_charsmap.h"
 #include "appliance/text/utf8.h"
 
@@ -12,53 +13,25 @@ struct hf_charsmap {
 	struct view texts;
 };
 
-/* base64 - RFC 4648 with padding; false if it is none */
-static bool
-base64(struct arena *a, struct view v, unsigned char **out, size_t *n)
-{
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
-	    "klmnopqrstuvwxyz0123456789+/";
-	unsigned char value[256];
-	uint32_t bits = 0, have = 0;
-
-	memset(value, 255, sizeof(value));
-	for (unsigned char i = 0; i < 64; i++)
-		value[(unsigned char)alphabet[i]] = i;
-	while (v.n > 0 && v.p[v.n - 1] == '=')
-		v.n--;
-	*out = arena_alloc(a, v.n + 1);
-	*n = 0;
-	for (size_t i = 0; i < v.n; i++) {
-		unsigned char x = value[(unsigned char)v.p[i]];
-
-		if (x == 255)
-			return false;
-		bits = bits << 6 | x;
-		have += 6;
-		if (have >= 8) {
-			have -= 8;
-			(*out)[(*n)++] = (unsigned char)(bits >> have);
-		}
-	}
-	return true;
-}
-
 struct hf_charsmap *
 hf_charsmap_open(struct arena *a, struct view text, struct err *e)
 {
 	struct hf_charsmap *m = arena_alloc(a, sizeof(*m));
-	unsigned char *p;
 	uint32_t size, *unit;
+	struct view v;
+	const char *p;
 	size_t n;
 
-	if (!base64(a, text, &p, &n) || n < 4) {
+	if (!base64(a, text, &v) || v.n < 4) {
 		err_set(e, FATE_REJECT, "its precompiled_charsmap is not "
 		    "base64");
 		return NULL;
 	}
+	p = v.p;
+	n = v.n;
 	memcpy(&size, p, 4);
 	if (size > n - 4 || size % 4 != 0 || size == 0 ||
-	    utf8_check((char *)p + 4 + size, n - 4 - size) != n - 4 - size) {
+	    utf8_check(p + 4 + size, n - 4 - size) != n - 4 - size) {
 		err_set(e, FATE_REJECT, "its precompiled_charsmap is cut "
 		    "short or no text");
 		return NULL;
@@ -67,7 +40,7 @@ hf_charsmap_open(struct arena *a, struct view text, struct err *e)
 	memcpy(unit, p + 4, size);
 	m->unit = unit;
 	m->units = size / 4;
-	m->texts = (struct view){ (char *)p + 4 + size, n - 4 - size };
+	m->texts = (struct view){ p + 4 + size, n - 4 - size };
 	return m;
 }
 

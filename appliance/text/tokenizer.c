@@ -109,12 +109,15 @@ open_spm(struct tokenizer *t, struct arena *a, struct view file,
 	return 0;
 }
 
+enum kind { KIND_JSON, KIND_RANKS, KIND_TEKKEN };
+
 /* open_bpe - a byte-level vocabulary */
 static int
-open_bpe(struct tokenizer *t, struct arena *a, struct view file, bool ranks,
-    const struct hash *hash, int dir, struct err *e)
+open_bpe(struct tokenizer *t, struct arena *a, struct view file,
+    enum kind kind, const struct hash *hash, int dir, struct err *e)
 {
-	struct bpe *b = ranks ? bpe_open_ranks(a, file, e) :
+	struct bpe *b = kind == KIND_RANKS ? bpe_open_ranks(a, file, e) :
+	    kind == KIND_TEKKEN ? bpe_open_tekken(a, file, e) :
 	    bpe_open(a, file, e);
 	struct err absent;
 
@@ -200,16 +203,20 @@ tokenizer_open_kept(struct arena *a, struct view file,
     const struct hash *hash, int dir, struct err *e)
 {
 	struct tokenizer *t = arena_alloc(a, sizeof(*t));
-	bool ranks = is_ranks(file);
+	static const char *const names[] = { "tokenizer.json",
+	    "tokenizer.tiktoken", "tekken.json" };
+	enum kind kind = is_ranks(file) ? KIND_RANKS : KIND_JSON;
 
-	if (!ranks && !is_json(file))
+	if (kind == KIND_JSON && !is_json(file))
 		return open_spm(t, a, file, hash, dir, e) == -1 ? NULL : t;
-	t->name = ranks ? "tokenizer.tiktoken" : "tokenizer.json";
+	if (kind == KIND_JSON && bpe_is_tekken(file))
+		kind = KIND_TEKKEN;
+	t->name = names[kind];
 	if (dir != -1 && open_mapped(t, a, hash, dir))
 		return open_done(t);
 	/* byte-level BPE of a common kind by bpe.h, all else by hf.h */
-	if (open_bpe(t, a, file, ranks, hash, dir, e) == -1 && (ranks ||
-	    open_hf(t, a, file, hash, dir, e) == -1))
+	if (open_bpe(t, a, file, kind, hash, dir, e) == -1 && (kind !=
+	    KIND_JSON || open_hf(t, a, file, hash, dir, e) == -1))
 		return NULL;
 	return open_done(t);
 }
@@ -232,7 +239,8 @@ const char *
 tokenizer_find(int dir)
 {
 	static const char *const names[] = { "tokenizer.json",
-	    "tokenizer.model", "tokenizer.bin", "tokenizer.tiktoken" };
+	    "tokenizer.model", "tokenizer.bin", "tokenizer.tiktoken",
+	    "tekken.json" };
 
 	for (size_t i = 0; i < BASE_COUNT(names); i++)
 		if (file_exists(dir, names[i]))

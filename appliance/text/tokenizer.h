@@ -9,9 +9,9 @@
 /*
  * tokenizer.h - text to ids and back, whatever file the vocabulary came in:
  * Hugging Face's tokenizer.json (bpe.h if it is byte-level BPE of a common
- * kind, which is faster, else hf.h), OpenAI's rank file (bpe.h),
- * SentencePiece's .model or llama2.c's tokenizer.bin (spm.h).  Which it is, its
- * bytes say.
+ * kind, which is faster, else hf.h), OpenAI's rank file and Mistral's
+ * tekken.json (bpe.h), SentencePiece's .model or llama2.c's tokenizer.bin
+ * (spm.h).  Which it is, its bytes say.
  */
 
 #define TOKENIZER_MAX	((size_t)256 << 20)	/* bytes of a file */

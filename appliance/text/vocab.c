@@ -73,8 +73,8 @@ read_dir(struct arena *a, int at, const char *path, struct view *file,
 	if (rc == 0 && name == NULL)
 		return err_set(e, FATE_REJECT, "no vocabulary in '%s': neither "
 		    "tokenizer.json, tokenizer.model, tokenizer.bin, "
-		    "tokenizer.tiktoken, vocab.json and merges.txt, nor "
-		    "vocab.txt", path);
+		    "tokenizer.tiktoken, tekken.json, vocab.json and "
+		    "merges.txt, nor vocab.txt", path);
 	return rc;
 }
 
