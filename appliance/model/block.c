@@ -125,7 +125,7 @@ parts_of(const struct decoder *d, size_t i, real *qkv, real *normed)
 
 	struct parts p = { qk, qk + q, qkv + q + kv, { .B = d->B, .T = d->T,
 	    .H = m->H, .G = m->G, .D = m->D, .q = stride, .k = stride, .v = n,
-	    .window = m->local[i] ? m->window : 0, .scale = m->score_scale,
+	    .window = m->local[i] ? m->window : 0, .scale = shape_scale(m, i),
 	    .cap = m->score_cap, .from = d->texts ? d->from : NULL } };
 
 	dropout_heads(d, i, &p.heads);

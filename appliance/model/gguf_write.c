@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* a model's config.json and tensors under GGUF's names */
 #include "appliance/base/base.h"
+#include "appliance/model/conf.h"
 #include "appliance/model/gguf_arch.h"
 #include "appliance/model/gguf_model.h"
 #include "appliance/text/gguf_put.h"
@@ -172,6 +173,11 @@ gguf_keys(struct arena *a, struct view config, struct buf *b, uint64_t *n,
 
 	if (writer_new(a, config, &w, e) == -1)
 		return -1;
+	if (!conf_bool(config, "scale_attn_weights", true) ||
+	    conf_bool(config, "scale_attn_by_inverse_layer_idx", false))
+		return err_set(e, FATE_REJECT, "config.json: 'scale_attn_"
+		    "weights' or 'scale_attn_by_inverse_layer_idx' is not the "
+		    "usual one, for which GGUF has no word");
 	w.b = b;
 	gguf_put_text(b, "general.architecture", view_of(w.arch->arch));
 	gguf_put_text(b, "general.type", VIEW("model"));

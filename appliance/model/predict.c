@@ -180,7 +180,7 @@ attend_run(struct predict *p, size_t i, size_t n)
 	size_t q = m->H * m->D, kv = m->G * m->D, wide = p->w->qkv_rows;
 	struct kernel_heads heads = { .H = m->H, .G = m->G, .D = m->D,
 	    .q = wide, .window = m->local[i] ? m->window : 0,
-	    .scale = m->score_scale, .cap = m->score_cap };
+	    .scale = shape_scale(m, i), .cap = m->score_cap };
 	struct kernel_places at = { .table = p->table, .slot = p->slot,
 	    .pos = p->pos, .per = p->per };
 

@@ -60,6 +60,15 @@ shape_ends(struct view root, struct shape *s)
 				s->stop[s->nstops++] = (int32_t)x;
 }
 
+double
+shape_scale(const struct shape *s, size_t layer)
+{
+	double x = s->score_scale != 0 ? s->score_scale :
+	    1 / sqrt((double)s->D);
+
+	return s->score_layers ? x / (double)(layer + 1) : s->score_scale;
+}
+
 int
 shape_act(struct view root, const char *name, struct shape *s, struct err *e)
 {
@@ -94,11 +103,11 @@ shape_gpt2(struct view root, struct shape *s, struct err *e)
 	    conf_size(root, "n_layer", 0, &s->L, e) == -1 ||
 	    conf_size(root, "n_head", 0, &s->H, e) == -1 ||
 	    conf_size(root, "n_inner", 4 * s->C, &s->F, e) == -1 ||
-	    conf_must(root, "scale_attn_weights", true, e) == -1 ||
-	    conf_must(root, "scale_attn_by_inverse_layer_idx", false,
-	    e) == -1 || conf_must(root, "add_cross_attention", false,
-	    e) == -1)
+	    conf_must(root, "add_cross_attention", false, e) == -1)
 		return -1;
+	s->score_scale = conf_bool(root, "scale_attn_weights", true) ? 0 : 1;
+	s->score_layers = conf_bool(root, "scale_attn_by_inverse_layer_idx",
+	    false);
 	s->G = s->H;
 	s->D = s->C / s->H;
 	shape_family(s, FAMILY_GPT2);

@@ -65,6 +65,7 @@ struct shape {
 	bool local[SHAPE_LAYERS];
 	double embed_scale;		/* 0: as the table has it */
 	double score_scale, score_cap, logit_cap;	/* kernel.h; 0: none */
+	bool score_layers;		/* layer i's scores are / (i + 1) */
 	int32_t bos;			/* -1: none */
 	int32_t stop[SHAPE_STOPS];	/* eos_token_id: one or a list */
 	size_t nstops;
@@ -78,6 +79,9 @@ void shape_family(struct shape *, enum family);
  * encoders without the end that head_class has */
 const char *family_name(enum family);
 const char *family_class(enum family);
+
+/* shape_scale - of a layer's scores, for kernel.h */
+double shape_scale(const struct shape *, size_t layer);
 
 /* shape_act - an activation by any of its names; the family's if absent */
 int shape_act(struct view root, const char *name, struct shape *,

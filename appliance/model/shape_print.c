@@ -130,6 +130,8 @@ print_gpt2(const struct shape *s, struct buf *b)
 	print_size(b, "n_inner", s->F);
 	print_text(b, "activation_function", act_name(s));
 	print_number(b, "layer_norm_epsilon", s->eps);
+	print_bool(b, "scale_attn_weights", s->score_scale == 0);
+	print_bool(b, "scale_attn_by_inverse_layer_idx", s->score_layers);
 }
 
 static void

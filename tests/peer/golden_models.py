@@ -62,6 +62,9 @@ GELU = dict(hidden_act="gelu_pytorch_tanh", hidden_activation="gelu_pytorch_tanh
 CASES = {
     "gpt2": dict(model_type="gpt2", vocab_size=43, n_positions=64, n_embd=32, n_layer=3, n_head=4, n_inner=None,
                  activation_function="gelu_new", layer_norm_epsilon=1e-5, bos_token_id=1, eos_token_id=2),
+    "gpt2-scaled": dict(model_type="gpt2", vocab_size=43, n_positions=64, n_embd=32, n_layer=3, n_head=4, n_inner=40,
+                        activation_function="gelu", layer_norm_epsilon=1e-5, bos_token_id=1, eos_token_id=2,
+                        scale_attn_weights=False, scale_attn_by_inverse_layer_idx=True),
     "llama": dict(model_type="llama", **sizes()),
     "llama-biases": dict(model_type="llama", **sizes(attention_bias=True, mlp_bias=True, head_dim=16,
                                                      tie_word_embeddings=True)),

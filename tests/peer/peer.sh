@@ -84,6 +84,7 @@ for m in families/*; do
 done >/dev/null
 ok 'families through GGUF: the same tensors and logits' py "$here/families.py" check families
 
+ok 'sizes and flags of each family at random: the same losses' py "$here/shapes.py" "$QUERN_BIN/quern" bpe.json 4
 mkdir encoders
 ok 'encoders: what their heads say, alone and in pairs, and what is written of them' py "$here/encoders.py" "$QUERN_BIN/quern" encoders licences.jsonl
 
