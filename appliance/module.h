@@ -158,15 +158,15 @@ void stage_input(struct stage *, const char *version);
  * What a reference NAME[@VERSION|@TAG][:SPLIT] means to this job: a version of
  * that kind, noted as read.  Options that take one also take a path with a
  * slash: stage_files opens either as a directory, stage_tokenizer reads either
- * as a file.  plan must ask for the store where there is no slash
- * (stage_named).
+ * as a file, whose hash it gives.  plan must ask for the store where there is
+ * no slash (stage_named).
  */
 bool stage_named(const char *ref);
 int stage_version(struct stage *, const char *text, enum kind,
     struct version *, struct ref *, struct err *);
 int stage_files(struct stage *, const char *text, enum kind, struct err *);
 int stage_tokenizer(struct stage *, const char *text, struct view *,
-    struct err *);
+    struct hash *, struct err *);
 
 /*
  * stage_compiled - a directory for compiled vocabularies: the store's, or in a

@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/text/bpe.h"
+#include "appliance/text/compiled.h"
 #include "appliance/text/gguf_put.h"
 #include "appliance/text/gguf_tokenizer.h"
 #include "appliance/text/json.h"
@@ -11,6 +12,7 @@
 #include "tests/tap.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define S	"\xe2\x96\x81"
@@ -287,7 +289,7 @@ test_paths(struct arena *a)
 {
 	static const struct view merges = VIEW("a b\n1 2\n");
 	const char *name = tap_dir();
-	struct view file;
+	struct vocab_made made;
 	struct err e = { 0 };
 	const char *why;
 	int dir;
@@ -298,20 +300,131 @@ test_paths(struct arena *a)
 		return;
 	}
 	dir = open(name, O_RDONLY | O_DIRECTORY);
-	why = vocab_read(a, AT_FDCWD, name, &file, &e) == -1 ? e.text : "read";
+	why = vocab_read(a, AT_FDCWD, name, -1, &made, &e) == -1 ? e.text :
+	    "read";
 	tap(strstr(why, "no vocabulary in") == why, "one of two is none");
 	file_replace(dir, "merges.txt", merges, 0600, false, &e);
-	if (vocab_read(a, AT_FDCWD, name, &file, &e) == 0)
-		ids_are(a, file, "ab", "256", "a directory with both");
+	if (vocab_read(a, AT_FDCWD, name, -1, &made, &e) == 0)
+		ids_are(a, made.file, "ab", "256", "a directory with both");
 	else
 		tap(false, "%s", e.text);
 	file_replace(dir, "x.gguf", gguf_make(a, "llama", llama,
 	    BASE_COUNT(llama), VIEW(""), 0), 0600, false, &e);
-	if (vocab_read(a, dir, "x.gguf", &file, &e) == 0)
-		ids_are(a, file, "ab", "6 3", "a GGUF file");
+	if (vocab_read(a, dir, "x.gguf", -1, &made, &e) == 0)
+		ids_are(a, made.file, "ab", "6 3", "a GGUF file");
 	else
 		tap(false, "%s", e.text);
-	tap(vocab_read(a, dir, "absent", &file, &e) == -1, "nothing");
+	tap(vocab_read(a, dir, "absent", -1, &made, &e) == -1, "nothing");
+	close(dir);
+	file_remove(AT_FDCWD, name, &e);
+}
+
+/* kept_name - the one image in a directory; an empty hash: there is none, or
+ * more */
+static struct hash
+kept_name(struct arena *a, int dir)
+{
+	struct hash h = { { 0 } };
+	struct err e;
+	char **name;
+	size_t n;
+
+	if (file_list(a, dir, ".", &name, &n, &e) == 0 && n == 1)
+		(void)hash_parse((struct view){ name[0], HASH_HEX }, &h);
+	return h;
+}
+
+/* made_is - does what is read say what a conversion without images says */
+static bool
+made_is(struct arena *a, int at, const char *path, int images,
+    const struct vocab_made *want)
+{
+	struct vocab_made made;
+	struct err e;
+
+	return vocab_read(a, at, path, images, &made, &e) == 0 &&
+	    view_eq(made.file, want->file) &&
+	    view_eq(made.config, want->config) &&
+	    strcmp(made.name, want->name) == 0 &&
+	    memcmp(&made.hash, &want->hash, sizeof(made.hash)) == 0;
+}
+
+/* test_kept_one - a path's conversion is kept, taken from there when it is
+ * read again, and not when it is damaged, or another's lies under its name */
+static void
+test_kept_one(struct arena *a, int at, const char *path, struct view other)
+{
+	char name[] = "/tmp/quern-vocab-XXXXXX";
+	struct vocab_from from = { "another", &other, 1 };
+	struct vocab_made want, lie = { .name = "x", .file = VIEW("a lie"),
+	    .config = VIEW("") };
+	struct hash key, theirs;
+	char image[COMPILED_NAME];
+	struct view bytes;
+	struct err e = { 0 };
+	int dir;
+
+	if (mkdtemp(name) == NULL || (dir = open(name, O_RDONLY |
+	    O_DIRECTORY)) == -1 || vocab_read(a, at, path, -1, &want, &e) ==
+	    -1) {
+		tap(false, "%s: %s", path, e.text);
+		return;
+	}
+	tap(made_is(a, at, path, dir, &want), "%s: while it is kept", path);
+	key = kept_name(a, dir);
+	compiled_name(&key, image);
+	tap(file_exists(dir, image) && made_is(a, at, path, dir, &want),
+	    "%s: as it was kept", path);
+	/* an image that says something else is what is read */
+	file_read(a, dir, image, 1 << 24, &bytes, &e);
+	bytes = (struct view){ arena_copy(a, bytes.p, bytes.n), bytes.n };
+	*(char *)(uintptr_t)memmem(bytes.p, bytes.n, want.file.p,
+	    want.file.n) ^= 1;
+	compiled_keep(dir, bytes, &key, &e);
+	tap(!made_is(a, at, path, dir, &want), "%s: is taken from there",
+	    path);
+	((char *)(uintptr_t)bytes.p)[bytes.n - 1] ^= 1;
+	file_replace(dir, image, bytes, 0600, false, &e);
+	tap(made_is(a, at, path, dir, &want), "%s: not if it is damaged",
+	    path);
+	file_remove(dir, image, &e);
+	vocab_kept_put(dir, &from, &lie);
+	theirs = kept_name(a, dir);
+	compiled_name(&theirs, image);
+	file_read(a, dir, image, 1 << 24, &bytes, &e);
+	bytes = (struct view){ arena_copy(a, bytes.p, bytes.n), bytes.n };
+	file_remove(dir, image, &e);
+	compiled_keep(dir, bytes, &key, &e);
+	tap(made_is(a, at, path, dir, &want), "%s: not if it was made from "
+	    "something else", path);
+	close(dir);
+	file_remove(AT_FDCWD, name, &e);
+}
+
+/* test_kept - each kind that is converted */
+static void
+test_kept(struct arena *a)
+{
+	char name[] = "/tmp/quern-vocab-XXXXXX";
+	struct err e = { 0 };
+	int dir = mkdtemp(name) == NULL ? -1 : open(name, O_RDONLY |
+	    O_DIRECTORY);
+
+	if (dir == -1) {
+		tap(false, "no directory for tests");
+		return;
+	}
+	file_replace(dir, "llama.gguf", gguf_make(a, "llama", llama,
+	    BASE_COUNT(llama), VIEW(""), 0), 0600, false, &e);
+	file_replace(dir, "words", VIEW("[UNK]\na\n##b\n"), 0600, false, &e);
+	(void)mkdirat(dir, "pair", 0700);
+	file_replace(dir, "pair/vocab.json", pair_vocab(a, ""), 0600, false,
+	    &e);
+	file_replace(dir, "pair/merges.txt", VIEW("a b\n1 2\n"), 0600, false,
+	    &e);
+	test_kept_one(a, dir, "llama.gguf", VIEW("x"));
+	test_kept_one(a, dir, "words", VIEW(""));
+	test_kept_one(a, dir, "pair", VIEW("y"));
 	close(dir);
 	file_remove(AT_FDCWD, name, &e);
 }
@@ -327,6 +440,7 @@ main(void)
 	test_lines(a);
 	test_pairs(a);
 	test_paths(a);
+	test_kept(a);
 	arena_free(a);
 	return tap_done();
 }

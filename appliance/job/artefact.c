@@ -75,23 +75,6 @@ stage_files(struct stage *s, const char *text, enum kind kind, struct err *e)
 	return artefact_open(stage_store(s), &v, e);
 }
 
-int
-stage_tokenizer(struct stage *s, const char *text, struct view *file,
-    struct err *e)
-{
-	struct version v;
-	struct ref ref;
-
-	if (!stage_named(text))
-		return vocab_read(s->arena, AT_FDCWD, text, file, e);
-	if (stage_version(s, text, KIND_TOKENIZER, &v, &ref, e) == -1)
-		return -1;
-	if (v.npacks != 1)
-		return err_set(e, FATE_REJECT, "'%s' has no file", text);
-	return file_read(s->arena, stage_store(s)->packs, v.pack[0],
-	    TOKENIZER_MAX, file, e);
-}
-
 /* cache_shell - a person's own cache, made if need be; -1 */
 static int
 cache_shell(struct arena *a)
@@ -130,6 +113,46 @@ stage_compiled(struct stage *s)
 		return r->shell ? cache_shell(s->arena) : -1;
 	(void)mkdirat(r->store->dir, "compiled", 0750);
 	return file_dir(r->store->dir, "compiled", &absent);
+}
+
+/* tokenizer_path - a file or directory, by way of what was kept of it */
+static int
+tokenizer_path(struct stage *s, const char *path, struct view *file,
+    struct hash *hash, struct err *e)
+{
+	struct vocab_made made = { 0 };
+	int images = stage_compiled(s);
+	int rc = vocab_read(s->arena, AT_FDCWD, path, images, &made, e);
+
+	if (images != -1)
+		close(images);
+	*file = made.file;
+	*hash = made.hash;
+	return rc;
+}
+
+int
+stage_tokenizer(struct stage *s, const char *text, struct view *file,
+    struct hash *hash, struct err *e)
+{
+	struct version v;
+	struct ref ref;
+	int images;
+
+	if (!stage_named(text))
+		return tokenizer_path(s, text, file, hash, e);
+	if (stage_version(s, text, KIND_TOKENIZER, &v, &ref, e) == -1)
+		return -1;
+	if (v.npacks != 1)
+		return err_set(e, FATE_REJECT, "'%s' has no file", text);
+	if (file_read(s->arena, stage_store(s)->packs, v.pack[0],
+	    TOKENIZER_MAX, file, e) == -1)
+		return -1;
+	images = stage_compiled(s);
+	*hash = vocab_kept_hash(images, *file);
+	if (images != -1)
+		close(images);
+	return 0;
 }
 
 struct stage_records *

@@ -23,8 +23,6 @@ static int
 open_tokenizer(struct arena *a, const struct source *s, int images,
     struct model *m, struct err *e)
 {
-	struct hash h;
-
 	if (s->tokenizer_name == NULL)
 		return err_set(e, FATE_REJECT, "the model has no tokenizer: "
 		    "no tokenizer.json, no tokenizer.bin, no keys of GGUF");
@@ -32,10 +30,8 @@ open_tokenizer(struct arena *a, const struct source *s, int images,
 	m->tokenizer_file = s->tokenizer_file;
 	m->tokenizer_config = s->tokenizer_config;
 	m->chat_template = s->chat_template;
-	if (images != -1)
-		h = hash_of(NULL, m->tokenizer_file.p, m->tokenizer_file.n);
-	m->tokenizer = tokenizer_open_kept(a, m->tokenizer_file, &h, images,
-	    e);
+	m->tokenizer = tokenizer_open_kept(a, m->tokenizer_file,
+	    &s->tokenizer_hash, images, e);
 	if (m->tokenizer == NULL)
 		return err_prefix(e, "%s: ", m->tokenizer_name);
 	if (m->tokenizer->size > m->w.shape.V)
@@ -46,13 +42,13 @@ open_tokenizer(struct arena *a, const struct source *s, int images,
 
 /* look_open - which model the files are of */
 static int
-look_open(struct arena *a, int at, struct source *s, struct shape *shape,
-    struct err *e)
+look_open(struct arena *a, int at, int images, struct source *s,
+    struct shape *shape, struct err *e)
 {
 	if (peft_is(at) && !file_exists(at, "config.json"))
 		return err_set(e, FATE_REJECT, "this is an adapter: its base "
 		    "is the model, and it is given as adapter=");
-	return source_open(a, at, s, shape, e);
+	return source_open(a, at, images, s, shape, e);
 }
 
 /* look_weights - every tensor is there, and no other; the tokenizer */
@@ -91,7 +87,7 @@ model_look_kept(struct arena *a, int at, int images, struct model *m,
 	struct source s;
 
 	memset(m, 0, sizeof(*m));
-	if (look_open(a, at, &s, &shape, e) == -1)
+	if (look_open(a, at, images, &s, &shape, e) == -1)
 		return -1;
 	if (shape.encoder)
 		return err_set(e, FATE_REJECT, "the model is an encoder "
@@ -144,7 +140,7 @@ model_look_seq2seq(struct arena *a, int at, int images, struct model *m,
 	struct source s;
 
 	memset(m, 0, sizeof(*m));
-	if (look_open(a, at, &s, &shape, e) == -1)
+	if (look_open(a, at, images, &s, &shape, e) == -1)
 		return -1;
 	if (!shape.seq2seq)
 		return err_set(e, FATE_REJECT, "the model is no "
@@ -190,7 +186,7 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 	struct source s;
 
 	memset(m, 0, sizeof(*m));
-	if (look_open(a, at, &s, &shape, e) == -1)
+	if (look_open(a, at, -1, &s, &shape, e) == -1)
 		return -1;
 	if (!shape.encoder)
 		return err_set(e, FATE_REJECT, "the model is no encoder, but "

@@ -26,30 +26,38 @@ takes(const struct source *s, struct shape *shape, struct err *e)
 	return shape == NULL ? 0 : shape_parse(s->config, shape, e);
 }
 
+/* put_made - its vocabulary, or none */
+static void
+put_made(struct source *s, const struct vocab_made *made)
+{
+	s->tokenizer_name = made->name;
+	s->tokenizer_file = made->file;
+	s->tokenizer_hash = made->hash;
+}
+
 /* open_gguf - path NULL: at is the file */
 static int
-open_gguf(struct arena *a, int at, const char *path, struct source *s,
-    struct shape *shape, struct err *e)
+open_gguf(struct arena *a, int at, const char *path, int images,
+    struct source *s, struct shape *shape, struct err *e)
 {
-	struct gguf_files f;
+	struct vocab_made made;
 
 	s->kind = SOURCE_GGUF;
 	if (gguf_open(a, at, path, &s->gguf, e) == -1 ||
 	    gguf_config(a, &s->gguf, &s->config, e) == -1 ||
 	    takes(s, shape, e) == -1 ||
 	    gguf_tensors(a, &s->gguf, &s->tensors, e) == -1 ||
-	    gguf_tokenizer(a, &s->gguf, true, &f, e) == -1)
+	    gguf_tokenizer_kept(a, &s->gguf, true, images, &made, e) == -1)
 		return -1;
-	s->tokenizer_name = f.name;
-	s->tokenizer_file = f.file;
-	s->tokenizer_config = f.config;
+	put_made(s, &made);
+	s->tokenizer_config = made.config;
 	return 0;
 }
 
 /* open_file - by its first bytes */
 static int
-open_file(struct arena *a, int at, uint64_t size, struct source *s,
-    struct shape *shape, struct err *e)
+open_file(struct arena *a, int at, uint64_t size, int images,
+    struct source *s, struct shape *shape, struct err *e)
 {
 	char head[512] = "";
 	int fd;
@@ -58,7 +66,7 @@ open_file(struct arena *a, int at, uint64_t size, struct source *s,
 	if (n == -1)
 		return err_errno(e, "cannot read the file");
 	if (gguf_is((struct view){ head, (size_t)n }))
-		return open_gguf(a, at, NULL, s, shape, e);
+		return open_gguf(a, at, NULL, images, s, shape, e);
 	fd = fcntl(at, F_DUPFD_CLOEXEC, 0);
 	if (fd == -1)
 		return err_errno(e, "cannot keep the file open");
@@ -91,19 +99,21 @@ only_gguf(struct arena *a, int dir)
 }
 
 static int
-open_directory(struct arena *a, int dir, struct source *s,
+open_directory(struct arena *a, int dir, int images, struct source *s,
     struct shape *shape, struct err *e)
 {
+	struct vocab_made made;
 	const char *gguf = only_gguf(a, dir);
 
 	if (gguf != NULL)
-		return open_gguf(a, dir, gguf, s, shape, e);
+		return open_gguf(a, dir, gguf, images, s, shape, e);
 	if (file_read(a, dir, "config.json", CONFIG_MAX, &s->config, e) == -1 ||
 	    takes(s, shape, e) == -1 ||
 	    tensors_model(a, dir, &s->tensors, e) == -1)
 		return -1;
-	if (vocab_dir(a, dir, &s->tokenizer_name, &s->tokenizer_file, e) == -1)
+	if (vocab_dir(a, dir, images, &made, e) == -1)
 		return -1;
+	put_made(s, &made);
 	if (file_exists(dir, "tokenizer.model") && file_read(a, dir,
 	    "tokenizer.model", TOKENIZER_MAX, &s->spm, e) == -1)
 		return -1;
@@ -116,8 +126,8 @@ open_directory(struct arena *a, int dir, struct source *s,
 }
 
 int
-source_open(struct arena *a, int at, struct source *s, struct shape *shape,
-    struct err *e)
+source_open(struct arena *a, int at, int images, struct source *s,
+    struct shape *shape, struct err *e)
 {
 	struct stat st;
 
@@ -125,9 +135,9 @@ source_open(struct arena *a, int at, struct source *s, struct shape *shape,
 	if (fstat(at, &st) == -1)
 		return err_errno(e, "cannot look at the model");
 	if (S_ISDIR(st.st_mode))
-		return open_directory(a, at, s, shape, e);
+		return open_directory(a, at, images, s, shape, e);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, FATE_REJECT, "it is neither a directory nor "
 		    "a regular file");
-	return open_file(a, at, (uint64_t)st.st_size, s, shape, e);
+	return open_file(a, at, (uint64_t)st.st_size, images, s, shape, e);
 }

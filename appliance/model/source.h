@@ -2,6 +2,7 @@
 #ifndef MODEL_SOURCE_H
 #define MODEL_SOURCE_H
 
+#include "appliance/base/hash.h"
 #include "appliance/engine/tensors.h"
 #include "appliance/model/shape.h"
 #include "appliance/text/gguf.h"
@@ -25,6 +26,7 @@ struct source {
 	struct tensors tensors;
 	const char *tokenizer_name;		/* NULL: there is none */
 	struct view tokenizer_file;
+	struct hash tokenizer_hash;
 	struct view tokenizer_config;		/* or empty */
 	struct view spm;			/* tokenizer.model beside it */
 	struct view chat_template;		/* the .jinja, or empty */
@@ -32,11 +34,11 @@ struct source {
 };
 
 /* source_open - at: a directory or an open file.  All of it lives in the arena;
- * tensors are read from files that stay open with it.  shape: unless NULL, the
- * model must be one that is computed, or is refused before tensors are looked
- * at */
-int source_open(struct arena *, int at, struct source *, struct shape *shape,
-    struct err *);
+ * tensors are read from files that stay open with it.  images: as vocab_read
+ * has them, or -1.  shape: unless NULL, the model must be one that is computed,
+ * or is refused before tensors are looked at */
+int source_open(struct arena *, int at, int images, struct source *,
+    struct shape *shape, struct err *);
 
 /* llama2c_open - config and tensors of a .bin file of `size` bytes, whose first
  * ones are head */

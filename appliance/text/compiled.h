@@ -12,8 +12,9 @@
  *
  *   head      128 bytes: "QUERNVOC", u32 version 1, u32 0x01020304 as the
  *             machine has it, u32 engine, u32 engine's revision, u64 bytes in
- *             all, 32 bytes BLAKE2b-256 of the file it was made from, u64
- *             XXH3 of all that follows the head, u32 sections, zeros
+ *             all, 32 bytes BLAKE2b-256 of the file it was made from (in
+ *             vocab_kept.h another key), u64 XXH3 of all that follows the
+ *             head, u32 sections, zeros
  *   table     a section each: u32 tag, u32 bytes of an element, u64 offset,
  *             u64 elements
  *   sections  each begins at a multiple of 64
@@ -22,7 +23,7 @@
  * converted.  What lies in one is checked by its engine before it is used.
  */
 
-enum { COMPILED_BPE = 1, COMPILED_HF, COMPILED_SPM };	/* engines */
+enum { COMPILED_BPE = 1, COMPILED_HF, COMPILED_SPM, COMPILED_FILE };
 
 #define COMPILED_SECTIONS	32
 

@@ -282,3 +282,42 @@ gguf_tokenizer(struct arena *a, const struct gguf *g, bool bin,
 	return b->full || more->full ? err_set(e, FATE_REJECT, "its "
 	    "vocabulary is too long") : 0;
 }
+
+/* is_ours - a key that the vocabulary is made from */
+static bool
+is_ours(const struct gguf_key *k)
+{
+	return k->name.n > 10 && memcmp(k->name.p, "tokenizer.", 10) == 0;
+}
+
+int
+gguf_tokenizer_kept(struct arena *a, const struct gguf *g, bool bin,
+    int images, struct vocab_made *made, struct err *e)
+{
+	struct vocab_from from = { .how = bin ? "gguf, bin" : "gguf" };
+	struct view *part = arena_array(a, g->nkeys * 4 + 1, sizeof(*part));
+	struct gguf_files f;
+
+	for (size_t i = 0; i < g->nkeys; i++) {
+		const struct gguf_key *k = &g->key[i];
+
+		if (!is_ours(k))
+			continue;
+		part[from.n++] = k->name;
+		part[from.n++] = (struct view){ (const char *)&k->type,
+		    sizeof(k->type) };
+		part[from.n++] = (struct view){ (const char *)&k->array.type,
+		    k->type == GGUF_ARRAY ? sizeof(k->array.type) : 0 };
+		part[from.n++] = k->type == GGUF_ARRAY ? k->array.raw : k->raw;
+	}
+	from.part = part;
+	if (vocab_kept_find(a, images, &from, made))
+		return 0;
+	if (gguf_tokenizer(a, g, bin, &f, e) == -1)
+		return -1;
+	*made = (struct vocab_made){ .name = f.name, .file = f.file,
+	    .config = f.config };
+	if (f.name != NULL)
+		vocab_kept_put(images, &from, made);
+	return 0;
+}

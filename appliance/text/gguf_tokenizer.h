@@ -4,6 +4,7 @@
 
 #include "appliance/text/bpe.h"
 #include "appliance/text/gguf.h"
+#include "appliance/text/vocab_kept.h"
 
 /*
  * gguf_tokenizer.h - the vocabulary in a GGUF file's keys (tokenizer.*) as
@@ -23,6 +24,11 @@ struct gguf_files {
 
 int gguf_tokenizer(struct arena *, const struct gguf *, bool bin,
     struct gguf_files *, struct err *);
+
+/* gguf_tokenizer_kept - the same by way of a directory of images (or -1), where
+ * it is found again by the keys that it was made from */
+int gguf_tokenizer_kept(struct arena *, const struct gguf *, bool bin,
+    int images, struct vocab_made *, struct err *);
 
 /* GGUF's name of a pattern and back; NULL: not known */
 const struct bpe_pattern *gguf_pattern(struct view pre);

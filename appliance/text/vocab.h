@@ -4,6 +4,7 @@
 
 #include "appliance/base/buf.h"
 #include "appliance/base/err.h"
+#include "appliance/text/vocab_kept.h"
 
 /*
  * vocab.h - a vocabulary as it lies about, made into the bytes of one file that
@@ -17,13 +18,13 @@
  *   another file as it is
  */
 
-/* vocab_read - what a path names */
-int vocab_read(struct arena *, int at, const char *path, struct view *file,
-    struct err *);
+/* vocab_read - what a path names, its hash included; images: a directory where
+ * what was converted is kept (vocab_kept.h), or -1 */
+int vocab_read(struct arena *, int at, const char *path, int images,
+    struct vocab_made *, struct err *);
 
-/* vocab_dir - what a directory has, and the name of a file that holds it; name
- * NULL: it has none */
-int vocab_dir(struct arena *, int dir, const char **name, struct view *file,
+/* vocab_dir - what a directory has; name NULL: it has none */
+int vocab_dir(struct arena *, int dir, int images, struct vocab_made *,
     struct err *);
 
 /* vocab_wordpiece - tokenizer.json as BERT's are: tokens by id; lower: texts

@@ -37,7 +37,7 @@ import_check(struct verb_call *c, int dir, const char *name, struct err *e)
 
 	if (fd == -1)
 		return err_errno(e, "cannot read '%s'", name);
-	rc = source_open(c->arena, fd, &s, NULL, e);
+	rc = source_open(c->arena, fd, -1, &s, NULL, e);
 	close(fd);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", name);
@@ -182,7 +182,7 @@ export_anew(struct verb_call *c, const struct export_conf *conf,
 
 	if (at == -1)
 		return -1;
-	rc = source_open(c->arena, at, &s, NULL, e) == -1 ?
+	rc = source_open(c->arena, at, -1, &s, NULL, e) == -1 ?
 	    err_prefix(e, "'%s': ", conf->ref) :
 	    verb_convert(c, &s, at, &(struct verb_write){ conf->to,
 	    conf->dtype, conf->max_shard, NULL }, e);

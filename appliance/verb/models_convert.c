@@ -272,7 +272,7 @@ models_convert(struct verb_call *c, struct err *e)
 	at = verb_model(c, conf.model, e);
 	if (at == -1)
 		return -1;
-	rc = source_open(c->arena, at, &s, NULL, e) == -1 ?
+	rc = source_open(c->arena, at, -1, &s, NULL, e) == -1 ?
 	    err_prefix(e, "'%s': ", conf.model) : 0;
 	if (rc == 0 && conf.tokenizer != NULL)
 		rc = take_tokenizer(c, conf.tokenizer, &s, e);

@@ -334,7 +334,7 @@ models_inspect(struct verb_call *c, struct err *e)
 	at = verb_model(c, conf.model, e);
 	if (at == -1)
 		return -1;
-	rc = source_open(c->arena, at, &x.s, NULL, e);
+	rc = source_open(c->arena, at, -1, &x.s, NULL, e);
 	close(at);
 	if (rc == -1)
 		return err_prefix(e, "'%s': ", conf.model);

@@ -59,7 +59,7 @@ merge_open(struct verb_call *c, struct merge_conf *conf, int base,
 	struct source s;
 	int at, rc;
 
-	if (source_open(c->arena, base, &s, &shape, e) == -1 ||
+	if (source_open(c->arena, base, -1, &s, &shape, e) == -1 ||
 	    (shape.seq2seq ? model_look_seq2seq(c->arena, base, -1, m, e) :
 	    model_look(c->arena, base, m, e)) == -1 ||
 	    model_read(c->arena, m, e) == -1)
@@ -94,7 +94,7 @@ merge_write(struct verb_call *c, const struct merge_conf *conf, int base,
 		return -1;
 	rc = model_write(c->arena, m, dir, e);
 	if (rc == 0)
-		rc = source_open(c->arena, dir, &s, NULL, e);
+		rc = source_open(c->arena, dir, -1, &s, NULL, e);
 	if (rc == 0)
 		rc = verb_convert(c, &s, faccessat(base, "config.json", R_OK,
 		    0) == 0 ? base : dir, &(struct verb_write){

@@ -34,7 +34,7 @@ known_open(struct stage *s, const char *with, const char *template,
 	int dir = -1, rc;
 
 	*v = (struct known){ .name = with };
-	rc = stage_tokenizer(s, with, &v->file, e);
+	rc = stage_tokenizer(s, with, &v->file, &v->hash, e);
 	/* a job that names a file may read no others beside it */
 	if (rc == 0 && !stage_named(with))
 		dir = known_path(s, with, &v->name);
@@ -46,7 +46,6 @@ known_open(struct stage *s, const char *with, const char *template,
 		close(dir);
 	if (rc == -1)
 		return -1;
-	v->hash = hash_of(NULL, v->file.p, v->file.n);
 	dir = stage_compiled(s);
 	v->tokenizer = tokenizer_open_kept(s->arena, v->file, &v->hash, dir,
 	    e);

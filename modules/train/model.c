@@ -16,9 +16,8 @@ open_tokenizer(struct train *t, struct err *e)
 	int images;
 
 	if (stage_tokenizer(t->stage, t->conf->tokenizer, &m->tokenizer_file,
-	    e) == -1)
+	    &h, e) == -1)
 		return -1;
-	h = hash_of(NULL, m->tokenizer_file.p, m->tokenizer_file.n);
 	images = stage_compiled(t->stage);
 	m->tokenizer = tokenizer_open_kept(t->stage->arena, m->tokenizer_file,
 	    &h, images, e);

@@ -48,7 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (ftruncate(fd, 0) == -1 || pwrite(fd, p, n, 0) != (ssize_t)n)
 		return 0;
 	a = arena_new();
-	if (source_open(a, fd, &s, NULL, &e) == 0) {
+	if (source_open(a, fd, -1, &s, NULL, &e) == 0) {
 		if (json_value(s.config, &root, &e) == -1)
 			panic("its config.json is none: %s", e.text);
 		for (size_t i = 0; i < s.tensors.n; i++)
