@@ -102,12 +102,13 @@ scene_read(struct scene *s, int dir)
 /* encoder_new - with the scene's weights on the device */
 static void
 encoder_new(struct arena *a, const struct scene *s, struct device *d,
-    bool recompute, struct decoder *c)
+    struct decoder_conf conf, struct decoder *c)
 {
 	struct slab *slab = arena_alloc(a, sizeof(*slab));
-	struct decoder_conf conf = { .B = B, .T = T, .recompute = recompute };
 	struct err e;
 
+	conf.B = B;
+	conf.T = T;
 	slab_init(slab, a, d);
 	decoder_want(c, a, &s->w, slab, &conf);
 	if (slab_take(slab, &e) == -1)
@@ -117,13 +118,13 @@ encoder_new(struct arena *a, const struct scene *s, struct device *d,
 	encoder_texts(c, s->from, s->to, s->type);
 }
 
-/* learn - loss and gradient, as the case has it */
+/* learn - loss and gradient, as the case has it, times `by` */
 static double
-learn(const struct scene *s, struct decoder *c)
+learn(const struct scene *s, struct decoder *c, double by)
 {
 	const struct shape *m = &s->w.shape;
 	real x[TEXTS * 64], dx[TEXTS * 64];
-	double sum, scale = 1.0 / (double)s->n;
+	double sum, scale = by / (double)s->n;
 
 	if (m->head.kind != HEAD_EMBED)
 		return encoder_run(c, s->id, &s->wanted, scale);
@@ -133,6 +134,40 @@ learn(const struct scene *s, struct decoder *c)
 		dx[i] *= (real)scale;
 	encoder_embed_grad(c, texts, TEXTS, dx);
 	return sum;
+}
+
+/* test_half - products of 16 bits: a gradient like the other, also recomputed;
+ * f16 with a scale of its loss */
+static void
+test_half(struct arena *a, const struct scene *s, struct device *d,
+    const real *grad, enum kernel_form form)
+{
+	const char *name = form == FORM_BF16 ? "bf16" : "f16";
+	const double scale = form == FORM_BF16 ? 1 : 256;
+	const size_t all = s->w.all * sizeof(real);
+	struct decoder_conf conf = { .half = true, .form = form };
+	real *half = arena_array(a, s->w.all, sizeof(real));
+	real *again = arena_array(a, s->w.all, sizeof(real));
+	/* PyTorch's autocast loses twice as much (tests/peer/half.py) */
+	const double most = form == FORM_BF16 ? 2e-4 : 1e-5;
+	double whole, worst, loss, want;
+	struct decoder c;
+
+	sscanf(s->g.want, "loss %lf", &want);
+	encoder_new(a, s, d, conf, &c);
+	loss = learn(s, &c, scale);
+	d->k->get(d->dev, half, c.grad, all);
+	conf.recompute = true;
+	encoder_new(a, s, d, conf, &c);
+	learn(s, &c, scale);
+	d->k->get(d->dev, again, c.grad, all);
+	golden_angles(&s->w, grad, half, &whole, &worst);
+	tap(whole < most && worst < 10 * most && worst > 1e-8 &&
+	    fabs(loss / want - 1) < (form == FORM_F16 ? 1e-3 : 1e-2) &&
+	    memcmp(half, again, all) == 0, "%s on %s in %s: the gradient's "
+	    "cosine 1 - %.1e, a tensor's 1 - %.1e, loss %.1e; recomputed, "
+	    "the same bits", s->name, d->k->name, name, whole, worst, loss /
+	    want - 1);
 }
 
 static void
@@ -149,14 +184,14 @@ test_case(const struct scene *s, struct device *d)
 	double sum, want, off;
 	const char *which = "";
 
-	encoder_new(a, s, d, false, &c);
+	encoder_new(a, s, d, (struct decoder_conf){ .B = B }, &c);
 	sscanf(s->g.want, "loss %lf", &want);
 	if (s->w.shape.head.kind == HEAD_EMBED)
 		encoder_embed(&c, s->id, texts, TEXTS, false, out);
 	else
 		encoder_outputs(&c, s->id, s->row, s->n, out);
 	off = golden_rows(&s->g, out, s->n, width);
-	sum = learn(s, &c);
+	sum = learn(s, &c, 1);
 	tap(off < 1e-5 && fabs(sum - want) < 1e-5 * want, "%s on %s: outputs "
 	    "%.1e, loss %.1e", s->name, d->k->name, off, fabs(sum - want) /
 	    want);
@@ -164,11 +199,14 @@ test_case(const struct scene *s, struct device *d)
 	off = golden_grads(arena, &s->g, grad, &which);
 	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
 	    d->k->name, off, which);
-	encoder_new(a, s, d, true, &lean);
-	learn(s, &lean);
+	encoder_new(a, s, d, (struct decoder_conf){ .recompute = true },
+	    &lean);
+	learn(s, &lean, 1);
 	d->k->get(d->dev, again, lean.grad, all);
 	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
 	    "bits", s->name, d->k->name);
+	for (int form = FORM_BF16; form <= FORM_F16; form++)
+		test_half(a, s, d, grad, (enum kernel_form)form);
 	arena_free(a);
 }
 

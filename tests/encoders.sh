@@ -71,10 +71,14 @@ step packed packing=bfd batch=$all
 step alone packing=none batch=240
 step dropped packing=none batch=240 dropout=0.2
 step micro packing=none batch=30 accumulate=8 dropout=0.2
+step half packing=none batch=240 precision=bf16
+step lean packing=none batch=240 precision=bf16 recompute=yes
 same() { awk "BEGIN { d = $(last $1) / $(last $2); exit !(d > 0.9999 && d < 1.0001) }"; }
 ok 'fewer sequences, packed' test "$all" -lt 120
 ok 'which have the same loss' same packed alone
 ok 'eight micro-batches are one' same micro dropped
+ok 'in bf16, a loss like that of all bits' awk "BEGIN { d = $(last half) / $(last alone); exit !(d != 1 && d > 0.98 && d < 1.02) }"
+ok 'recomputed, the same' is "$(last lean)" "$(last half)"
 learn masked-again objective=masked epochs=4
 ok 'the same seed, the same bytes' cmp gaps/model.safetensors masked-again/model.safetensors
 

@@ -71,22 +71,6 @@ decoder_new(struct arena *a, const struct scene *s, struct device *d,
 	d->k->put(d->dev, c->run, s->g.run, s->w.all * sizeof(*s->g.run));
 }
 
-/* cosine - of the angle between two gradients from number `at` on; 1 where
- * there is nothing but rounding */
-static double
-cosine(const real *x, const real *y, size_t at, size_t n)
-{
-	double xx = 0, yy = 0, xy = 0, c;
-
-	for (size_t i = at; i < at + n; i++) {
-		xx += (double)x[i] * (double)x[i];
-		yy += (double)y[i] * (double)y[i];
-		xy += (double)x[i] * (double)y[i];
-	}
-	c = sqrt(xx) < 1e-4 ? 1 : xy / sqrt(xx * yy);
-	return c == c ? c : -1;
-}
-
 /* test_half - products of 16 bits; f16 with a scale of its loss */
 static void
 test_half(struct arena *a, const struct scene *s, struct device *d,
@@ -98,12 +82,14 @@ test_half(struct arena *a, const struct scene *s, struct device *d,
 	real *half = arena_array(a, s->w.all, sizeof(real));
 	real *again = arena_array(a, s->w.all, sizeof(real));
 	struct decoder c, lean;
-	double all_of, least = 1, loss, want;
+	double whole, worst, loss, want;
 	/* PyTorch's autocast loses as much (tests/peer/half.py), most by Gemma's
-	 * large rows and by signs before OPT's ReLU */
-	const double whole = form == FORM_F16 ? 1e-4 : s->w.shape.embed_scale
+	 * large rows, by signs before OPT's ReLU and by a row that goes to
+	 * another of Qwen3's experts */
+	const double most = form == FORM_F16 ? 1e-4 : s->w.shape.embed_scale
 	    != 0 ? 1e-2 : 1e-3;
-	const double tensor = form == FORM_F16 ? 3e-4 : 2e-2;
+	const double tensor = form == FORM_F16 ? 3e-4 : s->w.shape.E > 0 ?
+	    4e-2 : 2e-2;
 
 	sscanf(s->g.want, "loss %lf", &want);
 	decoder_new(a, s, d, (struct decoder_conf){ .half = true,
@@ -114,15 +100,12 @@ test_half(struct arena *a, const struct scene *s, struct device *d,
 	decoder_run(&lean, s->id, s->target, scale / (B * (T - 1)));
 	d->k->get(d->dev, half, c.grad, all);
 	d->k->get(d->dev, again, lean.grad, all);
-	for (size_t i = 0; i < s->w.n; i++)
-		least = fmin(least, cosine(grad, half, s->w.v[i].at,
-		    s->w.v[i].rows * s->w.v[i].cols));
-	all_of = cosine(grad, half, 0, s->w.all);
-	tap(1 - all_of < whole && 1 - least < tensor && least < 0.9999999 &&
+	golden_angles(&s->w, grad, half, &whole, &worst);
+	tap(whole < most && worst < tensor && worst > 1e-7 &&
 	    fabs(loss / want - 1) < (form == FORM_F16 ? 1e-4 : 1e-3),
 	    "%s on %s in %s: the gradient's cosine 1 - %.1e, a tensor's "
-	    "1 - %.1e, loss %.1e", s->name, d->k->name, name, 1 - all_of,
-	    1 - least, loss / want - 1);
+	    "1 - %.1e, loss %.1e", s->name, d->k->name, name, whole, worst,
+	    loss / want - 1);
 	tap(memcmp(half, again, all) == 0, "%s on %s in %s: recomputed, the "
 	    "same bits", s->name, d->k->name, name);
 }
@@ -158,8 +141,7 @@ test_train(const struct scene *s, struct device *d)
 	d->k->get(d->dev, again, lean.grad, all);
 	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
 	    "bits", s->name, d->k->name);
-	for (int form = FORM_BF16; form <= FORM_F16 && s->w.shape.E == 0;
-	    form++)
+	for (int form = FORM_BF16; form <= FORM_F16; form++)
 		test_half(a, s, d, grad, (enum kernel_form)form);
 	arena_free(a);
 }

@@ -169,6 +169,32 @@ golden_grads(struct arena *a, const struct golden *g, const real *grad,
 	return n == g->n ? worst : HUGE_VAL;
 }
 
+/* angle - from number `at` on */
+static double
+angle(const real *x, const real *y, size_t at, size_t n)
+{
+	double xx = 0, yy = 0, xy = 0, c;
+
+	for (size_t i = at; i < at + n; i++) {
+		xx += (double)x[i] * (double)x[i];
+		yy += (double)y[i] * (double)y[i];
+		xy += (double)x[i] * (double)y[i];
+	}
+	c = sqrt(xx) < 1e-4 ? 1 : xy / sqrt(xx * yy);
+	return c == c ? 1 - c : 2;
+}
+
+void
+golden_angles(const struct weights *w, const real *x, const real *y,
+    double *all, double *worst)
+{
+	*all = angle(x, y, 0, w->all);
+	*worst = 0;
+	for (size_t i = 0; i < w->n; i++)
+		*worst = fmax(*worst, angle(x, y, w->v[i].at, w->v[i].rows *
+		    w->v[i].cols));
+}
+
 static int
 by_name(const void *a, const void *b)
 {

@@ -46,4 +46,9 @@ double golden_rows(const struct golden *g, const real *x, size_t n,
 double golden_grads(struct arena *a, const struct golden *g, const real *grad,
     const char **which);
 
+/* golden_angles - 1 - the cosine of the angle between two gradients: of all
+ * parameters, and the largest of one whose gradient is more than rounding */
+void golden_angles(const struct weights *, const real *x, const real *y,
+    double *all, double *worst);
+
 #endif

@@ -122,13 +122,14 @@ scene_read(struct scene *s, int dir)
 /* model_new - with the scene's weights on the device */
 static void
 model_new(struct arena *a, const struct scene *s, struct device *d,
-    bool recompute, struct decoder *c)
+    struct decoder_conf conf, struct decoder *c)
 {
 	struct slab *slab = arena_alloc(a, sizeof(*slab));
-	struct decoder_conf conf = { .B = B, .T = T, .targets = T2,
-	    .recompute = recompute };
 	struct err e;
 
+	conf.B = B;
+	conf.T = T;
+	conf.targets = T2;
 	slab_init(slab, a, d);
 	decoder_want(c, a, &s->w, slab, &conf);
 	if (slab_take(slab, &e) == -1)
@@ -164,6 +165,41 @@ outputs(struct arena *a, const struct scene *s, struct decoder *c)
 	return golden_rows(&s->g, out, TARGETS, V);
 }
 
+/* test_half - products of 16 bits: a gradient like the other, also recomputed;
+ * f16 with a scale of its loss */
+static void
+test_half(struct arena *a, const struct scene *s, struct device *d,
+    const real *grad, enum kernel_form form)
+{
+	const char *name = form == FORM_BF16 ? "bf16" : "f16";
+	const double scale = (form == FORM_BF16 ? 1.0 : 256.0) / TARGETS;
+	const size_t all = s->w.all * sizeof(real);
+	struct decoder_conf conf = { .half = true, .form = form };
+	real *half = arena_array(a, s->w.all, sizeof(real));
+	real *again = arena_array(a, s->w.all, sizeof(real));
+	/* PyTorch's autocast loses as much (tests/peer/half.py): scores, which
+	 * are not scaled, are large */
+	const double most = form == FORM_BF16 ? 4e-3 : 5e-4;
+	double whole, worst, loss, want;
+	struct decoder c;
+
+	sscanf(s->g.want, "loss %lf", &want);
+	model_new(a, s, d, conf, &c);
+	loss = t5_run(&c, &s->micro, scale);
+	d->k->get(d->dev, half, c.grad, all);
+	conf.recompute = true;
+	model_new(a, s, d, conf, &c);
+	t5_run(&c, &s->micro, scale);
+	d->k->get(d->dev, again, c.grad, all);
+	golden_angles(&s->w, grad, half, &whole, &worst);
+	tap(whole < most && worst < 5 * most && worst > 1e-8 &&
+	    fabs(loss / want - 1) < (form == FORM_F16 ? 3e-4 : 2e-3) &&
+	    memcmp(half, again, all) == 0, "%s on %s in %s: the gradient's "
+	    "cosine 1 - %.1e, a tensor's 1 - %.1e, loss %.1e; recomputed, "
+	    "the same bits", s->name, d->k->name, name, whole, worst, loss /
+	    want - 1);
+}
+
 static void
 test_case(const struct scene *s, struct device *d)
 {
@@ -175,7 +211,7 @@ test_case(const struct scene *s, struct device *d)
 	double sum, want, off;
 	const char *which = "";
 
-	model_new(a, s, d, false, &c);
+	model_new(a, s, d, (struct decoder_conf){ .B = B }, &c);
 	sscanf(s->g.want, "loss %lf", &want);
 	off = outputs(a, s, &c);
 	sum = t5_run(&c, &s->micro, 1.0 / TARGETS);
@@ -186,11 +222,13 @@ test_case(const struct scene *s, struct device *d)
 	off = golden_grads(arena, &s->g, grad, &which);
 	tap(off < 1e-4, "%s on %s: gradients of all tensors %.1e %s", s->name,
 	    d->k->name, off, which);
-	model_new(a, s, d, true, &lean);
+	model_new(a, s, d, (struct decoder_conf){ .recompute = true }, &lean);
 	t5_run(&lean, &s->micro, 1.0 / TARGETS);
 	d->k->get(d->dev, again, lean.grad, all);
 	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
 	    "bits", s->name, d->k->name);
+	for (int form = FORM_BF16; form <= FORM_F16; form++)
+		test_half(a, s, d, grad, (enum kernel_form)form);
 	arena_free(a);
 }
 

@@ -4,31 +4,6 @@
 #include "appliance/model/experts.h"
 #include "appliance/model/half.h"
 
-/* wide_want - the results that half.h keeps otherwise */
-static void
-wide_want(const struct decoder *d, struct slab *s, size_t i)
-{
-	const struct shape *m = &d->w->shape;
-	struct decoder_layer *l = &d->layer[i];
-	const char *what = "activations";
-	size_t R = d->R, C = m->C;
-
-	slab_reals(s, what, R * C, &l->norm1);
-	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
-	if (m->head_norms)
-		slab_reals(s, what, R * (m->H + m->G) * m->D, &l->normed);
-	slab_reals(s, what, R * m->H * m->D, &l->att);
-	slab_reals(s, what, R * C, &l->norm2);
-	if (!m->sparse[i] || d->recompute) {
-		slab_reals(s, what, R * d->w->up_rows, &l->up);
-		slab_reals(s, what, R * m->F, &l->act);
-	}
-	if (m->post_norms) {
-		slab_reals(s, what, R * C, &l->post1);
-		slab_reals(s, what, R * C, &l->post2);
-	}
-}
-
 void
 block_want(const struct decoder *d, struct slab *s, size_t i)
 {
@@ -56,10 +31,7 @@ block_want(const struct decoder *d, struct slab *s, size_t i)
 		slab_reals(s, what, R, &l->keep3);
 		slab_reals(s, what, R, &l->keep4);
 	}
-	if (d->half)
-		half_want(d, s, i);
-	else
-		wide_want(d, s, i);
+	half_want(d, s, i);
 }
 
 /* shorthand for what every function below needs */
@@ -280,7 +252,7 @@ mlp_backward(const struct decoder *d, const struct decoder_layer *l,
 		return;
 	}
 	linear_backward(d->device, &l->to_down, &d->work, d->dact,
-	    half_copy(d, dy), l->act, R);
+	    half_copy(d, dy, R), l->act, R);
 	if (m->gated)
 		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
 	else
@@ -344,7 +316,7 @@ attention_backward(const struct decoder *d, size_t i)
 	(void)C;
 	linear_backward(d->device, &l->to_out, &d->work, d->datt,
 	    half_copy(d, post_grad(d, i, DROPOUT_OUT, l->post1, l->keep3,
-	    w->post1)), l->att, R);
+	    w->post1), R), l->att, R);
 	k->attend_grad(dev, g.q, g.k, g.v, d->datt, l->att, l->lse, p.q, p.k,
 	    p.v, &p.heads);
 	heads_backward(d, i, &g);

@@ -3,6 +3,7 @@
 #include "appliance/model/dropout.h"
 #include "appliance/model/decoder_parts.h"
 #include "appliance/model/encoder.h"
+#include "appliance/model/half.h"
 
 #define TEXTS	((size_t)64)		/* pooled at once */
 
@@ -17,18 +18,15 @@ encoder_layer_want(const struct decoder *d, struct slab *s, size_t i)
 	slab_reals(s, what, R * C, &l->in);
 	if (d->recompute && i > 0)
 		return;			/* the rest is the first layer's */
-	slab_reals(s, what, R * 3 * C, &l->qkv);
-	slab_reals(s, what, R * C, &l->att);
 	slab_reals(s, what, R * m->H, &l->lse);
 	slab_reals(s, what, R * C, &l->post1);
 	slab_reals(s, what, R, &l->mean1);
 	slab_reals(s, what, R, &l->keep1);
 	slab_reals(s, what, R * C, &l->mid);
-	slab_reals(s, what, R * m->F, &l->up);
-	slab_reals(s, what, R * m->F, &l->act);
 	slab_reals(s, what, R * C, &l->post2);
 	slab_reals(s, what, R, &l->mean2);
 	slab_reals(s, what, R, &l->keep2);
+	half_want(d, s, i);
 }
 
 void
@@ -112,16 +110,22 @@ layer_forward(const struct decoder *d, size_t i)
 	struct kernel_heads h = heads_of(d, i);
 
 	OPS(d);
-	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->in, R);
+	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, half_copy(d,
+	    l->in, R), R);
+	half_round(d, l->qkv, R * 3 * C);
 	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
+	half_round(d, l->att, R * C);
 	linear_forward(d->device, &l->to_out, &d->work, l->post1, l->att, R);
 	dropout_rows(d, DROPOUT_OUT, i, l->post1);
 	k->add(dev, l->post1, l->in, R * C);
 	k->layernorm(dev, l->mid, l->mean1, l->keep1, l->post1,
 	    decoder_param(d, w->norm1), decoder_param(d, w->norm1_b), R, C,
 	    m->eps);
-	linear_forward(d->device, &l->to_up, &d->work, l->up, l->mid, R);
+	linear_forward(d->device, &l->to_up, &d->work, l->up, half_copy(d,
+	    l->mid, R), R);
+	half_round(d, l->up, R * m->F);
 	k->act(dev, l->act, l->up, R * m->F, m->act);
+	half_round(d, l->act, R * m->F);
 	linear_forward(d->device, &l->to_down, &d->work, l->post2, l->act, R);
 	dropout_rows(d, DROPOUT_DOWN, i, l->post2);
 	k->add(dev, l->post2, l->mid, R * C);
@@ -154,18 +158,22 @@ layer_backward(const struct decoder *d, size_t i)
 	OPS(d);
 	norm_back(d, l->post2, l->mean2, l->keep2, w->norm2, w->norm2_b);
 	linear_backward(d->device, &l->to_down, &d->work, d->dact,
-	    dropout_back(d, DROPOUT_DOWN, i, d->dn), l->act, R);
-	k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
-	linear_backward(d->device, &l->to_up, &d->work, d->dx, d->dup, l->mid,
+	    half_copy(d, dropout_back(d, DROPOUT_DOWN, i, d->dn), R), l->act,
 	    R);
+	k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
+	half_round(d, d->dup, R * m->F);
+	linear_backward(d->device, &l->to_up, &d->work, d->dx, d->dup,
+	    half_copy(d, l->mid, R), R);
 	k->add(dev, d->dx, d->dn, R * C);
 	norm_back(d, l->post1, l->mean1, l->keep1, w->norm1, w->norm1_b);
 	linear_backward(d->device, &l->to_out, &d->work, d->datt,
-	    dropout_back(d, DROPOUT_OUT, i, d->dn), l->att, R);
+	    half_copy(d, dropout_back(d, DROPOUT_OUT, i, d->dn), R), l->att,
+	    R);
 	k->attend_grad(dev, d->dqkv, d->dqkv + C, d->dqkv + 2 * C, d->datt,
 	    l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
+	half_round(d, d->dqkv, R * 3 * C);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dx, d->dqkv,
-	    l->in, R);
+	    half_copy(d, l->in, R), R);
 	k->add(dev, d->dx, d->dn, R * C);
 }
 
@@ -192,10 +200,14 @@ void
 encoder_forward(struct decoder *d, const int32_t *id)
 {
 	d->device->k->put(d->device->dev, d->id, id, d->R * sizeof(*id));
+	half_begin(d);
 	decoder_norms(d);
 	embed(d);
-	for (size_t i = 0; i < d->w->shape.L; i++)
+	for (size_t i = 0; i < d->w->shape.L; i++) {
 		layer_forward(d, i);
+		half_keep(d, i);
+	}
+	half_end(d);
 }
 
 void
@@ -205,11 +217,14 @@ encoder_backward(struct decoder *d)
 	real *place = decoder_grad(d, w->place), *type;
 
 	OPS(d);
+	half_begin(d);
 	for (size_t i = m->L; i-- > 0; ) {
 		if (d->recompute && i + 1 < m->L)
 			layer_forward(d, i);
+		half_back(d, i);
 		layer_backward(d, i);
 	}
+	half_end(d);
 	dropout_rows(d, DROPOUT_EMBED, 0, d->dx);
 	norm_back(d, d->norm, d->mean, d->keep, w->norm, w->norm_b);
 	k->embed_grad(dev, decoder_grad(d, w->token), place == NULL ? NULL :

@@ -7,6 +7,7 @@
 #include "appliance/base/base.h"
 #include "appliance/model/dropout.h"
 #include "appliance/model/encoder.h"
+#include "appliance/model/half.h"
 
 #include <math.h>
 
@@ -33,7 +34,7 @@ head_act(const struct shape *m)
 }
 
 /* head_in - what the matrix reads */
-static const real *
+static real *
 head_in(const struct decoder *d)
 {
 	const struct encoder *x = d->encoder;
@@ -50,6 +51,8 @@ head_forward(const struct decoder *d, const int32_t *row, size_t n)
 
 	k->put(dev, x->row, row, n * sizeof(*row));
 	k->embed(dev, x->picked, d->last, NULL, x->row, NULL, n, C);
+	half_begin(d);
+	half_round(d, x->picked, n * C);
 	if (d->w->dense != NO_WEIGHT) {
 		linear_forward(d->device, &x->to_dense, &d->work, x->dense,
 		    x->picked, n);
@@ -63,8 +66,10 @@ head_forward(const struct decoder *d, const int32_t *row, size_t n)
 		k->layernorm(dev, x->normed, x->mean, x->keep, x->act,
 		    decoder_param(d, d->w->dense_norm), decoder_param(d,
 		    d->w->dense_norm_b), n, C, m->eps);
+	half_round(d, head_in(d), n * C);
 	linear_forward(d->device, &d->to_head, &d->work, d->logits,
 	    head_in(d), n);
+	half_end(d);
 }
 
 /* tanh_grad - of few numbers, on the host: dy becomes dy (1 - y y) */
@@ -91,6 +96,8 @@ head_backward(const struct decoder *d, size_t n)
 
 	OPS(d);
 	dy = x->dpicked;
+	half_begin(d);
+	half_round(d, d->logits, n * weights_head_rows(d->w));
 	linear_backward(d->device, &d->to_head, &d->work, dy, d->logits,
 	    head_in(d), n);
 	if (d->w->dense_norm != NO_WEIGHT) {
@@ -107,11 +114,13 @@ head_backward(const struct decoder *d, size_t n)
 		else
 			k->act_grad(dev, dy, dy, x->dense, n * C,
 			    head_act(m));
+		half_round(d, dy, n * C);
 		linear_backward(d->device, &x->to_dense, &d->work,
 		    dy == x->dpicked ? x->dnormed : x->dpicked, dy, x->picked,
 		    n);
 		dy = dy == x->dpicked ? x->dnormed : x->dpicked;
 	}
+	half_end(d);
 	k->embed_grad(dev, d->dx, NULL, dy, x->row, NULL, n, C);
 }
 

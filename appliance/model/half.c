@@ -1,41 +1,120 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/half.h"
+#include "appliance/model/t5.h"
 
-#define WIDE	9			/* results of a layer at most */
+#define WIDE	16			/* results of a layer at most */
 
-struct wide {				/* one of them: [R,cols] */
+struct wide {				/* one of them: [rows,cols] */
 	real **x;
-	size_t cols;
+	size_t rows, cols;
 };
 
-/* wide_of - the results of a layer that the way back reads */
-static size_t
-wide_of(const struct decoder *d, struct decoder_layer *l, struct wide v[WIDE])
+struct wides {
+	size_t n;
+	struct wide v[WIDE];
+};
+
+static void
+wide_add(struct wides *w, real **x, size_t rows, size_t cols)
+{
+	w->v[w->n++] = (struct wide){ x, rows, cols };
+}
+
+/* add_experts - of an MLP of experts: each row is read K times */
+static void
+add_experts(const struct decoder *d, struct decoder_experts *x,
+    struct wides *w)
 {
 	const struct shape *m = &d->w->shape;
-	size_t C = m->C, n = 0;
+	size_t R = d->R, n = R * m->K;
 
-	v[n++] = (struct wide){ &l->norm1, C };
-	v[n++] = (struct wide){ &l->qkv, d->w->qkv_rows };
-	if (m->head_norms)
-		v[n++] = (struct wide){ &l->normed, (m->H + m->G) * m->D };
-	v[n++] = (struct wide){ &l->att, m->H * m->D };
-	v[n++] = (struct wide){ &l->norm2, C };
-	v[n++] = (struct wide){ &l->up, d->w->up_rows };
-	v[n++] = (struct wide){ &l->act, m->F };
-	if (m->post_norms) {
-		v[n++] = (struct wide){ &l->post1, C };
-		v[n++] = (struct wide){ &l->post2, C };
+	wide_add(w, &x->in, n, m->C);
+	wide_add(w, &x->up, n, 2 * m->EF);
+	wide_add(w, &x->act, n, m->EF);
+	wide_add(w, &x->out, n, m->C);
+	if (m->SF == 0)
+		return;
+	wide_add(w, &x->shared_up, R, 2 * m->SF);
+	wide_add(w, &x->shared_act, R, m->SF);
+	wide_add(w, &x->shared_out, R, m->C);
+}
+
+static void
+add_cross(const struct decoder *d, struct cross *x, struct wides *w)
+{
+	size_t R = d->t5->R, in = d->w->shape.H * d->w->shape.D;
+
+	wide_add(w, &x->norm, R, d->w->shape.C);
+	wide_add(w, &x->q, R, in);
+	wide_add(w, &x->kv, d->R, 2 * in);
+	wide_add(w, &x->att, R, in);
+}
+
+/* kinds - of the MLPs of layer i, or of all layers */
+static void
+kinds(const struct shape *m, size_t i, bool all, bool *dense, bool *sparse)
+{
+	*dense = !m->sparse[i];
+	*sparse = m->sparse[i];
+	for (size_t k = 0; all && k < m->L; k++) {
+		*dense |= !m->sparse[k];
+		*sparse |= m->sparse[k];
 	}
-	return n;
+}
+
+/* wides_of - the results of layer i that the way back reads; all: with those
+ * that other layers have instead */
+static struct wides
+wides_of(const struct decoder *d, size_t i, bool all)
+{
+	const struct shape *m = &d->w->shape;
+	struct decoder_layer *l = &d->layer[i];
+	size_t R = m->seq2seq && i >= m->LE ? d->t5->R : d->R;
+	struct wides w = { 0 };
+	bool dense, sparse;
+
+	kinds(m, i, all, &dense, &sparse);
+	wide_add(&w, &l->qkv, R, d->w->qkv_rows);
+	wide_add(&w, &l->att, R, m->H * m->D);
+	if (!m->encoder) {		/* which reads the rows themselves */
+		wide_add(&w, &l->norm1, R, m->C);
+		wide_add(&w, &l->norm2, R, m->C);
+	}
+	if (m->head_norms)
+		wide_add(&w, &l->normed, R, (m->H + m->G) * m->D);
+	if (dense) {
+		wide_add(&w, &l->up, R, d->w->up_rows);
+		wide_add(&w, &l->act, R, m->F);
+	}
+	if (sparse)
+		add_experts(d, &l->experts, &w);
+	if (m->post_norms) {
+		wide_add(&w, &l->post1, R, m->C);
+		wide_add(&w, &l->post2, R, m->C);
+	}
+	if (l->cross != NULL)
+		add_cross(d, l->cross, &w);
+	return w;
+}
+
+/* first_of - the layer whose room layer i shares */
+static size_t
+first_of(const struct decoder *d, size_t i)
+{
+	const struct shape *m = &d->w->shape;
+
+	return m->seq2seq && i >= m->LE ? m->LE : 0;
 }
 
 /* keeps - is the layer's room another's before its way back */
 static bool
 keeps(const struct decoder *d, size_t i)
 {
-	return d->half && !d->recompute && i + 1 < d->w->shape.L;
+	const struct shape *m = &d->w->shape;
+
+	return d->half && !d->recompute && i + 1 < m->L && !(m->seq2seq &&
+	    i + 1 == m->LE);
 }
 
 void
@@ -56,29 +135,28 @@ half_end(const struct decoder *d)
 void
 half_want(const struct decoder *d, struct slab *s, size_t i)
 {
-	struct decoder_layer *l = &d->layer[i];
-	struct wide v[WIDE];
-	size_t n = wide_of(d, l, v), sum = 0;
+	bool shared = d->half || d->recompute, first = i == first_of(d, i);
+	struct wides room = wides_of(d, i, shared), w = wides_of(d, i, false);
+	size_t sum = 0;
 
-	for (size_t k = 0; k < n; k++) {
-		if (i == 0)
-			slab_reals(s, "activations", d->R * v[k].cols, v[k].x);
-		sum += d->R * v[k].cols;
-	}
+	for (size_t k = 0; (!shared || first) && k < room.n; k++)
+		slab_reals(s, "activations", room.v[k].rows *
+		    room.v[k].cols, room.v[k].x);
+	for (size_t k = 0; k < w.n; k++)
+		sum += w.v[k].rows * w.v[k].cols;
 	if (keeps(d, i))
 		slab_want(s, "activations in 16 bits", sum * sizeof(uint16_t),
-		    (void **)&l->kept);
+		    (void **)&d->layer[i].kept);
 }
 
 void
 half_share(const struct decoder *d, size_t i)
 {
-	struct wide mine[WIDE], first[WIDE];
-	size_t n = wide_of(d, &d->layer[i], mine);
+	struct wides mine = wides_of(d, i, true);
+	struct wides first = wides_of(d, first_of(d, i), true);
 
-	wide_of(d, &d->layer[0], first);
-	for (size_t k = 0; k < n; k++)
-		*mine[k].x = *first[k].x;
+	for (size_t k = 0; k < mine.n; k++)
+		*mine.v[k].x = *first.v[k].x;
 }
 
 void
@@ -89,11 +167,11 @@ half_round(const struct decoder *d, real *x, size_t n)
 }
 
 const real *
-half_copy(const struct decoder *d, const real *x)
+half_copy(const struct decoder *d, const real *x, size_t R)
 {
 	if (!d->half)
 		return x;
-	d->device->k->round(d->device->dev, d->rounded, x, d->R *
+	d->device->k->round(d->device->dev, d->rounded, x, R *
 	    d->w->shape.C, d->form);
 	return d->rounded;
 }
@@ -101,14 +179,15 @@ half_copy(const struct decoder *d, const real *x)
 void
 half_keep(const struct decoder *d, size_t i)
 {
-	struct wide v[WIDE];
 	uint16_t *to = d->layer[i].kept;
-	size_t n = wide_of(d, &d->layer[i], v);
+	struct wides w = wides_of(d, i, false);
 
-	for (size_t k = 0; keeps(d, i) && k < n; k++) {
-		d->device->k->narrow(d->device->dev, to, *v[k].x, d->R *
-		    v[k].cols, d->form);
-		to += d->R * v[k].cols;
+	for (size_t k = 0; keeps(d, i) && k < w.n; k++) {
+		size_t n = w.v[k].rows * w.v[k].cols;
+
+		d->device->k->narrow(d->device->dev, to, *w.v[k].x, n,
+		    d->form);
+		to += n;
 	}
 }
 
@@ -117,12 +196,12 @@ half_back(const struct decoder *d, size_t i)
 {
 	struct kernel_held h = { .form = d->form,
 	    .data = d->layer[i].kept };
-	struct wide v[WIDE];
-	size_t n = wide_of(d, &d->layer[i], v);
+	struct wides w = wides_of(d, i, false);
 
-	for (size_t k = 0; keeps(d, i) && k < n; k++) {
-		d->device->k->widen(d->device->dev, *v[k].x, &h, NULL, 0,
-		    d->R, v[k].cols);
-		h.data = (const uint16_t *)h.data + d->R * v[k].cols;
+	for (size_t k = 0; keeps(d, i) && k < w.n; k++) {
+		d->device->k->widen(d->device->dev, *w.v[k].x, &h, NULL, 0,
+		    w.v[k].rows, w.v[k].cols);
+		h.data = (const uint16_t *)h.data + w.v[k].rows *
+		    w.v[k].cols;
 	}
 }

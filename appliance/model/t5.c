@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/decoder_parts.h"
+#include "appliance/model/half.h"
 #include "appliance/model/t5.h"
 
 enum { IN, OWN, ACROSS };		/* who sees what: t5_micro's */
@@ -37,13 +38,9 @@ cross_want(const struct decoder *d, struct slab *s, struct cross *x)
 {
 	const struct shape *m = &d->w->shape;
 	const char *what = "activations";
-	size_t R = d->t5->R, in = m->H * m->D;
+	size_t R = d->t5->R;
 
-	slab_reals(s, what, R * m->C, &x->norm);
 	slab_reals(s, what, R, &x->keep);
-	slab_reals(s, what, R * in, &x->q);
-	slab_reals(s, what, d->R * 2 * in, &x->kv);
-	slab_reals(s, what, R * in, &x->att);
 	slab_reals(s, what, R * m->C, &x->mid);
 }
 
@@ -60,17 +57,12 @@ t5_layer_want(const struct decoder *d, struct slab *s, size_t i)
 		l->cross = arena_alloc(d->arena, sizeof(*l->cross));
 	if (d->recompute && i != 0 && i != m->LE)
 		return;			/* the rest is the first layer's */
-	slab_reals(s, what, R * m->C, &l->norm1);
 	slab_reals(s, what, R, &l->keep1);
-	slab_reals(s, what, R * d->w->qkv_rows, &l->qkv);
-	slab_reals(s, what, R * m->H * m->D, &l->att);
 	slab_reals(s, what, R * m->C, &l->mid);
-	slab_reals(s, what, R * m->C, &l->norm2);
 	slab_reals(s, what, R, &l->keep2);
-	slab_reals(s, what, R * d->w->up_rows, &l->up);
-	slab_reals(s, what, R * m->F, &l->act);
 	if (i >= m->LE)
 		cross_want(d, s, l->cross);
+	half_want(d, s, i);
 }
 
 /* buckets_put - of each distance that two places of a sequence can have */
@@ -145,12 +137,15 @@ cross_forward(const struct decoder *d, size_t i)
 	struct t5_heads h = cross_heads(d, c);
 
 	OPS(d);
-	(void)in;
 	k->rmsnorm(dev, c->norm, c->keep, l->mid, decoder_param(d,
 	    d->w->layer[i].norm3), x->R, C, m->eps);
+	half_round(d, c->norm, x->R * C);
 	linear_forward(d->device, &c->to_q, &d->work, c->q, c->norm, x->R);
 	linear_forward(d->device, &c->to_kv, &d->work, c->kv, x->coded, d->R);
+	half_round(d, c->q, x->R * in);
+	half_round(d, c->kv, d->R * 2 * in);
 	t5_attend(d, &h, c->att);
+	half_round(d, c->att, x->R * in);
 	linear_forward(d->device, &c->to_out, &d->work, c->mid, c->att, x->R);
 	k->add(dev, c->mid, l->mid, x->R * C);
 }
@@ -166,22 +161,27 @@ layer_forward(const struct decoder *d, size_t i, size_t R, real *next)
 
 	OPS(d);
 	(void)x;
-	(void)in;
 	k->rmsnorm(dev, l->norm1, l->keep1, l->in, decoder_param(d, w->norm1),
 	    R, C, m->eps);
+	half_round(d, l->norm1, R * C);
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
+	half_round(d, l->qkv, R * d->w->qkv_rows);
 	t5_attend(d, &h, l->att);
+	half_round(d, l->att, R * in);
 	linear_forward(d->device, &l->to_out, &d->work, l->mid, l->att, R);
 	k->add(dev, l->mid, l->in, R * C);
 	if (l->cross != NULL)
 		cross_forward(d, i);
 	k->rmsnorm(dev, l->norm2, l->keep2, mid, decoder_param(d, w->norm2),
 	    R, C, m->eps);
+	half_round(d, l->norm2, R * C);
 	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
+	half_round(d, l->up, R * d->w->up_rows);
 	if (m->gated)
 		k->glu(dev, l->act, l->up, R, m->F, m->act);
 	else
 		k->act(dev, l->act, l->up, R * m->F, m->act);
+	half_round(d, l->act, R * m->F);
 	linear_forward(d->device, &l->to_down, &d->work, next, l->act, R);
 	k->add(dev, next, mid, R * C);
 }
@@ -208,9 +208,10 @@ cross_backward(const struct decoder *d, size_t i)
 
 	OPS(d);
 	dkv = d->dqkv + x->R * in;
-	linear_backward(d->device, &c->to_out, &d->work, d->datt, d->dx,
-	    c->att, x->R);
+	linear_backward(d->device, &c->to_out, &d->work, d->datt,
+	    half_copy(d, d->dx, x->R), c->att, x->R);
 	t5_attend_grad(d, &h, d->dqkv, dkv, dkv + in, d->datt);
+	half_round(d, d->dqkv, x->R * in + d->R * 2 * in);
 	linear_backward(d->device, &c->to_kv, &d->work, d->dn, dkv, x->coded,
 	    d->R);
 	k->add(dev, x->dcoded, d->dn, d->R * C);
@@ -230,22 +231,24 @@ layer_backward(const struct decoder *d, size_t i, size_t R)
 	OPS(d);
 	(void)x;
 	(void)C;
-	linear_backward(d->device, &l->to_down, &d->work, d->dact, d->dx,
-	    l->act, R);
+	linear_backward(d->device, &l->to_down, &d->work, d->dact,
+	    half_copy(d, d->dx, R), l->act, R);
 	if (m->gated)
 		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
 	else
 		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
+	half_round(d, d->dup, R * d->w->up_rows);
 	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
 	    l->norm2, R);
 	norm_back(d, l->cross == NULL ? l->mid : l->cross->mid, l->keep2,
 	    w->norm2, R);
 	if (l->cross != NULL)
 		cross_backward(d, i);
-	linear_backward(d->device, &l->to_out, &d->work, d->datt, d->dx,
-	    l->att, R);
+	linear_backward(d->device, &l->to_out, &d->work, d->datt,
+	    half_copy(d, d->dx, R), l->att, R);
 	t5_attend_grad(d, &h, d->dqkv, d->dqkv + in, d->dqkv + 2 * in,
 	    d->datt);
+	half_round(d, d->dqkv, R * d->w->qkv_rows);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
 	    l->norm1, R);
 	norm_back(d, l->in, l->keep1, w->norm1, R);
@@ -294,21 +297,31 @@ t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
 	d->work.dropout = !learns || d->adapter == NULL ? 0 :
 	    d->adapter->conf.dropout;
 	micro_put(d, a);
+	half_begin(d);
 	decoder_norms(d);
 	embed(d, d->layer[0].in, d->id, d->R);
-	for (size_t i = 0; i < m->LE; i++)
+	for (size_t i = 0; i < m->LE; i++) {
 		layer_forward(d, i, d->R, i + 1 < m->LE ? d->layer[i + 1].in :
 		    x->last);
+		if (learns)
+			half_keep(d, i);
+	}
 	k->rmsnorm(dev, x->coded, x->keep, x->last, decoder_param(d,
 	    d->w->coded), d->R, C, m->eps);
+	half_round(d, x->coded, d->R * C);
 	embed(d, d->layer[m->LE].in, x->id, x->R);
-	for (size_t i = m->LE; i < m->L; i++)
+	for (size_t i = m->LE; i < m->L; i++) {
 		layer_forward(d, i, x->R, i + 1 < m->L ? d->layer[i + 1].in :
 		    d->last);
+		if (learns)
+			half_keep(d, i);
+	}
 	k->rmsnorm(dev, d->norm, d->keep, d->last, decoder_param(d,
 	    d->w->norm), x->R, C, m->eps);
 	if (m->head_scale != 0)
 		k->mix(dev, d->norm, m->head_scale, d->norm, 0, x->R * C);
+	half_round(d, d->norm, x->R * C);
+	half_end(d);
 }
 
 /* stack_backward - of layers first to end - 1 */
@@ -318,6 +331,7 @@ stack_backward(const struct decoder *d, size_t first, size_t end, size_t R)
 	for (size_t i = end; i-- > first; ) {
 		if (d->recompute && i + 1 < end)
 			layer_forward(d, i, R, d->layer[i + 1].in);
+		half_back(d, i);
 		layer_backward(d, i, R);
 	}
 }
@@ -332,6 +346,7 @@ t5_backward(struct decoder *d)
 	(void)in;
 	if (m->head_scale != 0)
 		k->mix(dev, d->dn, m->head_scale, d->dn, 0, x->R * C);
+	half_begin(d);
 	k->fill(dev, d->dx, x->R * C, 0);
 	k->fill(dev, x->dcoded, d->R * C, 0);
 	norm_back(d, d->last, d->keep, d->w->norm, x->R);
@@ -344,6 +359,7 @@ t5_backward(struct decoder *d)
 	stack_backward(d, 0, m->LE, d->R);
 	if (dtoken != NULL)
 		k->embed_grad(dev, dtoken, NULL, d->dx, d->id, NULL, d->R, C);
+	half_end(d);
 }
 
 double

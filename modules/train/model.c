@@ -51,29 +51,12 @@ shape_of(const struct train *t, struct shape *s)
 		s->stop[s->nstops++] = tok->end;
 }
 
-/* look_half - what cannot be trained in 16 bits */
-static int
-look_half(const struct train *t, struct err *e)
-{
-	if (t->conf->precision == PRECISION_F32)
-		return 0;
-	if (t->objective->head != NULL)
-		return err_set(e, FATE_REJECT, "an encoder cannot be trained "
-		    "in 16 bits yet: precision=f32");
-	if (t->model.w.shape.E > 0)
-		return err_set(e, FATE_REJECT, "a model with experts cannot "
-		    "be trained in 16 bits yet: precision=f32");
-	return 0;
-}
-
 int
 train_shape(struct train *t, struct err *e)
 {
 	struct shape_head head;
 	struct shape shape;
 
-	if (look_half(t, e) == -1)
-		return -1;
 	if (t->conf->base != NULL)
 		return train_adapter(t, e);
 	if (t->objective->seq2seq)
