@@ -25,7 +25,7 @@
  * the other rows, nor on the number of threads.
  */
 
-#define KERNEL_ABI	5
+#define KERNEL_ABI	6
 
 #ifndef REAL
 #define REAL	float
@@ -126,6 +126,11 @@ struct kernel_adamw {
 	double lr, beta1, beta2, eps, decay;
 	double scale;			/* of the gradient, from clipping */
 	int64_t step;			/* from 1 */
+};
+
+struct kernel_array {
+	const real *x;
+	size_t n;
 };
 
 /* stretches of calls that come again and again: graph_begin */
@@ -259,7 +264,8 @@ struct kernels {
 
 	void (*adamw)(void *, real *p, const real *g, real *m, real *v,
 	    size_t n, const struct kernel_adamw *);
-	double (*sumsq)(void *, const real *x, size_t n);	/* the host's */
+	/* the sum of the squares of all numbers of n arrays, on the host */
+	double (*sumsq)(void *, const struct kernel_array *, size_t n);
 
 	/* gemm on parts of wider matrices: the rows of a, b and c are lda, ldb
 	 * and ldc reals apart */

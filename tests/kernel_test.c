@@ -373,7 +373,9 @@ test_tables(const struct both *b, size_t R, size_t V)
 	for (int i = 0; i < 2; i++) {
 		b->k[i]->adamw(b->dev[i], t.v[i], dt.v[i], m.v[i], v.v[i],
 		    V * C, &o);
-		sum[i] = b->k[i]->sumsq(b->dev[i], dt.v[i], V * C);
+		sum[i] = b->k[i]->sumsq(b->dev[i], (struct kernel_array[]){
+		    { dt.v[i], V * C }, { t.v[i], 1 }, { dp.v[i], 0 },
+		    { dp.v[i] + 1, R * C - 1 } }, 4);
 		b->k[i]->fill(b->dev[i], y.v[i], R * C, 0.5);
 	}
 	same(b, "adamw", V, t);

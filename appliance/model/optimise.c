@@ -70,6 +70,7 @@ optimise_want(struct optimise *o, struct arena *a, const struct decoder *d,
 	params_base(o, x == NULL ? p : x->saved, x == NULL ? n : x->nsaved);
 	if (x != NULL)
 		params_adapter(o, x);
+	o->g = arena_array(a, o->n + 1, sizeof(*o->g));
 	for (size_t i = 0; i < o->n; i++) {
 		struct param *q = &o->v[i];
 
@@ -98,6 +99,7 @@ optimise_ready(struct optimise *o)
 		    o->d->arun + p->at;
 		p->g = p->base ? decoder_grad(o->d, p->at) :
 		    o->d->agrad + p->at;
+		o->g[i] = (struct kernel_array){ p->g, count(p) };
 	}
 }
 
@@ -105,11 +107,8 @@ double
 optimise_norm(const struct optimise *o)
 {
 	const struct device *d = o->d->device;
-	double sum = 0;
 
-	for (size_t i = 0; i < o->n; i++)
-		sum += d->k->sumsq(d->dev, o->v[i].g, count(&o->v[i]));
-	return sqrt(sum);
+	return sqrt(d->k->sumsq(d->dev, o->g, o->n));
 }
 
 /*
@@ -125,7 +124,8 @@ orthogonal(const struct optimise *o, size_t rows, size_t cols)
 	size_t n = rows * cols, side = rows < cols ? rows : cols;
 	size_t other = rows < cols ? cols : rows;
 	int tall = rows > cols;
-	double norm = sqrt(k->sumsq(d->dev, o->x, n)) + 1e-7;
+	struct kernel_array all = { o->x, n };
+	double norm = sqrt(k->sumsq(d->dev, &all, 1)) + 1e-7;
 
 	k->mix(d->dev, o->x, 1 / norm, o->x, 0, n);
 	for (int i = 0; i < NEWTON_STEPS; i++) {

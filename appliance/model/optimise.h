@@ -33,6 +33,7 @@ struct optimise {
 	enum optimiser kind;
 	double weight_decay, beta1, beta2, eps, momentum;
 	struct param *v;
+	struct kernel_array *g;		/* their gradients */
 	size_t n, all;			/* parts; numbers in them */
 	real *x, *y, *a, *b;		/* Muon's room */
 };

@@ -254,18 +254,28 @@ cpu_adamw(void *dev, real *p, const real *g, real *m, real *v, size_t n,
 
 /* on one thread: it is read once a step, and its order must not change */
 static double
-cpu_sumsq(void *dev, const real *x, size_t n)
+array_sumsq(const real *x, size_t n)
 {
 	double sum[4] = { 0 };
 	size_t i = 0;
 
-	(void)dev;
 	for (; i + 4 <= n; i += 4)
 		for (size_t k = 0; k < 4; k++)
 			sum[k] += (double)x[i + k] * (double)x[i + k];
 	for (; i < n; i++)
 		sum[0] += (double)x[i] * (double)x[i];
 	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static double
+cpu_sumsq(void *dev, const struct kernel_array *a, size_t n)
+{
+	double sum = 0;
+
+	(void)dev;
+	for (size_t i = 0; i < n; i++)
+		sum += array_sumsq(a[i].x, a[i].n);
+	return sum;
 }
 
 const struct kernels OP(table) = {

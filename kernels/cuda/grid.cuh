@@ -136,6 +136,9 @@ struct start {
 
 static void start_kernel(struct cuda *, const struct start *);
 
+/* tape_flush - what was only taken down so far is started: tape.cuh */
+static void tape_flush(struct cuda *);
+
 /* launch - arguments become what the kernel's parameters are */
 template<class T> struct as {
 	typedef T is;

@@ -239,15 +239,10 @@ cuda_distill(void *dev, real *loss, real *nll, real *logits,
 
 #define SUM_BLOCKS	1024
 
-/* sumsq_parts - each block's sum of squares, in double */
-__global__ static void
-sumsq_parts(double *parts, const real *x, size_t n)
+/* sum_block - of THREADS threads in double, in thread 0; sum: THREADS places */
+static __device__ inline double
+sum_block(double mine, double *sum)
 {
-	__shared__ double sum[THREADS];
-	double mine = 0;
-
-	EACH(i, n)
-		mine += (double)x[i] * (double)x[i];
 	sum[threadIdx.x] = mine;
 	__syncthreads();
 	for (unsigned way = THREADS / 2; way > 0; way /= 2) {
@@ -255,23 +250,62 @@ sumsq_parts(double *parts, const real *x, size_t n)
 			sum[threadIdx.x] += sum[threadIdx.x + way];
 		__syncthreads();
 	}
+	return sum[0];
+}
+
+/* sumsq_parts - each block's part of the squares of all arrays */
+__global__ static void
+sumsq_parts(double *parts, const struct kernel_array *a, size_t n)
+{
+	__shared__ double sum[THREADS];
+	double mine = 0;
+
+	for (size_t k = 0; k < n; k++)
+		EACH(i, a[k].n)
+			mine += (double)a[k].x[i] * (double)a[k].x[i];
+	mine = sum_block(mine, sum);
 	if (threadIdx.x == 0)
-		parts[blockIdx.x] = sum[0];
+		parts[blockIdx.x] = mine;
+}
+
+/* sumsq_all - one block */
+__global__ static void
+sumsq_all(double *all, const double *parts, size_t n)
+{
+	__shared__ double sum[THREADS];
+	double mine = 0;
+
+	for (size_t i = threadIdx.x; i < n; i += THREADS)
+		mine += parts[i];
+	mine = sum_block(mine, sum);
+	if (threadIdx.x == 0)
+		*all = mine;
 }
 
 static void cuda_get(void *dev, void *host, const void *from, size_t bytes);
 
+/* the work memory holds the sum, the parts, the list of arrays; the host waits
+ * once, whose list is read before that */
 static double
-cuda_sumsq(void *dev, const real *x, size_t n)
+cuda_sumsq(void *dev, const struct kernel_array *a, size_t n)
 {
 	struct cuda *c = (struct cuda *)dev;
-	double parts[SUM_BLOCKS], sum = 0;
-	size_t blocks = blocks_for(n) < SUM_BLOCKS ? blocks_for(n) : SUM_BLOCKS;
+	double *parts = (double *)c->work + 1, sum;
+	struct kernel_array *list = (struct kernel_array *)(parts +
+	    SUM_BLOCKS + 1);
+	size_t most = 0, blocks;
 
-	LAUNCH(c, (unsigned)blocks, THREADS, 0, sumsq_parts, (double *)c->work,
-	    x, n);
-	cuda_get(dev, parts, c->work, blocks * sizeof(*parts));
-	for (size_t i = 0; i < blocks; i++)
-		sum += parts[i];
+	for (size_t i = 0; i < n; i++)
+		most += a[i].n;
+	blocks = blocks_for(most) < SUM_BLOCKS ? blocks_for(most) : SUM_BLOCKS;
+	if (n * sizeof(*a) > WORK_BYTES / 2)
+		panic("a sum over %zu arrays", n);
+	tape_flush(c);
+	must(c, cudaMemcpyAsync(list, a, n * sizeof(*a),
+	    cudaMemcpyHostToDevice, c->stream), "copy to it");
+	LAUNCH(c, (unsigned)blocks, THREADS, 0, sumsq_parts, parts, list, n);
+	LAUNCH(c, 1, THREADS, 0, sumsq_all, (double *)c->work, parts,
+	    blocks);
+	cuda_get(dev, &sum, c->work, sizeof(sum));
 	return sum;
 }

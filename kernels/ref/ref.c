@@ -196,13 +196,14 @@ ref_adamw(void *dev, real *p, const real *g, real *m, real *v, size_t n,
 }
 
 static double
-ref_sumsq(void *dev, const real *x, size_t n)
+ref_sumsq(void *dev, const struct kernel_array *a, size_t n)
 {
 	double sum = 0;
 
 	(void)dev;
-	for (size_t i = 0; i < n; i++)
-		sum += (double)x[i] * (double)x[i];
+	for (size_t k = 0; k < n; k++)
+		for (size_t i = 0; i < a[k].n; i++)
+			sum += (double)a[k].x[i] * (double)a[k].x[i];
 	return sum;
 }
 
