@@ -347,7 +347,19 @@ struct kernels {
 	    const struct kernel_heads *);
 
 	/*
-	 * A device may lack what follows.  What is called from graph_begin to
+	 * A device may lack what follows.  halves - numbers of 16 bits (not
+	 * NF4), which lie at p in memory of alloc, as a tensor: a pointer that
+	 * stands for them where operations ask for reals, places being counted
+	 * in reals as always; what is written is rounded to the nearest, and
+	 * nothing else may read or write by it.  So may lie: operands and
+	 * results of products under the precision of that form; x and y of
+	 * biases, norms, rope, activations, attention, add, mix, dropout,
+	 * weigh, dora_turn, softcap, widen, narrow and round; their gradients;
+	 * and logits, which classify and distill overwrite.
+	 */
+	real *(*halves)(void *, void *p, enum kernel_form);
+	/*
+	 * What is called from graph_begin to
 	 * graph_end, a device may start at its end, and all at once if it is
 	 * the same operations as the last time between those of that number;
 	 * their arguments may differ.  The results are the same.  put, get,

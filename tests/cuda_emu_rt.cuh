@@ -70,7 +70,8 @@ struct emu_product {
 	cublasLtMatmulDescStruct op;
 	cublasLtMatrixLayoutStruct a, b, c;
 	const void *pa, *pb;
-	float *pc, alpha, beta;
+	void *pc;
+	float alpha, beta;
 	uint64_t way;
 };
 
@@ -436,6 +437,19 @@ emu_at(const cublasLtMatrixLayoutStruct *m, const void *p, size_t i, size_t k)
 }
 
 static void
+emu_set(const cublasLtMatrixLayoutStruct *m, void *p, size_t i, size_t k,
+    float x)
+{
+	size_t at = i + k * (size_t)m->ld;
+
+	if (m->bits == 0)
+		((float *)p)[at] = x;
+	else
+		((uint16_t *)p)[at] = m->bits == 14 ? half_to_bf16(x) :
+		    half_to_f16(x);
+}
+
+static void
 emu_multiply(const emu_product *p)
 {
 	uint64_t K = p->op.turned[0] ? p->a.rows : p->a.cols;
@@ -444,7 +458,7 @@ emu_multiply(const emu_product *p)
 		return;
 	for (size_t i = 0; i < p->c.rows; i++)
 		for (size_t j = 0; j < p->c.cols; j++) {
-			float *to = p->pc + i + j * (size_t)p->c.ld, sum = 0;
+			float sum = 0;
 
 			for (size_t n = 0; n < K; n++) {
 				size_t k = p->way == 2 ? K - 1 - n : n;
@@ -454,8 +468,9 @@ emu_multiply(const emu_product *p)
 				    emu_at(&p->b, p->pb, p->op.turned[1] ?
 				    j : k, p->op.turned[1] ? k : j);
 			}
-			*to = p->alpha * sum + (p->beta == 0 ? 0 : p->beta *
-			    *to);
+			emu_set(&p->c, p->pc, i, j, p->alpha * sum +
+			    (p->beta == 0 ? 0 : p->beta * emu_at(&p->c, p->pc,
+			    i, j)));
 		}
 }
 
@@ -488,8 +503,11 @@ enum { CUBLAS_PEDANTIC_MATH = 2 };
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_16F = 2, CUDA_R_16BF = 14 };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68 };
 enum { CUBLASLT_MATMUL_DESC_TRANSA = 3, CUBLASLT_MATMUL_DESC_TRANSB };
-enum { CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,
-	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES = 7,
+enum cublasLtMatmulPreferenceAttributes_t {
+	CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES = 1,
+	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES = 5,
+	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
 	CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES };
 enum cublasLtMatmulAlgoConfigAttributes_t { CUBLASLT_ALGO_CONFIG_ID,
 	CUBLASLT_ALGO_CONFIG_TILE_ID, CUBLASLT_ALGO_CONFIG_SPLITK_NUM,
@@ -653,10 +671,12 @@ cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t op, const float *alpha,
     cublasLtMatrixLayout_t, void *d, cublasLtMatrixLayout_t ld,
     const cublasLtMatmulAlgo_t *way, void *, size_t, cudaStream_t s)
 {
-	emu_product p = { *op, *la, *lb, *ld, a, b, (float *)d, *alpha, *beta,
+	emu_product p = { *op, *la, *lb, *ld, a, b, d, *alpha, *beta,
 	    way->data[0] };
 
-	if (way->data[7] != EMU_ALGO)
+	/* what tensor cores read comes 16 bytes at a time */
+	if (way->data[7] != EMU_ALGO || (uintptr_t)a % 16 != 0 ||
+	    (uintptr_t)b % 16 != 0 || la->ld % 8 != 0 || lb->ld % 8 != 0)
 		return CUBLAS_STATUS_NOT_SUPPORTED;
 	emu_product_start(s, &p);
 	return CUBLAS_STATUS_SUCCESS;

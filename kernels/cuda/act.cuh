@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Activations, alone and as gates; capped numbers; dropout */
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/nums.cuh"
 #include "kernels/drop.h"
 
 #define GELU_A		0.79788456080286535588f	/* sqrt(2/pi) */
@@ -46,10 +46,16 @@ act_slope(float v, enum kernel_act kind)
 }
 
 __global__ static void
-act_all(real *y, const real *x, size_t n, enum kernel_act kind)
+act_all(struct nums y, struct nums x, size_t n, enum kernel_act kind)
 {
-	EACH(i, n)
-		y[i] = act_of(x[i], kind);
+	EACH4(i, n) {
+		float v[FOUR];
+
+		nums_get4(v, x, i, n);
+		for (size_t k = 0; k < FOUR; k++)
+			v[k] = act_of(v[k], kind);
+		nums_put4(y, i, n, v);
+	}
 }
 
 static void
@@ -58,15 +64,23 @@ cuda_act(void *dev, real *y, const real *x, size_t n, enum kernel_act kind)
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, act_all, y, x, n, kind);
+		LAUNCH(c, blocks_for4(n), THREADS, 0, act_all, nums_of(c, y),
+		    nums_of(c, x), n, kind);
 }
 
 __global__ static void
-act_slopes(real *dx, const real *dy, const real *x, size_t n,
+act_slopes(struct nums dx, struct nums dy, struct nums x, size_t n,
     enum kernel_act kind)
 {
-	EACH(i, n)
-		dx[i] = dy[i] * act_slope(x[i], kind);
+	EACH4(i, n) {
+		float v[FOUR], d[FOUR];
+
+		nums_get4(v, x, i, n);
+		nums_get4(d, dy, i, n);
+		for (size_t k = 0; k < FOUR; k++)
+			d[k] *= act_slope(v[k], kind);
+		nums_put4(dx, i, n, d);
+	}
 }
 
 static void
@@ -76,17 +90,36 @@ cuda_act_grad(void *dev, real *dx, const real *dy, const real *x, size_t n,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, act_slopes, dx, dy, x, n,
-		    kind);
+		LAUNCH(c, blocks_for4(n), THREADS, 0, act_slopes,
+		    nums_of(c, dx), nums_of(c, dy), nums_of(c, x), n, kind);
 }
 
 __global__ static void
-glu_all(real *y, const real *x, size_t R, size_t F, enum kernel_act kind)
+glu_all(struct nums y, struct nums x, size_t R, size_t F,
+    enum kernel_act kind)
 {
 	EACH(i, R * F) {
-		const real *at = x + i / F * 2 * F + i % F;
+		size_t at = i / F * 2 * F + i % F;
 
-		y[i] = act_of(at[0], kind) * at[F];
+		nums_put(y, i, act_of(nums_get(x, at), kind) *
+		    nums_get(x, at + F));
+	}
+}
+
+/* glu_fours - where F is a multiple of 4 */
+__global__ static void
+glu_fours(struct nums y, struct nums x, size_t R, size_t F,
+    enum kernel_act kind)
+{
+	EACH4(i, R * F) {
+		size_t at = i / F * 2 * F + i % F;
+		float g[FOUR], u[FOUR];
+
+		nums_get4(g, x, at, 2 * R * F);
+		nums_get4(u, x, at + F, 2 * R * F);
+		for (size_t k = 0; k < FOUR; k++)
+			g[k] = act_of(g[k], kind) * u[k];
+		nums_put4(y, i, R * F, g);
 	}
 }
 
@@ -96,21 +129,46 @@ cuda_glu(void *dev, real *y, const real *x, size_t R, size_t F,
 {
 	struct cuda *c = (struct cuda *)dev;
 
-	if (R * F > 0)
-		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_all, y, x, R, F,
-		    kind);
+	if (R * F > 0 && F % FOUR == 0)
+		LAUNCH(c, blocks_for4(R * F), THREADS, 0, glu_fours,
+		    nums_of(c, y), nums_of(c, x), R, F, kind);
+	else if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_all,
+		    nums_of(c, y), nums_of(c, x), R, F, kind);
 }
 
 __global__ static void
-glu_slopes(real *dx, const real *dy, const real *x, size_t R, size_t F,
-    enum kernel_act kind)
+glu_slopes(struct nums dx, struct nums dy, struct nums x, size_t R,
+    size_t F, enum kernel_act kind)
 {
 	EACH(i, R * F) {
 		size_t at = i / F * 2 * F + i % F;
-		float g = x[at], u = x[at + F], d = dy[i];
+		float g = nums_get(x, at), u = nums_get(x, at + F);
+		float d = nums_get(dy, i);
 
-		dx[at] = d * u * act_slope(g, kind);
-		dx[at + F] = d * act_of(g, kind);
+		nums_put(dx, at, d * u * act_slope(g, kind));
+		nums_put(dx, at + F, d * act_of(g, kind));
+	}
+}
+
+__global__ static void
+glu_slopes_fours(struct nums dx, struct nums dy, struct nums x, size_t R,
+    size_t F, enum kernel_act kind)
+{
+	EACH4(i, R * F) {
+		size_t at = i / F * 2 * F + i % F;
+		float g[FOUR], u[FOUR], d[FOUR], slope;
+
+		nums_get4(g, x, at, 2 * R * F);
+		nums_get4(u, x, at + F, 2 * R * F);
+		nums_get4(d, dy, i, R * F);
+		for (size_t k = 0; k < FOUR; k++) {
+			slope = d[k] * u[k] * act_slope(g[k], kind);
+			u[k] = d[k] * act_of(g[k], kind);
+			g[k] = slope;
+		}
+		nums_put4(dx, at, 2 * R * F, g);
+		nums_put4(dx, at + F, 2 * R * F, u);
 	}
 }
 
@@ -120,16 +178,19 @@ cuda_glu_grad(void *dev, real *dx, const real *dy, const real *x, size_t R,
 {
 	struct cuda *c = (struct cuda *)dev;
 
-	if (R * F > 0)
-		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_slopes, dx, dy, x,
-		    R, F, kind);
+	if (R * F > 0 && F % FOUR == 0)
+		LAUNCH(c, blocks_for4(R * F), THREADS, 0, glu_slopes_fours,
+		    nums_of(c, dx), nums_of(c, dy), nums_of(c, x), R, F, kind);
+	else if (R * F > 0)
+		LAUNCH(c, blocks_for(R * F), THREADS, 0, glu_slopes,
+		    nums_of(c, dx), nums_of(c, dy), nums_of(c, x), R, F, kind);
 }
 
 __global__ static void
-softcap_all(real *y, size_t n, float cap)
+softcap_all(struct nums y, size_t n, float cap)
 {
 	EACH(i, n)
-		y[i] = cap * tanhf(y[i] / cap);
+		nums_put(y, i, cap * tanhf(nums_get(y, i) / cap));
 }
 
 static void
@@ -138,15 +199,22 @@ cuda_softcap(void *dev, real *y, size_t n, double cap)
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, softcap_all, y, n,
-		    (float)cap);
+		LAUNCH(c, blocks_for(n), THREADS, 0, softcap_all,
+		    nums_of(c, y), n, (float)cap);
 }
 
 __global__ static void
-mix_all(real *y, float s, const real *x, float t, size_t n)
+mix_all(struct nums y, float s, struct nums x, float t, size_t n)
 {
-	EACH(i, n)
-		y[i] = (s == 0 ? 0 : s * y[i]) + t * x[i];
+	EACH4(i, n) {
+		float v[FOUR], w[FOUR];
+
+		nums_get4(v, y, i, n);
+		nums_get4(w, x, i, n);
+		for (size_t k = 0; k < FOUR; k++)
+			v[k] = (s == 0 ? 0 : s * v[k]) + t * w[k];
+		nums_put4(y, i, n, v);
+	}
 }
 
 static void
@@ -155,18 +223,19 @@ cuda_mix(void *dev, real *y, double s, const real *x, double t, size_t n)
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, mix_all, y, (float)s, x,
-		    (float)t, n);
+		LAUNCH(c, blocks_for4(n), THREADS, 0, mix_all, nums_of(c, y),
+		    (float)s, nums_of(c, x), (float)t, n);
 }
 
 __global__ static void
-dropout_all(real *y, const real *x, size_t n, uint32_t below, float more,
-    uint64_t key, int add)
+dropout_all(struct nums y, struct nums x, size_t n, uint32_t below,
+    float more, uint64_t key, int add)
 {
 	EACH(i, n) {
-		float kept = drop_draw(key, i) < below ? 0 : x[i] * more;
+		float kept = drop_draw(key, i) < below ? 0 : nums_get(x, i) *
+		    more;
 
-		y[i] = add ? y[i] + kept : kept;
+		nums_put(y, i, add ? nums_get(y, i) + kept : kept);
 	}
 }
 
@@ -177,13 +246,14 @@ cuda_dropout(void *dev, real *y, const real *x, size_t n, double p,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, dropout_all, y, x, n,
-		    drop_below(p), (float)(p < 1 ? 1 / (1 - p) : 0), key, add);
+		LAUNCH(c, blocks_for(n), THREADS, 0, dropout_all,
+		    nums_of(c, y), nums_of(c, x), n, drop_below(p),
+		    (float)(p < 1 ? 1 / (1 - p) : 0), key, add);
 }
 
 /* dora_lengths - a warp takes a row of w + scale b a */
 __global__ static void
-dora_lengths(real *norm, const real *w, const real *a, const real *b,
+dora_lengths(real *norm, struct nums w, const real *a, const real *b,
     float scale, size_t N, size_t K, size_t r)
 {
 	size_t n = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
@@ -197,7 +267,7 @@ dora_lengths(real *norm, const real *w, const real *a, const real *b,
 
 		for (size_t j = 0; j < r; j++)
 			x = fmaf(b[n * r + j], a[j * K + k], x);
-		x = w[n * K + k] + scale * x;
+		x = nums_get(w, n * K + k) + scale * x;
 		sum += x * x;
 	}
 	sum = warp_sum(sum);
@@ -213,20 +283,21 @@ cuda_dora_norm(void *dev, real *norm, const real *w, const real *a,
 
 	if (N > 0)
 		LAUNCH(c, (unsigned)((N + WARPS - 1) / WARPS), THREADS, 0,
-		    dora_lengths, norm, w, a, b, (float)scale, N, K, r);
+		    dora_lengths, norm, nums_of(c, w), a, b, (float)scale, N,
+		    K, r);
 }
 
 __global__ static void
-dora_turns(real *y, size_t ldy, real *keep, const real *m, const real *norm,
+dora_turns(struct nums y, size_t ldy, real *keep, const real *m, const real *norm,
     size_t R, size_t N)
 {
 	EACH(i, R * N) {
 		size_t r = i / N, n = i % N;
-		float x = y[r * ldy + n];
+		float x = nums_get(y, r * ldy + n);
 
 		if (keep != NULL)
 			keep[i] = x;
-		y[r * ldy + n] = x * m[n] / norm[n];
+		nums_put(y, r * ldy + n, x * m[n] / norm[n]);
 	}
 }
 
@@ -237,19 +308,19 @@ cuda_dora_turn(void *dev, real *y, size_t ldy, real *keep, const real *m,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * N > 0)
-		LAUNCH(c, blocks_for(R * N), THREADS, 0, dora_turns, y, ldy,
-		    keep, m, norm, R, N);
+		LAUNCH(c, blocks_for(R * N), THREADS, 0, dora_turns,
+		    nums_of(c, y), ldy, keep, m, norm, R, N);
 }
 
 __global__ static void
-dora_sums(real *dm, const real *dy, size_t ldy, const real *keep,
+dora_sums(real *dm, struct nums dy, size_t ldy, const real *keep,
     const real *norm, size_t R, size_t N)
 {
 	EACH(n, N) {
 		float sum = 0;
 
 		for (size_t r = 0; r < R; r++)
-			sum += dy[r * ldy + n] * keep[r * N + n];
+			sum += nums_get(dy, r * ldy + n) * keep[r * N + n];
 		dm[n] += sum / norm[n];
 	}
 }
@@ -261,15 +332,15 @@ cuda_dora_turn_grad(void *dev, real *dm, const real *dy, size_t ldy,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * N > 0)
-		LAUNCH(c, blocks_for(N), THREADS, 0, dora_sums, dm, dy, ldy,
-		    keep, norm, R, N);
+		LAUNCH(c, blocks_for(N), THREADS, 0, dora_sums, dm,
+		    nums_of(c, dy), ldy, keep, norm, R, N);
 }
 
 __global__ static void
-weigh_all(real *y, const real *x, const real *w, size_t R, size_t C)
+weigh_all(struct nums y, struct nums x, const real *w, size_t R, size_t C)
 {
 	EACH(i, R * C)
-		y[i] = w[i / C] * x[i];
+		nums_put(y, i, w[i / C] * nums_get(x, i));
 }
 
 static void
@@ -279,19 +350,20 @@ cuda_weigh(void *dev, real *y, const real *x, const real *w, size_t R,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * C > 0)
-		LAUNCH(c, blocks_for(R * C), THREADS, 0, weigh_all, y, x, w,
-		    R, C);
+		LAUNCH(c, blocks_for(R * C), THREADS, 0, weigh_all,
+		    nums_of(c, y), nums_of(c, x), w, R, C);
 }
 
 /* a thread for each row: they are as long as a model is wide, and many */
 __global__ static void
-weigh_sums(real *dw, const real *dy, const real *x, size_t R, size_t C)
+weigh_sums(real *dw, struct nums dy, struct nums x, size_t R, size_t C)
 {
 	EACH(r, R) {
 		float sum = 0;
 
 		for (size_t n = 0; n < C; n++)
-			sum += dy[r * C + n] * x[r * C + n];
+			sum += nums_get(dy, r * C + n) *
+			    nums_get(x, r * C + n);
 		dw[r] = sum;
 	}
 }
@@ -304,6 +376,7 @@ cuda_weigh_grad(void *dev, real *dx, real *dw, const real *dy, const real *x,
 
 	if (R * C == 0)
 		return;
-	LAUNCH(c, blocks_for(R), THREADS, 0, weigh_sums, dw, dy, x, R, C);
+	LAUNCH(c, blocks_for(R), THREADS, 0, weigh_sums, dw,
+	    nums_of(c, dy), nums_of(c, x), R, C);
 	cuda_weigh(dev, dx, dy, w, R, C);
 }

@@ -12,7 +12,7 @@
  * the scores anew and adds up what is its own in a fixed order: no atomics, and
  * the heads that share a key are added up where the key is.
  */
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/nums.cuh"
 #include "kernels/drop.h"
 
 #define ATTEND_WARPS	4
@@ -26,14 +26,14 @@
 /* load_rows - n rows of D from row `first` on into shared memory, `wide` apart;
  * those at or behind `end` are zeros */
 static __device__ inline void
-load_rows(float *to, size_t wide, const real *from, size_t stride,
+load_rows(float *to, size_t wide, struct nums from, size_t stride,
     size_t first, size_t n, size_t end, size_t D)
 {
 	for (size_t i = threadIdx.x; i < n * D; i += blockDim.x) {
 		size_t r = i / D, d = i % D;
 
 		to[r * wide + d] = first + r < end ?
-		    from[(first + r) * stride + d] : 0;
+		    nums_get(from, (first + r) * stride + d) : 0;
 	}
 }
 
@@ -127,14 +127,14 @@ UNROLL
 
 /* put_row - a lane's channels times x to a row */
 static __device__ inline void
-put_row(real *to, const float acc[SLICES], float x, size_t D)
+put_row(struct nums to, const float acc[SLICES], float x, size_t D)
 {
 	size_t lane = threadIdx.x % WARP;
 
 UNROLL
 	for (size_t i = 0; i < SLICES; i++)
 		if (lane + i * WARP < D)
-			to[lane + i * WARP] = acc[i] * x;
+			nums_put(to, lane + i * WARP, acc[i] * x);
 }
 
 /* a query on its way over the keys */
@@ -166,8 +166,8 @@ UNROLL
 
 /* attend_rows - grid: tiles of queries, heads, sequences */
 __global__ static void
-attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
-    struct kernel_heads s)
+attend_rows(struct nums y, real *lse, struct nums q, struct nums k,
+    struct nums v, struct kernel_heads s)
 {
 	DYNAMIC(shared);
 	size_t D = s.D, T = s.T, h = blockIdx.y, b = blockIdx.z;
@@ -181,9 +181,9 @@ attend_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
 	s.to = s.to == NULL ? NULL : s.to + b * T;
-	q += b * T * s.q + h * D;
-	k += b * T * s.k + h / (s.H / s.G) * D;
-	v += b * T * s.v + h / (s.H / s.G) * D;
+	q = nums_at(q, b * T * s.q + h * D);
+	k = nums_at(k, b * T * s.k + h / (s.H / s.G) * D);
+	v = nums_at(v, b * T * s.v + h / (s.H / s.G) * D);
 	for (int i = 0; i < QUERIES; i++) {
 		at[i].max = -INFINITY;
 		at[i].sum = 0;
@@ -216,7 +216,7 @@ UNROLL
 
 		if (t >= T)
 			continue;
-		put_row(y + ((b * T + t) * s.H + h) * D, at[i].y,
+		put_row(nums_at(y, ((b * T + t) * s.H + h) * D), at[i].y,
 		    1 / at[i].sum, D);
 		if (lane == 0)
 			lse[(b * s.H + h) * T + t] = at[i].max +
@@ -244,14 +244,15 @@ attend_forward(struct cuda *c, real *y, real *lse, const real *q,
 	size_t shared = (TILE * (2 * s->D + 1) + rows * s->D) * sizeof(float);
 
 	LAUNCH(c, dim3((unsigned)((s->T + rows - 1) / rows), (unsigned)s->H,
-	    (unsigned)s->B), ATTEND_THREADS, shared, attend_rows, y, lse, q,
-	    k, v, *s);
+	    (unsigned)s->B), ATTEND_THREADS, shared, attend_rows,
+	    nums_of(c, y), lse, nums_of(c, q), nums_of(c, k), nums_of(c, v),
+	    *s);
 }
 
 /* attend_means - mean[B,H,T] of dy times y, which every score's slope needs */
 __global__ static void
-attend_means(float *mean, const real *dy, const real *y, size_t rows, size_t T,
-    size_t H, size_t D)
+attend_means(float *mean, struct nums dy, struct nums y, size_t rows,
+    size_t T, size_t H, size_t D)
 {
 	size_t at = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 	size_t r = at / H, h = at % H, lane = threadIdx.x % WARP;
@@ -260,7 +261,7 @@ attend_means(float *mean, const real *dy, const real *y, size_t rows, size_t T,
 	if (at >= rows * H)
 		return;
 	for (size_t d = lane; d < D; d += WARP)
-		sum += dy[at * D + d] * y[at * D + d];
+		sum += nums_get(dy, at * D + d) * nums_get(y, at * D + d);
 	sum = warp_sum(sum);
 	if (lane == 0)
 		mean[(r / T * H + h) * T + r % T] = sum;
@@ -268,8 +269,9 @@ attend_means(float *mean, const real *dy, const real *y, size_t rows, size_t T,
 
 /* attend_queries - dq; grid: tiles of queries, heads, sequences */
 __global__ static void
-attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
-    const real *q, const real *k, const real *v, struct kernel_heads s)
+attend_queries(struct nums dq, struct nums dy, const real *lse,
+    const float *mean, struct nums q, struct nums k, struct nums v,
+    struct kernel_heads s)
 {
 	DYNAMIC(shared);
 	size_t D = s.D, T = s.T, h = blockIdx.y, b = blockIdx.z;
@@ -283,17 +285,17 @@ attend_queries(real *dq, const real *dy, const real *lse, const float *mean,
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
 	s.to = s.to == NULL ? NULL : s.to + b * T;
-	q += b * T * s.q + h * D;
-	k += b * T * s.k + h / (s.H / s.G) * D;
-	v += b * T * s.v + h / (s.H / s.G) * D;
+	q = nums_at(q, b * T * s.q + h * D);
+	k = nums_at(k, b * T * s.k + h / (s.H / s.G) * D);
+	v = nums_at(v, b * T * s.v + h / (s.H / s.G) * D);
 	lse += (b * s.H + h) * T;
 	mean += (b * s.H + h) * T;
 	for (int i = 0; i < OWN; i++)
 		for (int c = 0; c < SLICES; c++)
 			acc[i][c] = 0;
 	load_rows(queries, D, q, s.q, first, ATTEND_WARPS * OWN, T, D);
-	load_rows(slopes, D, dy + (b * T * s.H + h) * D, s.H * D, first,
-	    ATTEND_WARPS * OWN, T, D);
+	load_rows(slopes, D, nums_at(dy, (b * T * s.H + h) * D), s.H * D,
+	    first, ATTEND_WARPS * OWN, T, D);
 	for (size_t base = first_tile(&s, first); base < seen_end(&s, last);
 	    base += TILE) {
 		__syncthreads();
@@ -321,14 +323,14 @@ UNROLL
 UNROLL
 	for (size_t i = 0; i < OWN; i++)
 		if (first + warp * OWN + i < T)
-			put_row(dq + (b * T + first + warp * OWN + i) * s.q +
-			    h * D, acc[i], 1, D);
+			put_row(nums_at(dq, (b * T + first + warp * OWN + i) *
+			    s.q + h * D), acc[i], 1, D);
 }
 
 /* attend_keys - dk and dv; grid: tiles of keys, their heads, sequences */
 __global__ static void
-attend_keys(real *dk, real *dv, const real *dy, const real *lse,
-    const float *mean, const real *q, const real *k, const real *v,
+attend_keys(struct nums dk, struct nums dv, struct nums dy, const real *lse,
+    const float *mean, struct nums q, struct nums k, struct nums v,
     struct kernel_heads s)
 {
 	DYNAMIC(shared);
@@ -352,9 +354,9 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 	for (int i = 0; i < OWN; i++)
 		for (int c = 0; c < SLICES; c++)
 			ak[i][c] = av[i][c] = 0;
-	load_rows(keys, D, k + b * T * s.k + g * D, s.k, first,
+	load_rows(keys, D, nums_at(k, b * T * s.k + g * D), s.k, first,
 	    ATTEND_WARPS * OWN, T, D);
-	load_rows(values, D, v + b * T * s.v + g * D, s.v, first,
+	load_rows(values, D, nums_at(v, b * T * s.v + g * D), s.v, first,
 	    ATTEND_WARPS * OWN, T, D);
 	for (size_t h = g * per; h < (g + 1) * per; h++)
 		for (size_t base = begin / TILE * TILE; base < end;
@@ -363,10 +365,10 @@ attend_keys(real *dk, real *dv, const real *dy, const real *lse,
 			size_t at = (b * s.H + h) * T + t;
 
 			__syncthreads();
-			load_rows(queries, D + 1, q + b * T * s.q + h * D,
-			    s.q, base, TILE, T, D);
-			load_rows(slopes, D + 1, dy + (b * T * s.H + h) * D,
-			    s.H * D, base, TILE, T, D);
+			load_rows(queries, D + 1, nums_at(q, b * T * s.q +
+			    h * D), s.q, base, TILE, T, D);
+			load_rows(slopes, D + 1, nums_at(dy, (b * T * s.H +
+			    h) * D), s.H * D, base, TILE, T, D);
 			__syncthreads();
 UNROLL
 			for (size_t i = 0; i < OWN; i++) {
@@ -395,8 +397,8 @@ UNROLL
 
 		if (j >= T)
 			continue;
-		put_row(dk + (b * T + j) * s.k + g * D, ak[i], 1, D);
-		put_row(dv + (b * T + j) * s.v + g * D, av[i], 1, D);
+		put_row(nums_at(dk, (b * T + j) * s.k + g * D), ak[i], 1, D);
+		put_row(nums_at(dv, (b * T + j) * s.v + g * D), av[i], 1, D);
 	}
 }
 
@@ -412,9 +414,12 @@ attend_back(struct cuda *c, real *dq, real *dk, real *dv, const real *dy,
 	unsigned tiles = (unsigned)((s->T + own - 1) / own);
 
 	LAUNCH(c, dim3(tiles, (unsigned)s->H, (unsigned)s->B), ATTEND_THREADS,
-	    shared, attend_queries, dq, dy, lse, c->work, q, k, v, *s);
+	    shared, attend_queries, nums_of(c, dq), nums_of(c, dy), lse,
+	    c->work, nums_of(c, q), nums_of(c, k), nums_of(c, v), *s);
 	LAUNCH(c, dim3(tiles, (unsigned)s->G, (unsigned)s->B), ATTEND_THREADS,
-	    shared, attend_keys, dk, dv, dy, lse, c->work, q, k, v, *s);
+	    shared, attend_keys, nums_of(c, dk), nums_of(c, dv),
+	    nums_of(c, dy), lse, c->work, nums_of(c, q), nums_of(c, k),
+	    nums_of(c, v), *s);
 }
 
 #endif

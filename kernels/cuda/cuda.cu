@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The CUDA device: memory, products by cuBLAS (those of 16 bits: lt.cuh), and
- * kernels of our own for all else (table.cuh).  Everything goes through one stream, so
- * operations run in the order of their calls.  They are not waited for: an
+ * kernels of our own for all else (table.cuh).  Everything goes through one
+ * stream, so operations run in the order of their calls.  They are not waited for: an
  * error that one of them left shows at the next put, get or sum, which end the
  * process with 75, since a context that has failed can compute nothing any
  * more.
@@ -46,6 +46,9 @@ cuda_close(void *dev)
 		cudaFree(c->work);
 	if (c->stream != NULL)
 		cudaStreamDestroy(c->stream);
+	while (c->nblocks > 0)
+		block_drop(c, c->block[0].p);
+	mem_free(c->block);
 	mem_free(c->tapes);
 	buf_free(&c->text);
 	mem_free(c);
@@ -117,6 +120,7 @@ cuda_alloc(void *dev, size_t bytes)
 		return NULL;
 	}
 	must(c, cudaMemsetAsync(p, 0, bytes, c->stream), "clear memory");
+	block_add(c, p, bytes);
 	return p;
 }
 
@@ -127,6 +131,7 @@ cuda_release(void *dev, void *p)
 
 	tape_flush(c);
 	must(c, cudaStreamSynchronize(c->stream), "finish");
+	block_drop(c, p);
 	must(c, cudaFree(p), "give memory back");
 }
 
@@ -163,7 +168,7 @@ product_start(struct cuda *c, const struct product *p)
 	return cublasSgemm_64(c->blas, s->tb ? CUBLAS_OP_T : CUBLAS_OP_N,
 	    s->ta ? CUBLAS_OP_T : CUBLAS_OP_N, (int64_t)s->N, (int64_t)s->M,
 	    (int64_t)s->K, &p->alpha, (const float *)p->b, (int64_t)p->ldb,
-	    (const float *)p->a, (int64_t)p->lda, &p->beta, p->c,
+	    (const float *)p->a, (int64_t)p->lda, &p->beta, (float *)p->c,
 	    (int64_t)s->ldc);
 }
 
@@ -177,6 +182,7 @@ cuda_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 	struct product p;
 	void *arg = &p;
 	struct start s = { NULL, "gemm", dim3(1), 1, 1, 0, &arg, &size };
+	struct nums to = nums_of(c, out);
 
 	if (M == 0 || N == 0)
 		return;
@@ -189,13 +195,17 @@ cuda_gemm_part(void *dev, int ta, int tb, size_t M, size_t N, size_t K,
 	p.s.ldc = ldc;
 	p.a = a;
 	p.b = b;
-	p.c = out;
+	p.c = to.p;
+	p.s.result = to.form;
 	p.lda = lda;
 	p.ldb = ldb;
 	p.alpha = (real)alpha;
 	p.beta = (real)beta;
 	if (c->precision != PRECISION_F32 && K > 0)
 		lt_halve(c, &p);
+	else if (to.form != NUMS_REAL || nums_of(c, a).form != NUMS_REAL ||
+	    nums_of(c, b).form != NUMS_REAL)
+		panic("a product of 32 bits of numbers of 16");
 	start_kernel(c, &s);
 }
 
@@ -263,6 +273,7 @@ table(void)
 	k.get = cuda_get;
 	k.gemm = cuda_gemm;
 	k.gemm_part = cuda_gemm_part;
+	k.halves = cuda_halves;
 	k.graph_begin = cuda_graph_begin;
 	k.graph_end = cuda_graph_end;
 	k.told = cuda_told;

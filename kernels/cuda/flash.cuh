@@ -108,8 +108,8 @@ UNROLL
 
 /* flash_rows - grid: tiles of queries, heads, sequences */
 template<int D> __global__ static void
-flash_rows(real *y, real *lse, const real *q, const real *k, const real *v,
-    struct kernel_heads s)
+flash_rows(struct nums y, real *lse, struct nums q, struct nums k,
+    struct nums v, struct kernel_heads s)
 {
 	DYNAMIC(shared);
 	unsigned *keys = (unsigned *)shared;
@@ -123,9 +123,9 @@ flash_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
 	s.to = s.to == NULL ? NULL : s.to + b * T;
-	q += b * T * s.q + h * s.D;
-	k += b * T * s.k + h / (s.H / s.G) * s.D;
-	v += b * T * s.v + h / (s.H / s.G) * s.D;
+	q = nums_at(q, b * T * s.q + h * s.D);
+	k = nums_at(k, b * T * s.k + h / (s.H / s.G) * s.D);
+	v = nums_at(v, b * T * s.v + h / (s.H / s.G) * s.D);
 	flash_begin(&f, &s, own);
 	tile_zero<D>(sum);
 	tile_fill<D>(queries, q, s.q, first, FLASH_ROWS, T, s.D);
@@ -150,8 +150,8 @@ flash_rows(real *y, real *lse, const real *q, const real *k, const real *v,
 		if (f.t[r] < T && threadIdx.x % 4 == 0)
 			lse[(b * s.H + h) * T + f.t[r]] = f.max[r] + logf(all);
 	}
-	tile_put<D>(y + ((b * T + own) * s.H + h) * s.D, s.H * s.D, sum, own,
-	    T, s.D, by);
+	tile_put<D>(nums_at(y, ((b * T + own) * s.H + h) * s.D), s.H * s.D,
+	    sum, own, T, s.D, by);
 }
 
 /* flash_slope - of a dot product: p, its score's probability, and dp, what the
@@ -168,8 +168,9 @@ flash_slope(const struct kernel_heads *s, bool seen, float *p, float *dp,
 
 /* flash_queries - dq; grid: tiles of queries, heads, sequences */
 template<int D> __global__ static void
-flash_queries(real *dq, const real *dy, const real *lse, const float *mean,
-    const real *q, const real *k, const real *v, struct kernel_heads s)
+flash_queries(struct nums dq, struct nums dy, const real *lse,
+    const float *mean, struct nums q, struct nums k, struct nums v,
+    struct kernel_heads s)
 {
 	DYNAMIC(shared);
 	unsigned *keys = (unsigned *)shared;
@@ -186,16 +187,16 @@ flash_queries(real *dq, const real *dy, const real *lse, const float *mean,
 
 	s.from = s.from == NULL ? NULL : s.from + b * T;
 	s.to = s.to == NULL ? NULL : s.to + b * T;
-	q += b * T * s.q + h * s.D;
-	k += b * T * s.k + h / (s.H / s.G) * s.D;
-	v += b * T * s.v + h / (s.H / s.G) * s.D;
+	q = nums_at(q, b * T * s.q + h * s.D);
+	k = nums_at(k, b * T * s.k + h / (s.H / s.G) * s.D);
+	v = nums_at(v, b * T * s.v + h / (s.H / s.G) * s.D);
 	lse += (b * s.H + h) * T;
 	mean += (b * s.H + h) * T;
 	flash_begin(&f, &s, own);
 	tile_zero<D>(sum);
 	tile_fill<D>(queries, q, s.q, first, FLASH_ROWS, T, s.D);
-	tile_fill<D>(slopes, dy + (b * T * s.H + h) * s.D, s.H * s.D, first,
-	    FLASH_ROWS, T, s.D);
+	tile_fill<D>(slopes, nums_at(dy, (b * T * s.H + h) * s.D), s.H * s.D,
+	    first, FLASH_ROWS, T, s.D);
 	for (size_t base = first_seen(&s, first) / FLASH_KEYS * FLASH_KEYS;
 	    base < seen_end(&s, last); base += FLASH_KEYS) {
 		__syncthreads();
@@ -221,14 +222,14 @@ UNROLL
 		}
 		tile_columns<D, FLASH_KEYS>(sum, dp, keys);
 	}
-	tile_put<D>(dq + (b * T + own) * s.q + h * s.D, s.q, sum, own, T, s.D,
-	    by);
+	tile_put<D>(nums_at(dq, (b * T + own) * s.q + h * s.D), s.q, sum, own,
+	    T, s.D, by);
 }
 
 /* flash_keys - dk and dv; grid: tiles of keys, their heads, sequences */
 template<int D> __global__ static void
-flash_keys(real *dk, real *dv, const real *dy, const real *lse,
-    const float *mean, const real *q, const real *k, const real *v,
+flash_keys(struct nums dk, struct nums dv, struct nums dy, const real *lse,
+    const float *mean, struct nums q, struct nums k, struct nums v,
     struct kernel_heads s)
 {
 	DYNAMIC(shared);
@@ -254,9 +255,9 @@ flash_keys(real *dk, real *dv, const real *dy, const real *lse,
 	}
 	tile_zero<D>(sumk);
 	tile_zero<D>(sumv);
-	tile_fill<D>(keys, k + b * T * s.k + g * s.D, s.k, first, FLASH_ROWS,
-	    T, s.D);
-	tile_fill<D>(values, v + b * T * s.v + g * s.D, s.v, first,
+	tile_fill<D>(keys, nums_at(k, b * T * s.k + g * s.D), s.k, first,
+	    FLASH_ROWS, T, s.D);
+	tile_fill<D>(values, nums_at(v, b * T * s.v + g * s.D), s.v, first,
 	    FLASH_ROWS, T, s.D);
 	for (size_t h = g * per; h < (g + 1) * per; h++)
 		for (size_t base = begin / FLASH_QUERIES * FLASH_QUERIES;
@@ -265,10 +266,10 @@ flash_keys(real *dk, real *dv, const real *dy, const real *lse,
 			const float *m = mean + (b * s.H + h) * T;
 
 			__syncthreads();
-			tile_fill<D>(queries, q + b * T * s.q + h * s.D, s.q,
-			    base, FLASH_QUERIES, T, s.D);
-			tile_fill<D>(slopes, dy + (b * T * s.H + h) * s.D,
-			    s.H * s.D, base, FLASH_QUERIES, T, s.D);
+			tile_fill<D>(queries, nums_at(q, b * T * s.q + h *
+			    s.D), s.q, base, FLASH_QUERIES, T, s.D);
+			tile_fill<D>(slopes, nums_at(dy, (b * T * s.H + h) *
+			    s.D), s.H * s.D, base, FLASH_QUERIES, T, s.D);
 			__syncthreads();
 			if (s.to == NULL && base + FLASH_QUERIES <= own)
 				continue;
@@ -294,10 +295,10 @@ UNROLL
 			tile_columns<D, FLASH_QUERIES>(sumv, p, slopes);
 			tile_columns<D, FLASH_QUERIES>(sumk, dp, queries);
 		}
-	tile_put<D>(dk + (b * T + own) * s.k + g * s.D, s.k, sumk, own, T,
-	    s.D, by);
-	tile_put<D>(dv + (b * T + own) * s.v + g * s.D, s.v, sumv, own, T,
-	    s.D, by);
+	tile_put<D>(nums_at(dk, (b * T + own) * s.k + g * s.D), s.k, sumk,
+	    own, T, s.D, by);
+	tile_put<D>(nums_at(dv, (b * T + own) * s.v + g * s.D), s.v, sumv,
+	    own, T, s.D, by);
 }
 
 /* flash_grid - tiles of rows, heads, sequences */
@@ -313,8 +314,9 @@ flash_forward(struct cuda *c, real *y, real *lse, const real *q,
     const real *k, const real *v, const struct kernel_heads *s)
 {
 	LAUNCH(c, flash_grid(s, s->H), FLASH_THREADS, sizeof(unsigned) *
-	    WORDS(2 * FLASH_KEYS + FLASH_ROWS, D), flash_rows<D>, y, lse, q,
-	    k, v, *s);
+	    WORDS(2 * FLASH_KEYS + FLASH_ROWS, D), flash_rows<D>,
+	    nums_of(c, y), lse, nums_of(c, q), nums_of(c, k), nums_of(c, v),
+	    *s);
 }
 
 template<int D> static void
@@ -323,11 +325,13 @@ flash_back(struct cuda *c, real *dq, real *dk, real *dv, const real *dy,
     const struct kernel_heads *s)
 {
 	LAUNCH(c, flash_grid(s, s->H), FLASH_THREADS, sizeof(unsigned) *
-	    WORDS(2 * FLASH_KEYS + 2 * FLASH_ROWS, D), flash_queries<D>, dq,
-	    dy, lse, c->work, q, k, v, *s);
+	    WORDS(2 * FLASH_KEYS + 2 * FLASH_ROWS, D), flash_queries<D>,
+	    nums_of(c, dq), nums_of(c, dy), lse, c->work, nums_of(c, q),
+	    nums_of(c, k), nums_of(c, v), *s);
 	LAUNCH(c, flash_grid(s, s->G), FLASH_THREADS, sizeof(unsigned) *
-	    WORDS(2 * FLASH_QUERIES + 2 * FLASH_ROWS, D), flash_keys<D>, dk,
-	    dv, dy, lse, c->work, q, k, v, *s);
+	    WORDS(2 * FLASH_QUERIES + 2 * FLASH_ROWS, D), flash_keys<D>,
+	    nums_of(c, dk), nums_of(c, dv), nums_of(c, dy), lse, c->work,
+	    nums_of(c, q), nums_of(c, k), nums_of(c, v), *s);
 }
 
 /* flashes - is this for tensor cores */
@@ -370,8 +374,8 @@ cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 		s.B = all->B - b < most ? all->B - b : most;
 		rows = s.B * T;
 		LAUNCH(c, (unsigned)((rows * s.H + WARPS - 1) / WARPS),
-		    THREADS, 0, attend_means, c->work, dy, y, rows, T, s.H,
-		    s.D);
+		    THREADS, 0, attend_means, c->work, nums_of(c, dy),
+		    nums_of(c, y), rows, T, s.H, s.D);
 		if (!flashes(c, &s))
 			attend_back(c, dq, dk, dv, dy, lse, q, k, v, &s);
 		else if (s.D <= FLASH_MOST / 2)

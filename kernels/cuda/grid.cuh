@@ -107,6 +107,8 @@ struct cuda {
 	float *work;
 	enum kernel_precision precision;
 	bool halves;			/* are there products of bf16 */
+	struct block *block;		/* memory given out: nums.cuh */
+	size_t nblocks, blocks;
 	struct lt *lt;			/* those of 16 bits: lt.cuh */
 	struct tape *tape;		/* what is taken down now: tape.cuh */
 	struct tape *tapes;

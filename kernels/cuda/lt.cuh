@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of 16 bits by cuBLASLt: both matrices are rounded into memory of
- * their own, sums and results are floats.  The way to compute a product,
- * cuBLASLt's algorithm, is chosen when its shape first comes, by cuBLASLt's own
- * estimate, not by the clock: the same library then gives the same bytes in
- * every run.  It is kept with a run all the same, so that a run that goes on
- * takes the same ways whatever the estimate has become.
- *
- * What this still costs: results of layers and logits lie in memory as floats
- * that are rounded already (half.h), so each product reads both its matrices
- * once more to halve them, the logits' gradient for two products.  Nothing but
- * their type stands against keeping them in 16 bits: operations would name the
- * form of what they write and read (norms, act, glu, attend, classify in place),
- * cublasLtMatmul would write it (its layout c), and half_keep and half_back
- * would have nothing left to do.  The values would be the same.
+ * Products of 16 bits by cuBLASLt.  A matrix that lies in 16 bits (nums.cuh) is
+ * read where it is, others are rounded into memory of their own; sums are floats,
+ * results what their memory holds.  The way to compute a product, cuBLASLt's
+ * algorithm, is chosen when its shape first comes, by cuBLASLt's own estimate,
+ * not by the clock: the same library then gives the same bytes in every run.  It
+ * is kept with a run all the same, so that a run that goes on takes the same ways
+ * whatever the estimate has become.
  */
 #include "kernels/cuda/narrow.cuh"
 #include "kernels/cuda/tape.cuh"
@@ -22,10 +15,10 @@
 #define TEXT_BYTES	((size_t)1 << 18)	/* of them as text */
 #define LT_ALIGN	8		/* numbers that a row is a multiple of */
 
-/* all that a way depends on */
+/* all that a way depends on; aligned: a, b and c, in bytes */
 struct lt_shape {
-	int ta, tb;
-	size_t M, N, K, ldc, aligned;
+	int ta, tb, result;		/* of what form: struct nums' */
+	size_t M, N, K, ldc, aligned[3];
 	enum kernel_precision precision;
 };
 
@@ -33,7 +26,7 @@ struct lt_shape {
 struct product {
 	struct lt_shape s;
 	const void *a, *b;
-	float *c;
+	void *c;
 	size_t lda, ldb;
 	float alpha, beta;
 };
@@ -80,7 +73,7 @@ lt_close(struct cuda *c)
 
 /* lt_round - matrix i, rows of n; the numbers that its rows lie apart */
 static size_t
-lt_round(struct cuda *c, int i, const real *from, size_t rows, size_t n,
+lt_round(struct cuda *c, int i, struct nums from, size_t rows, size_t n,
     size_t ld)
 {
 	size_t wide = (n + LT_ALIGN - 1) / LT_ALIGN * LT_ALIGN;
@@ -113,6 +106,8 @@ lt_describe(const struct cuda *c, struct lt_call *l, const struct lt_shape *s,
 {
 	cudaDataType_t half = s->precision == PRECISION_BF16 ? CUDA_R_16BF :
 	    CUDA_R_16F;
+	cudaDataType_t result = s->result == NUMS_REAL ? CUDA_R_32F :
+	    s->result == FORM_BF16 ? CUDA_R_16BF : CUDA_R_16F;
 	cublasOperation_t a = s->ta ? CUBLAS_OP_T : CUBLAS_OP_N;
 	cublasOperation_t b = s->tb ? CUBLAS_OP_T : CUBLAS_OP_N;
 
@@ -126,18 +121,23 @@ lt_describe(const struct cuda *c, struct lt_call *l, const struct lt_shape *s,
 	    s->tb ? s->N : s->K, (int64_t)ldb), "describe a matrix");
 	lt_must(c, cublasLtMatrixLayoutCreate(&l->a, half, s->ta ? s->M : s->K,
 	    s->ta ? s->K : s->M, (int64_t)lda), "describe a matrix");
-	lt_must(c, cublasLtMatrixLayoutCreate(&l->c, CUDA_R_32F, s->N, s->M,
+	lt_must(c, cublasLtMatrixLayoutCreate(&l->c, result, s->N, s->M,
 	    (int64_t)s->ldc), "describe a matrix");
 }
 
-/* lt_choose - the best way by cuBLASLt's estimate; the result lies aligned to
- * so many bytes, the others as memory is given out */
+/* lt_choose - the best way by cuBLASLt's estimate, told how everything lies;
+ * to it, our b is a */
 static cublasLtMatmulAlgo_t
-lt_choose(const struct cuda *c, const struct lt_call *l, size_t aligned)
+lt_choose(const struct cuda *c, const struct lt_call *l,
+    const size_t aligned[3])
 {
+	static const cublasLtMatmulPreferenceAttributes_t which[] = {
+		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+		CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES };
 	cublasLtMatmulPreference_t wish;
 	cublasLtMatmulHeuristicResult_t best;
-	uint32_t align = (uint32_t)aligned;
 	size_t work = WORK_BYTES;
 	int found = 0;
 
@@ -145,12 +145,12 @@ lt_choose(const struct cuda *c, const struct lt_call *l, size_t aligned)
 	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
 	    CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &work, sizeof(work)),
 	    "ask for a way");
-	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
-	    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &align,
-	    sizeof(align)), "ask for a way");
-	lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
-	    CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &align,
-	    sizeof(align)), "ask for a way");
+	for (size_t i = 0; i < sizeof(which) / sizeof(*which); i++) {
+		uint32_t bytes = (uint32_t)aligned[i < 2 ? i : 2];
+
+		lt_must(c, cublasLtMatmulPreferenceSetAttribute(wish,
+		    which[i], &bytes, sizeof(bytes)), "ask for a way");
+	}
 	lt_must(c, cublasLtMatmulAlgoGetHeuristic(c->lt->handle, l->call,
 	    l->b, l->a, l->c, l->c, wish, 1, &best, &found),
 	    "find a way to multiply");
@@ -177,7 +177,8 @@ lt_equal(const struct lt_shape *a, const struct lt_shape *b)
 {
 	return a->ta == b->ta && a->tb == b->tb && a->M == b->M &&
 	    a->N == b->N && a->K == b->K && a->ldc == b->ldc &&
-	    a->aligned == b->aligned && a->precision == b->precision;
+	    a->result == b->result && a->precision == b->precision &&
+	    memcmp(a->aligned, b->aligned, sizeof(a->aligned)) == 0;
 }
 
 /* lt_way - for a shape, as before if it has come before */
@@ -227,9 +228,10 @@ lt_chosen(void *dev)
 		const unsigned char *p =
 		    (const unsigned char *)&c->lt->way[i];
 
-		buf_printf(b, "%d %d %d %zu %zu %zu %zu %zu ",
-		    (int)s->precision, s->ta, s->tb, s->M, s->N, s->K, s->ldc,
-		    s->aligned);
+		buf_printf(b, "%d %d %d %d %zu %zu %zu %zu %zu %zu %zu ",
+		    (int)s->precision, s->result, s->ta, s->tb, s->M, s->N,
+		    s->K, s->ldc, s->aligned[0], s->aligned[1],
+		    s->aligned[2]);
 		for (size_t k = 0; k < sizeof(c->lt->way[i]); k++)
 			buf_printf(b, "%02x", p[k]);
 		buf_char(b, '\n');
@@ -246,9 +248,10 @@ lt_line(const char *line, struct lt_shape *s, cublasLtMatmulAlgo_t *way)
 	int precision, at = 0;
 
 	memset(s, 0, sizeof(*s));
-	if (sscanf(line, "%d %d %d %zu %zu %zu %zu %zu %n", &precision, &s->ta,
-	    &s->tb, &s->M, &s->N, &s->K, &s->ldc, &s->aligned, &at) != 8 ||
-	    at == 0 || strspn(line + at, "0123456789abcdef") !=
+	if (sscanf(line, "%d %d %d %d %zu %zu %zu %zu %zu %zu %zu %n",
+	    &precision, &s->result, &s->ta, &s->tb, &s->M, &s->N, &s->K,
+	    &s->ldc, &s->aligned[0], &s->aligned[1], &s->aligned[2], &at) !=
+	    11 || at == 0 || strspn(line + at, "0123456789abcdef") !=
 	    2 * sizeof(*way))
 		return false;
 	s->precision = (enum kernel_precision)precision;
@@ -328,6 +331,33 @@ lt_told(const struct cuda *c, struct buf *b)
 	buf_char(b, ']');
 }
 
+/* lt_aligned - to how many bytes, 256 at most */
+static size_t
+lt_aligned(const void *p)
+{
+	size_t n = 1;
+
+	while (n < 256 && (uintptr_t)p % (2 * n) == 0)
+		n *= 2;
+	return n;
+}
+
+/* lt_operand - matrix i, rows of n: where it is, if it lies as it is to be
+ * multiplied, else rounded */
+static const void *
+lt_operand(struct cuda *c, int i, const void *x, size_t rows, size_t n,
+    size_t *ld)
+{
+	int form = c->precision == PRECISION_BF16 ? FORM_BF16 : FORM_F16;
+	struct nums at = nums_of(c, (const real *)x);
+
+	if (at.form == form && *ld % LT_ALIGN == 0 && (uintptr_t)at.p % 16 ==
+	    0)
+		return at.p;
+	*ld = lt_round(c, i, at, rows, n, *ld);
+	return c->lt->half[i];
+}
+
 /* lt_halve - make of a product of reals one of 16 bits */
 static void
 lt_halve(struct cuda *c, struct product *p)
@@ -335,15 +365,13 @@ lt_halve(struct cuda *c, struct product *p)
 	struct lt_shape *s = &p->s;
 
 	s->precision = c->precision;
-	s->aligned = 4;
-	while (s->aligned < 256 && (uintptr_t)p->c % (2 * s->aligned) == 0)
-		s->aligned *= 2;
-	p->lda = lt_round(c, 0, (const real *)p->a, s->ta ? s->K : s->M,
-	    s->ta ? s->M : s->K, p->lda);
-	p->ldb = lt_round(c, 1, (const real *)p->b, s->tb ? s->N : s->K,
-	    s->tb ? s->K : s->N, p->ldb);
-	p->a = c->lt->half[0];
-	p->b = c->lt->half[1];
+	p->a = lt_operand(c, 0, p->a, s->ta ? s->K : s->M, s->ta ? s->M :
+	    s->K, &p->lda);
+	p->b = lt_operand(c, 1, p->b, s->tb ? s->N : s->K, s->tb ? s->K :
+	    s->N, &p->ldb);
+	s->aligned[0] = lt_aligned(p->a);
+	s->aligned[1] = lt_aligned(p->b);
+	s->aligned[2] = lt_aligned(p->c);
 }
 
 static cublasStatus_t

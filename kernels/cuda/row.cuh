@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows and columns: biases, norms, positions, steps */
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/nums.cuh"
 
 /* rows whose gradients one block adds up before all blocks' are added */
 #define CHUNK_ROWS	64
@@ -31,10 +31,16 @@ parts_add(float *sum, const float *parts, size_t chunks, size_t n)
 }
 
 __global__ static void
-bias_all(real *y, const real *b, size_t n, size_t N)
+bias_all(struct nums y, const real *b, size_t n, size_t N)
 {
-	EACH(i, n)
-		y[i] += b[i % N];
+	EACH4(i, n) {
+		float v[FOUR];
+
+		nums_get4(v, y, i, n);
+		for (size_t k = 0; k < FOUR; k++)
+			v[k] += b[(i + k) % N];
+		nums_put4(y, i, n, v);
+	}
 }
 
 static void
@@ -43,13 +49,13 @@ cuda_bias(void *dev, real *y, const real *b, size_t R, size_t N)
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * N > 0)
-		LAUNCH(c, blocks_for(R * N), THREADS, 0, bias_all, y, b,
-		    R * N, N);
+		LAUNCH(c, blocks_for4(R * N), THREADS, 0, bias_all,
+		    nums_of(c, y), b, R * N, N);
 }
 
 /* bias_parts - sums of columns over the rows of chunk blockIdx.y */
 __global__ static void
-bias_parts(float *parts, const real *dy, size_t R, size_t N)
+bias_parts(float *parts, struct nums dy, size_t R, size_t N)
 {
 	size_t per = (R + gridDim.y - 1) / gridDim.y;
 	size_t from = per * blockIdx.y, to = from + per < R ? from + per : R;
@@ -58,7 +64,7 @@ bias_parts(float *parts, const real *dy, size_t R, size_t N)
 		float sum = 0;
 
 		for (size_t r = from; r < to; r++)
-			sum += dy[r * N + n];
+			sum += nums_get(dy, r * N + n);
 		parts[(size_t)blockIdx.y * N + n] = sum;
 	}
 }
@@ -72,16 +78,23 @@ cuda_bias_grad(void *dev, real *db, const real *dy, size_t R, size_t N)
 	if (R * N == 0)
 		return;
 	LAUNCH(c, dim3(blocks_for(N), (unsigned)chunks), THREADS, 0,
-	    bias_parts, c->work, dy, R, N);
+	    bias_parts, c->work, nums_of(c, dy), R, N);
 	LAUNCH(c, blocks_for(N), THREADS, 0, parts_add, db, c->work, chunks,
 	    N);
 }
 
 __global__ static void
-add_all(real *y, const real *x, size_t n)
+add_all(struct nums y, struct nums x, size_t n)
 {
-	EACH(i, n)
-		y[i] += x[i];
+	EACH4(i, n) {
+		float v[FOUR], w[FOUR];
+
+		nums_get4(v, y, i, n);
+		nums_get4(w, x, i, n);
+		for (size_t k = 0; k < FOUR; k++)
+			v[k] += w[k];
+		nums_put4(y, i, n, v);
+	}
 }
 
 static void
@@ -90,7 +103,8 @@ cuda_add(void *dev, real *y, const real *x, size_t n)
 	struct cuda *c = (struct cuda *)dev;
 
 	if (n > 0)
-		LAUNCH(c, blocks_for(n), THREADS, 0, add_all, y, x, n);
+		LAUNCH(c, blocks_for4(n), THREADS, 0, add_all, nums_of(c, y),
+		    nums_of(c, x), n);
 }
 
 /* rows of a norm: row i is head i % heads of line i / heads; lines of x and y
@@ -108,34 +122,54 @@ struct norm_turn {
 
 /* turn_pair - of N numbers; si: minus the sine is the way back */
 static __device__ inline void
-turn_pair(real *p, size_t half, float co, float si)
+turn_pair(struct nums x, size_t at, size_t half, float co, float si)
 {
-	float a = p[0], b = p[half];
+	float a = nums_get(x, at), b = nums_get(x, at + half);
 
-	p[0] = a * co - b * si;
-	p[half] = b * co + a * si;
+	nums_put(x, at, a * co - b * si);
+	nums_put(x, at + half, b * co + a * si);
 }
 
-/* turn_row - a warp turns a row that it has written, or is to read */
+/* turn_row - a warp turns a row back that it is to read */
 static __device__ inline void
-turn_row(real *y, const struct norm_turn *t, size_t line, int back)
+turn_row(struct nums y, const struct norm_turn *t, size_t line)
 {
 	size_t half = t->N / 2;
 	const real *at = t->table + (size_t)t->pos[line] * t->N;
 
-	__syncwarp();
 	for (size_t i = threadIdx.x % WARP; i < half; i += WARP)
-		turn_pair(y + i, half, at[i], back ? -at[i + half] :
-		    at[i + half]);
+		turn_pair(y, i, half, at[i], -at[i + half]);
 	__syncwarp();
 }
 
-/* norm_rows - a warp takes a row; mean NULL: RMSNorm; more NULL: nothing is
+/* norm_put - a row's results; those of a pair that is turned come from one
+ * lane, so that they are rounded once, if at all, and y may be x */
+static __device__ inline void
+norm_put(struct nums y, struct nums x, const real *w, const real *b,
+    float mu, float s, size_t C, const struct norm_turn *t, size_t line)
+{
+	size_t half = t->table == NULL ? 0 : t->N / 2;
+	const real *at = half == 0 ? NULL : t->table + (size_t)t->pos[line] *
+	    t->N;
+
+	for (size_t c = threadIdx.x % WARP; c < half; c += WARP) {
+		float p = (nums_get(x, c) - mu) * s * w[c];
+		float q = (nums_get(x, c + half) - mu) * s * w[c + half];
+
+		nums_put(y, c, p * at[c] - q * at[c + half]);
+		nums_put(y, c + half, q * at[c] + p * at[c + half]);
+	}
+	for (size_t c = 2 * half + threadIdx.x % WARP; c < C; c += WARP)
+		nums_put(y, c, (nums_get(x, c) - mu) * s * w[c] + (b == NULL ?
+		    0 : b[c]));
+}
+
+/* norm_rows - a warp takes a row; mean NULL: RMSNorm; more.p NULL: nothing is
  * added before */
 __global__ static void
-norm_rows(real *y, real *mean, real *keep, real *x, const real *more,
-    const real *w, const real *b, struct norm_lines n, float eps,
-    struct norm_turn turn)
+norm_rows(struct nums y, real *mean, real *keep, struct nums x,
+    struct nums more, const real *w, const real *b, struct norm_lines n,
+    float eps, struct norm_turn turn)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 	size_t lane = threadIdx.x % WARP, C = n.C;
@@ -143,67 +177,65 @@ norm_rows(real *y, real *mean, real *keep, real *x, const real *more,
 
 	if (r >= n.rows)
 		return;
-	x += r / n.heads * n.x + r % n.heads * C;
-	for (size_t c = lane; more != NULL && c < C; c += WARP)
-		x[c] += more[r * C + c];
-	y += r / n.heads * n.y + r % n.heads * C;
+	x = nums_at(x, r / n.heads * n.x + r % n.heads * C);
+	for (size_t c = lane; more.p != NULL && c < C; c += WARP)
+		nums_put(x, c, nums_get(x, c) + nums_get(more, r * C + c));
+	y = nums_at(y, r / n.heads * n.y + r % n.heads * C);
 	if (mean != NULL) {
 		for (size_t c = lane; c < C; c += WARP)
-			mu += x[c];
+			mu += nums_get(x, c);
 		mu = warp_sum(mu) / (float)C;
 	}
 	for (size_t c = lane; c < C; c += WARP)
-		sq += (x[c] - mu) * (x[c] - mu);
+		sq += (nums_get(x, c) - mu) * (nums_get(x, c) - mu);
 	s = 1 / sqrtf(warp_sum(sq) / (float)C + eps);
-	for (size_t c = lane; c < C; c += WARP)
-		y[c] = (x[c] - mu) * s * w[c] + (b == NULL ? 0 : b[c]);
+	norm_put(y, x, w, b, mu, s, C, &turn, r / n.heads);
 	if (lane == 0) {
 		keep[r] = s;
 		if (mean != NULL)
 			mean[r] = mu;
 	}
-	if (turn.table != NULL)
-		turn_row(y, &turn, r / n.heads, 0);
 }
 
 /* norm_inputs - dx, laid out as x, gets the gradient of a row's input, or that
  * is added to it; dy is laid out as y, and turned back before */
 __global__ static void
-norm_inputs(real *dx, real *dy, const real *x, const real *w,
+norm_inputs(struct nums dx, struct nums dy, struct nums x, const real *w,
     const real *mean, const real *keep, struct norm_lines n, bool add,
     struct norm_turn turn)
 {
 	size_t r = (size_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 	size_t lane = threadIdx.x % WARP, C = n.C;
-	float mu, s, one = 0, two = 0;
+	float one = 0, two = 0, mu, s;
 
 	if (r >= n.rows)
 		return;
-	x += r / n.heads * n.x + r % n.heads * C;
-	dx += r / n.heads * n.x + r % n.heads * C;
-	dy += r / n.heads * n.y + r % n.heads * C;
+	x = nums_at(x, r / n.heads * n.x + r % n.heads * C);
+	dx = nums_at(dx, r / n.heads * n.x + r % n.heads * C);
+	dy = nums_at(dy, r / n.heads * n.y + r % n.heads * C);
 	if (turn.table != NULL)
-		turn_row(dy, &turn, r / n.heads, 1);
+		turn_row(dy, &turn, r / n.heads);
 	mu = mean == NULL ? 0 : mean[r];
 	s = keep[r];
 	for (size_t c = lane; c < C; c += WARP) {
-		float g = dy[c] * w[c];
+		float g = nums_get(dy, c) * w[c];
 
 		one += g;
-		two += g * (x[c] - mu) * s;
+		two += g * (nums_get(x, c) - mu) * s;
 	}
 	one = mean == NULL ? 0 : warp_sum(one) / (float)C;
 	two = warp_sum(two) / (float)C;
 	for (size_t c = lane; c < C; c += WARP) {
-		float d = s * (dy[c] * w[c] - one - (x[c] - mu) * s * two);
+		float d = s * (nums_get(dy, c) * w[c] - one -
+		    (nums_get(x, c) - mu) * s * two);
 
-		dx[c] = add ? dx[c] + d : d;
+		nums_put(dx, c, add ? nums_get(dx, c) + d : d);
 	}
 }
 
 /* norm_parts - sums for dw and, behind them, db over a chunk of rows */
 __global__ static void
-norm_parts(float *parts, const real *dy, const real *x, const real *mean,
+norm_parts(float *parts, struct nums dy, struct nums x, const real *mean,
     const real *keep, struct norm_lines n)
 {
 	size_t per = (n.rows + gridDim.y - 1) / gridDim.y;
@@ -217,9 +249,10 @@ norm_parts(float *parts, const real *dy, const real *x, const real *mean,
 		for (size_t r = from; r < to; r++) {
 			float mu = mean == NULL ? 0 : mean[r];
 			size_t line = r / n.heads, in = r % n.heads * n.C + c;
-			float g = dy[line * n.y + in];
+			float g = nums_get(dy, line * n.y + in);
 
-			dw += g * (x[line * n.x + in] - mu) * keep[r];
+			dw += g * (nums_get(x, line * n.x + in) - mu) *
+			    keep[r];
 			db += g;
 		}
 		at[c] = dw;
@@ -252,8 +285,8 @@ norm(struct cuda *c, real *y, real *mean, real *keep, const real *x,
 {
 	if (n.rows * n.C > 0)
 		LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
-		    norm_rows, y, mean, keep, (real *)x, more, w, b, n,
-		    (float)eps, turn);
+		    norm_rows, nums_of(c, y), mean, keep, nums_of(c, x),
+		    nums_of(c, more), w, b, n, (float)eps, turn);
 }
 
 /* norm_grad - mean and db NULL: RMSNorm's; add: to dx; the inputs first, since
@@ -268,11 +301,12 @@ norm_grad(struct cuda *c, real *dx, real *dw, real *db, const real *dy,
 	if (n.rows * n.C == 0)
 		return;
 	LAUNCH(c, (unsigned)((n.rows + WARPS - 1) / WARPS), THREADS, 0,
-	    norm_inputs, dx, (real *)dy, x, w, mean, keep, n, add, turn);
+	    norm_inputs, nums_of(c, dx), nums_of(c, dy), nums_of(c, x), w,
+	    mean, keep, n, add, turn);
 	if (dw == NULL && db == NULL)
 		return;
 	LAUNCH(c, dim3(blocks_for(n.C), (unsigned)chunks), THREADS, 0,
-	    norm_parts, c->work, dy, x, mean, keep, n);
+	    norm_parts, c->work, nums_of(c, dy), nums_of(c, x), mean, keep, n);
 	LAUNCH(c, blocks_for(2 * n.C), THREADS, 0, pairs_add, dw, db, c->work,
 	    chunks, n.C);
 }
@@ -342,7 +376,7 @@ cuda_headnorm_grad(void *dev, real *dx, real *dw, const real *dy,
 }
 
 __global__ static void
-rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
+rope_pairs(struct nums x, const real *table, const int32_t *pos, size_t R,
     size_t stride, size_t heads, size_t D, size_t N, int back)
 {
 	size_t half = N / 2;
@@ -350,10 +384,10 @@ rope_pairs(real *x, const real *table, const int32_t *pos, size_t R,
 	EACH(i, R * heads * half) {
 		size_t r = i / (heads * half), h = i / half % heads;
 		size_t d = i % half;
-		real *p = x + r * stride + h * D + d;
 		const real *t = table + (size_t)pos[r] * N + d;
 
-		turn_pair(p, half, t[0], back ? -t[half] : t[half]);
+		turn_pair(x, r * stride + h * D + d, half, t[0], back ?
+		    -t[half] : t[half]);
 	}
 }
 
@@ -365,7 +399,8 @@ cuda_rope(void *dev, real *x, const real *table, const int32_t *pos, size_t R,
 
 	if (R * heads * (N / 2) > 0)
 		LAUNCH(c, blocks_for(R * heads * (N / 2)), THREADS, 0,
-		    rope_pairs, x, table, pos, R, stride, heads, D, N, back);
+		    rope_pairs, nums_of(c, x), table, pos, R, stride, heads, D,
+		    N, back);
 }
 
 static void

@@ -2,7 +2,7 @@
 #ifndef CUDA_TILE_CUH
 #define CUDA_TILE_CUH
 
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/nums.cuh"
 
 /*
  * tile.cuh - products of a warp on tensor cores: numbers of bf16 lie in shared
@@ -19,20 +19,46 @@
 /* words of a row of D numbers */
 #define TILE_WIDE(D)	((D) / 2 + 4)
 
+/* tile_eight - eight numbers of bf16 as they lie, 16 bytes at once: may they
+ * be taken so */
+struct alignas(16) tile_eight {
+	unsigned word[4];
+};
+
+static __device__ inline bool
+tile_eights(struct nums x, size_t stride, size_t width)
+{
+	return x.form == FORM_BF16 && stride % 8 == 0 && width % 8 == 0 &&
+	    (uintptr_t)x.p % sizeof(struct tile_eight) == 0;
+}
+
 /* tile_fill - n rows of shared memory from row `first` on; what lies at or
  * behind row `end`, and behind `width` columns, is zero */
 template<int D> static __device__ inline void
-tile_fill(unsigned *to, const real *from, size_t stride, size_t first,
+tile_fill(unsigned *to, struct nums from, size_t stride, size_t first,
     size_t n, size_t end, size_t width)
 {
-	for (size_t i = threadIdx.x; i < n * (D / 2); i += blockDim.x) {
+	bool eights = tile_eights(from, stride, width);
+
+	for (size_t i = threadIdx.x; eights && i < n * (D / 8);
+	    i += blockDim.x) {
+		size_t r = i / (D / 8), d = i % (D / 8) * 8;
+		struct tile_eight x = { { 0, 0, 0, 0 } };
+
+		if (first + r < end && d < width)
+			x = *(const struct tile_eight *)nums_at(from,
+			    (first + r) * stride + d).p;
+		*(struct tile_eight *)(to + r * TILE_WIDE(D) + d / 2) = x;
+	}
+	for (size_t i = threadIdx.x; !eights && i < n * (D / 2);
+	    i += blockDim.x) {
 		size_t r = i / (D / 2), d = i % (D / 2) * 2;
-		const real *x = from + (first + r) * stride + d;
+		size_t at = (first + r) * stride + d;
 		bool in = first + r < end;
 
 		to[r * TILE_WIDE(D) + d / 2] = pack_bf16(
-		    in && d < width ? x[0] : 0,
-		    in && d + 1 < width ? x[1] : 0);
+		    in && d < width ? nums_get(from, at) : 0,
+		    in && d + 1 < width ? nums_get(from, at + 1) : 0);
 	}
 }
 
@@ -93,7 +119,7 @@ UNROLL
 /* tile_put - rows of a result, the first to `to`, that lie before `end`; of
  * their columns the first `width`, times by[0] and, 8 rows on, by[1] */
 template<int D> static __device__ inline void
-tile_put(real *to, size_t stride, const float sum[D / MMA_N][4], size_t first,
+tile_put(struct nums to, size_t stride, const float sum[D / MMA_N][4], size_t first,
     size_t end, size_t width, const float by[2])
 {
 	unsigned lane = threadIdx.x % WARP;
@@ -105,7 +131,8 @@ UNROLL
 			size_t d = n * MMA_N + lane % 4 * 2 + i % 2;
 
 			if (first + r < end && d < width)
-				to[r * stride + d] = sum[n][i] * by[i / 2];
+				nums_put(to, r * stride + d, sum[n][i] *
+				    by[i / 2]);
 		}
 }
 

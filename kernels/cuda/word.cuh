@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of words: embeddings, losses, and the sum of squares */
-#include "kernels/cuda/grid.cuh"
+#include "kernels/cuda/nums.cuh"
 
 __global__ static void
 embed_rows(real *y, const real *token, const real *place, const int32_t *id,
@@ -88,16 +88,16 @@ capped(float x, float cap)
 /* classify_rows - a block takes a row: its largest logit and the sum of the
  * exponentials in one pass, then its gradient in place */
 __global__ static void
-classify_rows(real *loss, real *logits, const int32_t *target, size_t V,
+classify_rows(real *loss, struct nums x, const int32_t *target, size_t V,
     float scale, float cap)
 {
 	__shared__ float part[WARPS];
-	real *x = logits + (size_t)blockIdx.x * V;
 	int32_t want = target[blockIdx.x];
 	float max = -INFINITY, sum = 0, most, lse;
 
+	x = nums_at(x, (size_t)blockIdx.x * V);
 	for (size_t i = threadIdx.x; i < V; i += THREADS) {
-		float v = capped(x[i], cap);
+		float v = capped(nums_get(x, i), cap);
 
 		if (v > max) {
 			sum = sum * expf(max - v) + 1;
@@ -109,17 +109,18 @@ classify_rows(real *loss, real *logits, const int32_t *target, size_t V,
 	sum = max == -INFINITY ? 0 : sum * expf(max - most);
 	lse = most + logf(block_sum(sum, part));
 	if (threadIdx.x == 0)
-		loss[blockIdx.x] = want < 0 ? 0 : lse - capped(x[want], cap);
-	__syncthreads();		/* thread 0 has read x[want] */
+		loss[blockIdx.x] = want < 0 ? 0 : lse - capped(nums_get(x,
+		    (size_t)want), cap);
+	__syncthreads();		/* thread 0 has read what is wanted */
 	for (size_t i = threadIdx.x; i < V && (scale != 0 || cap != 0);
 	    i += THREADS) {
-		float v = capped(x[i], cap);
+		float v = capped(nums_get(x, i), cap);
 		float slope = cap == 0 ? 1 : 1 - v / cap * (v / cap);
 
 		if (scale != 0)
 			v = want < 0 ? 0 : scale * slope * (expf(v - lse) -
 			    (i == (size_t)want ? 1.0f : 0.0f));
-		x[i] = v;
+		nums_put(x, i, v);
 	}
 }
 
@@ -130,8 +131,8 @@ cuda_classify(void *dev, real *loss, real *logits, const int32_t *target,
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * V > 0)
-		LAUNCH(c, (unsigned)R, THREADS, 0, classify_rows, loss, logits,
-		    target, V, (float)scale, (float)cap);
+		LAUNCH(c, (unsigned)R, THREADS, 0, classify_rows, loss,
+		    nums_of(c, logits), target, V, (float)scale, (float)cap);
 }
 
 /* a row of distillation: the words that the teacher names are set aside while
@@ -144,21 +145,21 @@ struct distill_row {
 
 /* distill_sum - the sum of exp((x - max) t) over a row */
 static __device__ inline float
-distill_sum(const real *x, size_t V, float max, float t, float *part)
+distill_sum(struct nums x, size_t V, float max, float t, float *part)
 {
 	float sum = 0;
 
 	for (size_t i = threadIdx.x; i < V; i += THREADS)
-		sum += expf((x[i] - max) * t);
+		sum += expf((nums_get(x, i) - max) * t);
 	return block_sum(sum, part);
 }
 
 __global__ static void
-distill_rows(real *loss, real *nll, real *logits, const int32_t *target,
+distill_rows(real *loss, real *nll, struct nums logits, const int32_t *target,
     struct kernel_teacher o, size_t V, float scale, float cap)
 {
 	__shared__ struct distill_row w;
-	real *x = logits + (size_t)blockIdx.x * V;
+	const struct nums x = nums_at(logits, (size_t)blockIdx.x * V);
 	const int32_t *id = o.id + blockIdx.x * o.K;
 	const int32_t want = target[blockIdx.x];
 	const unsigned me = threadIdx.x;
@@ -168,25 +169,28 @@ distill_rows(real *loss, real *nll, real *logits, const int32_t *target,
 
 	if (want < 0) {
 		for (size_t i = me; i < V; i += THREADS)
-			x[i] = 0;
+			nums_put(x, i, 0);
 		if (me == 0)
 			loss[blockIdx.x] = nll[blockIdx.x] = 0;
 		return;
 	}
 	for (size_t i = me; i < V; i += THREADS) {
-		x[i] = capped(x[i], cap);
-		max = fmaxf(max, x[i]);
+		float v = capped(nums_get(x, i), cap);
+
+		if (cap != 0)
+			nums_put(x, i, v);
+		max = fmaxf(max, v);
 	}
 	max = block_max(max, w.part);
 	if (me == 0)
-		w.wanted = x[want];
+		w.wanted = nums_get(x, (size_t)want);
 	if (me < o.K) {
-		w.named[me] = x[id[me]];
+		w.named[me] = nums_get(x, (size_t)id[me]);
 		w.p[me] = o.p[blockIdx.x * o.K + me];
 	}
 	__syncthreads();		/* the target may be one of them */
 	if (me < o.K)
-		x[id[me]] = -INFINITY;
+		nums_put(x, (size_t)id[me], -INFINITY);
 	__syncthreads();
 	others = distill_sum(x, V, max, t, w.part);
 	soft = others + block_sum(me < o.K ? expf((w.named[me] - max) * t) : 0,
@@ -209,19 +213,19 @@ distill_rows(real *loss, real *nll, real *logits, const int32_t *target,
 	}
 	fade = scale * a / t * (1 - rest[0] / rest[1]);
 	for (size_t i = me; i < V; i += THREADS) {
-		float y = x[i];
+		float y = nums_get(x, i);
 		float g = fade * expf(y * t - soft) + scale * (1 - a) *
 		    (expf(y - hard) - (i == (size_t)want ? 1.0f : 0.0f));
 
-		x[i] = cap == 0 ? g : g * (1 - csq * y * y);
+		nums_put(x, i, cap == 0 ? g : g * (1 - csq * y * y));
 	}
 	__syncthreads();		/* those of the named are nonsense */
 	if (me < o.K) {
 		float y = w.named[me];
 
-		x[id[me]] = scale * (1 - csq * y * y) * (a / t * (expf(y * t -
-		    soft) - w.p[me]) + (1 - a) * (expf(y - hard) -
-		    (id[me] == want ? 1.0f : 0.0f)));
+		nums_put(x, (size_t)id[me], scale * (1 - csq * y * y) * (a /
+		    t * (expf(y * t - soft) - w.p[me]) + (1 - a) * (expf(y -
+		    hard) - (id[me] == want ? 1.0f : 0.0f))));
 	}
 }
 
@@ -234,7 +238,7 @@ cuda_distill(void *dev, real *loss, real *nll, real *logits,
 
 	if (R * V > 0)
 		LAUNCH(c, (unsigned)R, THREADS, 0, distill_rows, loss, nll,
-		    logits, target, *o, V, (float)scale, (float)cap);
+		    nums_of(c, logits), target, *o, V, (float)scale, (float)cap);
 }
 
 #define SUM_BLOCKS	1024
