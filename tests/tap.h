@@ -35,14 +35,17 @@ tap_str(const char *got, const char *want, const char *name)
 		printf("# got:  %s\n# want: %s\n", got, want);
 }
 
-/* tap_dir - the path of a new directory, below TMPDIR if there is one */
+/* tap_dir - the path of a new directory, below TMPDIR if there is one; four of
+ * them at a time */
 static inline const char *
 tap_dir(void)
 {
-	static char path[256];
+	static char paths[4][256];
+	static unsigned next;
+	char *path = paths[next++ % 4];
 	const char *tmp = getenv("TMPDIR");
 
-	snprintf(path, sizeof(path), "%.200s/quern-test-XXXXXX", tmp == NULL ?
+	snprintf(path, sizeof(paths[0]), "%.200s/quern-test-XXXXXX", tmp == NULL ?
 	    "/tmp" : tmp);
 	if (mkdtemp(path) == NULL) {
 		printf("Bail out! no directory %s\n", path);

@@ -354,7 +354,7 @@ made_is(struct arena *a, int at, const char *path, int images,
 static void
 test_kept_one(struct arena *a, int at, const char *path, struct view other)
 {
-	char name[] = "/tmp/quern-vocab-XXXXXX";
+	const char *name = tap_dir();
 	struct vocab_from from = { "another", &other, 1 };
 	struct vocab_made want, lie = { .name = "x", .file = VIEW("a lie"),
 	    .config = VIEW("") };
@@ -364,9 +364,8 @@ test_kept_one(struct arena *a, int at, const char *path, struct view other)
 	struct err e = { 0 };
 	int dir;
 
-	if (mkdtemp(name) == NULL || (dir = open(name, O_RDONLY |
-	    O_DIRECTORY)) == -1 || vocab_read(a, at, path, -1, &want, &e) ==
-	    -1) {
+	if ((dir = open(name, O_RDONLY | O_DIRECTORY)) == -1 ||
+	    vocab_read(a, at, path, -1, &want, &e) == -1) {
 		tap(false, "%s: %s", path, e.text);
 		return;
 	}
@@ -405,10 +404,9 @@ test_kept_one(struct arena *a, int at, const char *path, struct view other)
 static void
 test_kept(struct arena *a)
 {
-	char name[] = "/tmp/quern-vocab-XXXXXX";
+	const char *name = tap_dir();
 	struct err e = { 0 };
-	int dir = mkdtemp(name) == NULL ? -1 : open(name, O_RDONLY |
-	    O_DIRECTORY);
+	int dir = open(name, O_RDONLY | O_DIRECTORY);
 
 	if (dir == -1) {
 		tap(false, "no directory for tests");
