@@ -31,8 +31,12 @@ static const uint32_t letters[] = { ' ', ' ', ' ', ' ', '\n', '\r', '\t',
     0x2581, 0x1f600, 0x1f1e6, 0x1f468, 0xac00, 0x1100, 0x1161, 0x11a8, 0xfb01,
     0x130, 0x1e9e, 0x37e, 0x2e43, 0x94d, 0x915, 0xfffd, 0xe000, 0x10ffff };
 
+/* what some texts are made of nearly alone: tokens lie across most of them */
+static const uint32_t dense[] = { 0x4e2d, 0x6587, 0x4e2d, 0x3042, 0x3042,
+    0x3042, 0x3042, 0x3000, 0x5b57, '.' };
+
 /* text_make - kind 0: ASCII mostly; 1: anything; 2: runs of one; 3: one or two
- * that are not ASCII in long text that is */
+ * that are not ASCII in long text that is; 5: ideographs and kana, few others */
 static size_t
 text_make(char *out, size_t n, int kind)
 {
@@ -44,7 +48,8 @@ text_make(char *out, size_t n, int kind)
 		    random_below(40) > 0) ? 33 :
 		    (uint32_t)BASE_COUNT(letters));
 
-		len = utf8_put(letters[i], c);
+		len = utf8_put(kind == 5 && random_below(16) > 0 ?
+		    dense[i % BASE_COUNT(dense)] : letters[i], c);
 		times = kind == 2 ? 1 + random_below(random_below(4) == 0 ?
 		    90 : 6) : 1;
 		for (; times > 0 && at + len <= n; times--, at += len)
@@ -132,7 +137,16 @@ charsmap(struct arena *a)
     "[\"c\",-4],[\"bc\",-5.5],[\"d\",-5],[\".\",-3],[\",\",-3]," \
     "[\"\xe2\x96\x81(\",-4],[\"(\",-6],[\"\xc3\xa9\",-6],[\"cab\",-7]," \
     "[\"\xe4\xb8\xad\",-8],[\"0\",-6],[\"1\",-6],[\"01\",-6.5],[\"N\",-7]," \
-    "[\"x\",-7],[\"fi\",-7],[\"aa\",-5.75],[\"\xe3\x81\x82\",-6]]}"
+    "[\"x\",-7],[\"fi\",-7],[\"aa\",-5.75],[\"\xe3\x81\x82\",-6.1]," \
+    "[\"\xe3\x81\x82\xe3\x81\x82\",-12.2],[\"\xe4\xb8\xad" \
+    "\xe3\x81\x82\",-13],[\"\xe6\x96\x87\xe4\xb8\xad\xe4\xb8\xad\"," \
+    "-20.3],[\"\xe3\x81\x82\xe3\x81\x82\xe3\x81\x82\xe4\xb8\xad\"," \
+    "-26.300000000000001],[\"\xe4\xb8\xad""a\",-11]," \
+    "[\"\xe2\x96\x81\xe3\x81\x82\",-8.1],[\"\xe6\x96\x87.\",-9]]}"
+#define FALLBACK "{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true," \
+    "\"vocab\":[[\"<unk>\",-2],[\"a\",-3],[\"ab\",-4],[\"<0xE4>\",-9]," \
+    "[\"<0xB8>\",-9],[\"<0xAD>\",-9],[\"\xe6\x96\x87\",-6],[\"\xe4\xb8\xad" \
+    "\xe6\x96\x87\",-5],[\"\xe5\xad\x97\xe5\xad\x97\",-99]]}"
 #define SIGN	"{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"," \
     "\"prepend_scheme\":\"always\"}"
 #define WORDS	"{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":" \
@@ -170,6 +184,7 @@ static const struct {
 	    "\"Lowercase\"},{\"type\":\"Precompiled\","
 	    "\"precompiled_charsmap\":\"%s\"}]}", WORDS, UNIGRAM, true },
 	{ "composed", "{\"type\":\"NFKC\"}", WORDS, UNIGRAM, true },
+	{ "bytes", "null", "{\"type\":\"WhitespaceSplit\"}", FALLBACK, true },
 	{ "plain words", "null", "{\"type\":\"WhitespaceSplit\"}",
 	    "{\"type\":\"WordLevel\",\"unk_token\":\"a\",\"vocab\":{"
 	    "\"a\":0,\"b\":1,\"ab\":2,\"A\":3,\".\":4}}", true },
@@ -275,8 +290,8 @@ test_random(struct hf *t, struct hf_scratch *s, const char *name)
 	char text[4096];
 
 	for (int round = 0; round < ROUNDS; round++)
-		for (int kind = 0; kind < 5; kind++, cases++) {
-			n = kind < 4 ? text_make(text, random_below(round %
+		for (int kind = 0; kind < 6; kind++, cases++) {
+			n = kind != 4 ? text_make(text, random_below(round %
 			    8 == 0 ? 1024 : 120) + 4, kind) :
 			    text_again(text, round % 8 == 0 ? sizeof(text) :
 			    200);

@@ -74,7 +74,7 @@ int hf_encode_ids(const struct hf *, struct arena *, struct view text,
 /*
  * hf_scratch, hf_ids - the ids of hf_encode without flags, in the arena, and
  * faster for words (BERT's and SentencePiece's pipelines): a scratch has one
- * thread at a time and keeps what was met, up to 9 MiB.  NULL: none is of use
+ * thread at a time and keeps what was met, up to 11 MiB.  NULL: none is of use
  */
 struct hf_scratch;
 struct hf_scratch *hf_scratch(struct arena *, const struct hf *);

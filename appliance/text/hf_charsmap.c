@@ -133,6 +133,22 @@ pictograph(uint32_t c)
 	    boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
 }
 
+/* flag_half - two of these make a flag */
+static bool
+flag_half(uint32_t c)
+{
+	return c >= 0x1f1e6 && c <= 0x1f1ff;
+}
+
+bool
+hf_charsmap_alone(const struct hf_chars *t, uint32_t c)
+{
+	int jamo = hangul(c);
+
+	return (t->prop[c] & (1u << HF_JOINS | 1u << HF_LEADS)) == 0 &&
+	    (jamo == 0 || jamo > 3) && !flag_half(c) && c != '\r';
+}
+
 /*
  * grapheme_end - where the extended grapheme at a place ends (UAX 29).  Rule
  * 9c, Indic conjuncts, is left out: these are longer than what is looked up
@@ -163,8 +179,7 @@ grapheme_end(const struct hf_chars *t, struct view v, size_t at)
 			zwj = false;
 			continue;
 		}
-		if (c >= 0x1f1e6 && c <= 0x1f1ff && d >= 0x1f1e6 &&
-		    d <= 0x1f1ff && flags++ % 2 == 0)
+		if (flag_half(c) && flag_half(d) && flags++ % 2 == 0)
 			continue;
 		break;
 	}

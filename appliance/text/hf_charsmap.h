@@ -22,6 +22,10 @@ struct hf_charsmap *hf_charsmap_open(struct arena *, struct view base64,
 /* hf_charsmap_times - how many times as long it may make a text */
 size_t hf_charsmap_times(const struct hf_charsmap *);
 
+/* hf_charsmap_alone - is a character a grapheme by itself wherever it stands
+ * among others of that kind */
+bool hf_charsmap_alone(const struct hf_chars *, uint32_t);
+
 void hf_charsmap_run(const struct hf_charsmap *, const struct hf_chars *,
     struct hf_text *);
 

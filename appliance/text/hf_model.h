@@ -64,5 +64,9 @@ int hf_unigram_open(struct hf_open *, struct hf_model *, struct view json,
     struct err *);
 int hf_unigram_run(const struct hf_model *, struct view, struct hf_tokens *,
     struct err *);
+/* hf_unigram_unknown - of a stretch of text that was found unknown: its own
+ * token, its bytes', or the unknown */
+int hf_unigram_unknown(const struct hf_model *, struct view, uint32_t from,
+    uint32_t to, struct hf_tokens *, struct err *);
 
 #endif

@@ -9,6 +9,7 @@
 #include "appliance/text/hf_model.h"
 #include "appliance/text/hf_quick.h"
 #include "appliance/text/hf_split.h"
+#include "appliance/text/hf_viterbi.h"
 #include "appliance/text/links.h"
 
 #define ROOM		128u	/* ids that can be written without asking */
@@ -26,6 +27,7 @@ struct hf_quick {
 struct hf_scratch {
 	const struct hf_quick *quick;
 	struct cells cells;
+	struct hf_viterbi *viterbi;	/* NULL: not for this model */
 	struct arena *work;		/* of one unit */
 	struct arena *scratch;		/* of one piece */
 	uint32_t *id;			/* of this text */
@@ -54,6 +56,8 @@ hf_quick_scratch(struct arena *a, const struct hf_quick *q, size_t pieces)
 	s->work = arena_new();
 	s->scratch = arena_new();
 	cells_init(&s->cells, pieces);
+	if (q->links == NULL)
+		s->viterbi = hf_viterbi_new(a, &q->path, &q->units, pieces);
 	arena_defer(a, scratch_free, s);
 	return s;
 }
@@ -147,6 +151,24 @@ unit_signs(struct hf_scratch *s, const char *p, size_t n,
 	return 0;
 }
 
+/* unit_viterbi - the unit at *p without going through the parts, and where it
+ * ends; false: it is not for that */
+static bool
+unit_viterbi(struct hf_scratch *s, const char **p, const char *end)
+{
+	const uint32_t *id;
+	size_t count;
+
+	if (s->viterbi == NULL || !hf_viterbi_run(s->viterbi, p, end, &id,
+	    &count))
+		return false;
+	room(s, count);
+	if (count > 0)
+		memcpy(s->id + s->n, id, count * sizeof(*id));
+	s->n += count;
+	return true;
+}
+
 /* unit_plain - the ids of a unit, from nothing that is known; begins: with it
  * the text does, which is more than a link, where these count */
 static int
@@ -156,9 +178,14 @@ unit_plain(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	struct hf_tokens tokens = { .arena = s->work, .scratch = s->scratch };
 	bool linked = s->quick->links != NULL;
 	char piece[ASCII_UNIT + HF_SIGN];
+	const char *to = p;
+	size_t had = s->n;
 	size_t len = n > ASCII_UNIT || linked ? 0 : hf_unit_ascii(
 	    &s->quick->units, p, n, piece);
 
+	if (unit_viterbi(s, &to, p + n) && to == p + n)
+		return 0;
+	s->n = had;
 	arena_reset(s->work);
 	arena_reset(s->scratch);
 	if (linked && !begins) {
@@ -281,6 +308,14 @@ next(const struct hf_quick *q, const char *p, const char *end,
 	    links_next(q->links, p, end);
 }
 
+/* dense - does it begin with an ideograph or kana: nearly all of such units are
+ * long and new */
+static inline bool
+dense(const char *p)
+{
+	return (unsigned char)*p >= 0xe3 && (unsigned char)*p <= 0xe9;
+}
+
 /* units_all - a text by its units */
 static int
 units_all(struct hf_scratch *s, struct view v, struct err *e)
@@ -294,7 +329,9 @@ units_all(struct hf_scratch *s, struct view v, struct err *e)
 
 	for (s->end = end; p < end; p = to) {
 		left = (size_t)(end - p);
-		at = p;
+		to = at = p;
+		if (s->viterbi != NULL && dense(p) && unit_viterbi(s, &to, end))
+			continue;
 		if (left < sizeof(tail)) {
 			memcpy(tail, p, left);
 			at = tail;

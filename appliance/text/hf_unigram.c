@@ -237,9 +237,8 @@ try_tokens(const struct hf_model *m, struct view piece, uint32_t at,
 	return single;
 }
 
-/* put_piece - a stretch of text: its own token, its bytes', or the unknown */
-static int
-put_piece(const struct hf_model *m, struct view piece, uint32_t from,
+int
+hf_unigram_unknown(const struct hf_model *m, struct view piece, uint32_t from,
     uint32_t to, struct hf_tokens *out, struct err *e)
 {
 	struct hf_token t = { HF_NONE, from, to, { piece.p + from,
@@ -310,7 +309,8 @@ hf_unigram_run(const struct hf_model *m, struct view piece,
 		t.id = best[cut[--n]].id;
 		if (t.id != m->unk_id)
 			hf_tokens_put(out, t);
-		else if (put_piece(m, piece, to, cut[n], out, e) == -1)
+		else if (hf_unigram_unknown(m, piece, to, cut[n], out, e) ==
+		    -1)
 			return -1;
 	}
 	return 0;
