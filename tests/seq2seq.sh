@@ -78,11 +78,19 @@ ok 'or cut' sh -c "echo '{\"prompt\":\"$long\"}' | quern infer -q ./turn context
 
 # micro-batches do not matter, nor does memory
 for way in 'batch=240' 'batch=30 accumulate=8' 'batch=240 recompute=yes' 'batch=240 precision=bf16' \
-    'batch=240 precision=f16' 'batch=240 precision=f16 recompute=yes'; do
+    'batch=240 precision=f16' 'batch=240 precision=f16 recompute=yes' 'batch=240 dropout=0.2' \
+    'batch=30 accumulate=8 dropout=0.2'; do
 	learn "$(echo $way | tr -c 'a-z0-9\n' -)" base=./turn objective=seq2seq context=32 packing=none warmup=0 steps=1 lr=0.001 $way
 done
 same() { awk "BEGIN { d = $(last $1) / $(last $2); exit !(d > 0.9999 && d < 1.0001) }"; }
 ok 'eight micro-batches are one' same batch-240 batch-30-accumulate-8
+ok 'with dropout as well' same batch-240-dropout-0-2 batch-30-accumulate-8-dropout-0-2
+for way in 'batch=240' 'batch=60 accumulate=4'; do
+	learn "lora-${way%% *}" base=./turn objective=seq2seq context=32 packing=none warmup=0 steps=2 lr=0.1 adapter=lora \
+	    lora_dropout=0.5 $way
+done
+ok "with adapters' dropout" same lora-batch=240 lora-batch=60
+ok 'which is not the loss without' sh -c '! cmp -s batch-240/model.safetensors batch-240-dropout-0-2/model.safetensors'
 ok 'recomputed, the same bytes' cmp batch-240/model.safetensors batch-240-recompute-yes/model.safetensors
 near() { awk "BEGIN { d = $(last $1) / $(last batch-240); exit !(d != 1 && d > 1 - $2 && d < 1 + $2) }"; }
 ok 'in bf16, a loss like that of all bits' near batch-240-precision-bf16 0.02
@@ -119,18 +127,18 @@ tune() {
 	job "attempts 20
 pipeline $1
   from  corpus:train
-  train base=span objective=span context=32 valid=corpus:valid steps=80 eval_every=40 $2
+  train base=span objective=span context=32 valid=corpus:valid steps=80 eval_every=40 dropout=0.1 recompute=$2
   save  $1"
 }
-calm=$(tune calm '' | quern submit)
+calm=$(tune calm no | quern submit)
 once
 ok 'spans in a job' status 0 quern wait "$calm"
-killed=$(tune killed checkpoint=0s | quern submit)
+killed=$(tune killed 'yes checkpoint=0s' | quern submit)
 kill_twice "$killed" killed
 quern models export calm calm
 quern models export killed killed
 ok 'killed and resumed' sh -c "[ $kills -gt 0 ] && grep -q 'resumed at step' $spool/done/$killed/log"
-ok 'the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
+ok 'recomputed, with dropout, the same bytes as undisturbed' cmp calm/model.safetensors killed/model.safetensors
 
 # refusals
 told() {

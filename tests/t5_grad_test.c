@@ -2,7 +2,7 @@
 /*
  * Gradients of whole encoder-decoders by central differences, on ref with
  * REAL=double: every parameter of a small one with and without a gate, with
- * texts side by side and rows that are no text's.
+ * texts side by side and rows that are no text's, with and without dropout.
  */
 #include "appliance/base/base.h"
 #include "appliance/base/arena.h"
@@ -34,8 +34,8 @@ static void *dev;
 
 /* model_for - of a shape, with weights far from any symmetry */
 static void
-model_for(struct arena *a, const struct shape *s, struct weights *w,
-    struct decoder *d)
+model_for(struct arena *a, const struct shape *s, double drop,
+    struct weights *w, struct decoder *d)
 {
 	struct device *device = arena_alloc(a, sizeof(*device));
 	struct slab *slab = arena_alloc(a, sizeof(*slab));
@@ -46,7 +46,8 @@ model_for(struct arena *a, const struct shape *s, struct weights *w,
 	device->dev = dev;
 	slab_init(slab, a, device);
 	decoder_want(d, a, w, slab, &(struct decoder_conf){
-	    .B = 2, .T = 6, .targets = 5 });
+	    .B = 2, .T = 6, .targets = 5, .dropout = drop,
+	    .attention_dropout = drop });
 	if (slab_take(slab, &e) == -1)
 		panic("%s", e.text);
 	decoder_ready(d);
@@ -63,27 +64,30 @@ test_model(struct arena *a, bool gated, bool tied)
 	    .far = 3, .head_scale = tied ? 0.3 : 0 };
 	struct weights w;
 	struct decoder d;
-	double worst = 0, up, slope, off;
+	double worst = 0, up, slope, off, drop = gated == tied ? 0.2 : 0;
+	double scale = drop > 0 ? 0.5 : 0;
+	real *grad;
 
 	shape_family(&s, FAMILY_T5);
 	s.gated = gated;
 	s.act = ACT_GELU;
-	model_for(a, &s, &w, &d);
+	model_for(a, &s, drop, &w, &d);
 	t5_run(&d, &micro, 0.5);
+	grad = arena_copy(a, d.grad, w.all * sizeof(*grad));
 	for (size_t i = 0; i < w.all; i++) {
 		real was = d.run[i];
 
 		d.run[i] = was + STEP;
-		up = 0.5 * t5_run(&d, &micro, 0);
+		up = 0.5 * t5_run(&d, &micro, scale);
 		d.run[i] = was - STEP;
-		slope = (up - 0.5 * t5_run(&d, &micro, 0)) / (2 * STEP);
+		slope = (up - 0.5 * t5_run(&d, &micro, scale)) / (2 * STEP);
 		d.run[i] = was;
-		off = fabs(slope - d.grad[i]) / (1 + fabs(slope));
+		off = fabs(slope - grad[i]) / (1 + fabs(slope));
 		worst = off > worst ? off : worst;
 	}
-	tap(worst < 1e-6, "t5%s%s: gradients of all %zu parameters, worst "
-	    "difference %.1e", gated ? ", gated" : "", tied ? ", tied" : "",
-	    w.all, worst);
+	tap(worst < 1e-6, "t5%s%s, dropout %g: gradients of all %zu "
+	    "parameters, worst difference %.1e", gated ? ", gated" : "", tied ?
+	    ", tied" : "", drop, w.all, worst);
 }
 
 int

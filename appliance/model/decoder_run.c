@@ -26,7 +26,8 @@ judge_next(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 static void
 head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
 {
-	size_t n, rows = d->rows, first = d->work.row;
+	size_t n, rows = d->rows, was = d->work.row;
+	size_t first = was / d->T * (rows / d->B);
 
 	OPS(d);
 	(void)R;
@@ -45,7 +46,7 @@ head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
 			linear_backward(d->device, &d->to_head, &d->work,
 			    d->dn + r * C, d->logits, d->norm + r * C, n);
 	}
-	d->work.row = first;
+	d->work.row = was;
 	half_end(d);
 }
 

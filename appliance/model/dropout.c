@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/model/dropout.h"
 #include "appliance/model/random.h"
+#include "appliance/model/t5.h"
 
 #define PLACES	((uint64_t)8)		/* more than a layer has */
 
@@ -24,14 +25,29 @@ place_key(const struct decoder *d, enum dropout_place place, size_t layer)
 	return random_key(d->work.key, STREAM + layer * PLACES + place);
 }
 
+/* places - of a sequence, where the layer is */
+static size_t
+places(const struct decoder *d, size_t layer)
+{
+	return d->w->shape.seq2seq && layer >= d->w->shape.LE ? d->t5->T :
+	    d->T;
+}
+
+size_t
+dropout_row(const struct decoder *d, size_t layer)
+{
+	return d->work.row / d->T * places(d, layer);
+}
+
 static void
 drop(const struct decoder *d, enum dropout_place place, size_t layer, real *y,
-    const real *x)
+    const real *x, size_t width)
 {
-	size_t C = d->w->shape.C;
+	size_t n = d->B * places(d, layer) * width;
 
-	d->device->k->dropout(d->device->dev, y, x, d->R * C, d->drop.rows,
-	    device_draws(place_key(d, place, layer), d->work.row * C), 0);
+	d->device->k->dropout(d->device->dev, y, x, n, d->drop.rows,
+	    device_draws(place_key(d, place, layer), dropout_row(d, layer) *
+	    width), 0);
 }
 
 void
@@ -39,7 +55,7 @@ dropout_rows(const struct decoder *d, enum dropout_place place, size_t layer,
     real *x)
 {
 	if (d->drop.rows > 0)
-		drop(d, place, layer, x, x);
+		drop(d, place, layer, x, x, d->w->shape.C);
 }
 
 const real *
@@ -48,8 +64,25 @@ dropout_back(const struct decoder *d, enum dropout_place place, size_t layer,
 {
 	if (d->drop.rows == 0)
 		return dx;
-	drop(d, place, layer, d->drop.back, dx);
+	drop(d, place, layer, d->drop.back, dx, d->w->shape.C);
 	return d->drop.back;
+}
+
+void
+dropout_act(const struct decoder *d, size_t layer, real *x)
+{
+	if (d->drop.rows > 0)
+		drop(d, DROPOUT_ACT, layer, x, x, d->w->shape.F);
+}
+
+void
+dropout_scores(const struct decoder *d, enum dropout_place place,
+    size_t layer, size_t b, real *y, const real *x, size_t n)
+{
+	size_t first = d->work.row / d->T + b;
+
+	d->device->k->dropout(d->device->dev, y, x, n, d->drop.scores,
+	    device_draws(place_key(d, place, layer), first * n), 0);
 }
 
 void

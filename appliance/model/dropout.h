@@ -5,10 +5,10 @@
 #include "appliance/model/decoder.h"
 
 /*
- * dropout.h - dropout (Srivastava et al. 2014) where GPT-2, BERT and their
+ * dropout.h - dropout (Srivastava et al. 2014) where GPT-2, BERT, T5 and their
  * descendants have it: of the embeddings, of what each branch of a layer
  * returns, of attention's probabilities, and of the rows that a classifying
- * head reads.
+ * head reads; in T5 also inside the MLP and behind the last norms.
  *
  * What is dropped is a function of the step's key, the place in the program
  * and the element's number within the step, counted from work.row: the same
@@ -16,10 +16,17 @@
  */
 
 enum dropout_place {
-	DROPOUT_EMBED, DROPOUT_HEAD,	/* once */
+	DROPOUT_EMBED, DROPOUT_HEAD,	/* once, or of each half of T5, as of
+					 * its first layer */
 	DROPOUT_OUT, DROPOUT_DOWN,	/* of a layer: attention's, the MLP's */
-	DROPOUT_SCORES
+	DROPOUT_SCORES,
+	DROPOUT_ACT,			/* T5's: what the MLP's down reads */
+	DROPOUT_CROSS, DROPOUT_CROSS_SCORES	/* attention to the encoder */
 };
+
+/* dropout_row - the number within the step of the first row of a layer: an
+ * encoder-decoder's halves differ */
+size_t dropout_row(const struct decoder *, size_t layer);
 
 /* dropout_set - does what is computed next learn: without it nothing is
  * dropped, of what adapters read neither */
@@ -32,6 +39,13 @@ void dropout_rows(const struct decoder *, enum dropout_place, size_t layer,
     real *x);
 const real *dropout_back(const struct decoder *, enum dropout_place,
     size_t layer, const real *dx);
+
+/* dropout_act - as dropout_rows, x[R,F] */
+void dropout_act(const struct decoder *, size_t layer, real *x);
+
+/* dropout_scores - y may be x: of sequence b, n probabilities or gradients */
+void dropout_scores(const struct decoder *, enum dropout_place, size_t layer,
+    size_t b, real *y, const real *x, size_t n);
 
 /* dropout_heads - what attention is told */
 void dropout_heads(const struct decoder *, size_t layer,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/model/decoder_parts.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/half.h"
 #include "appliance/model/t5.h"
 
@@ -114,18 +115,31 @@ own_heads(const struct decoder *d, size_t i)
 	return (struct t5_heads){ .T = T, .K = T, .q = l->qkv, .k = l->qkv +
 	    wide / 3, .v = l->qkv + wide / 3 * 2, .qs = wide, .ks = wide,
 	    .from = d->t5->from[stack], .to = d->t5->to[stack],
-	    .bucket = d->t5->bucket[stack], .near = d->w->near[stack] };
+	    .bucket = d->t5->bucket[stack], .near = d->w->near[stack],
+	    .layer = i };
 }
 
 /* cross_heads - of a decoder's layer's attention to the encoder's rows */
 static struct t5_heads
-cross_heads(const struct decoder *d, const struct cross *l)
+cross_heads(const struct decoder *d, size_t i)
 {
+	const struct cross *l = d->layer[i].cross;
 	size_t in = d->w->shape.H * d->w->shape.D;
 
 	return (struct t5_heads){ .T = d->t5->T, .K = d->T, .q = l->q,
 	    .k = l->kv, .v = l->kv + in, .qs = in, .ks = 2 * in,
-	    .from = d->t5->from[ACROSS], .to = d->t5->to[ACROSS] };
+	    .from = d->t5->from[ACROSS], .to = d->t5->to[ACROSS],
+	    .layer = i };
+}
+
+/* work_of - what linear layers read that see rows of layer i */
+static struct linear_work
+work_of(const struct decoder *d, size_t i)
+{
+	struct linear_work w = d->work;
+
+	w.row = dropout_row(d, i);
+	return w;
 }
 
 /* cross_forward - behind a layer's attention to its own rows */
@@ -134,19 +148,21 @@ cross_forward(const struct decoder *d, size_t i)
 {
 	const struct decoder_layer *l = &d->layer[i];
 	struct cross *c = l->cross;
-	struct t5_heads h = cross_heads(d, c);
+	struct t5_heads h = cross_heads(d, i);
+	struct linear_work work = work_of(d, i);
 
 	OPS(d);
 	k->rmsnorm(dev, c->norm, c->keep, l->mid, decoder_param(d,
 	    d->w->layer[i].norm3), x->R, C, m->eps);
 	half_round(d, c->norm, x->R * C);
-	linear_forward(d->device, &c->to_q, &d->work, c->q, c->norm, x->R);
+	linear_forward(d->device, &c->to_q, &work, c->q, c->norm, x->R);
 	linear_forward(d->device, &c->to_kv, &d->work, c->kv, x->coded, d->R);
 	half_round(d, c->q, x->R * in);
 	half_round(d, c->kv, d->R * 2 * in);
 	t5_attend(d, &h, c->att);
 	half_round(d, c->att, x->R * in);
-	linear_forward(d->device, &c->to_out, &d->work, c->mid, c->att, x->R);
+	linear_forward(d->device, &c->to_out, &work, c->mid, c->att, x->R);
+	dropout_rows(d, DROPOUT_CROSS, i, c->mid);
 	k->add(dev, c->mid, l->mid, x->R * C);
 }
 
@@ -158,31 +174,35 @@ layer_forward(const struct decoder *d, size_t i, size_t R, real *next)
 	const struct decoder_layer *l = &d->layer[i];
 	const real *mid = l->cross == NULL ? l->mid : l->cross->mid;
 	struct t5_heads h = own_heads(d, i);
+	struct linear_work work = work_of(d, i);
 
 	OPS(d);
 	(void)x;
 	k->rmsnorm(dev, l->norm1, l->keep1, l->in, decoder_param(d, w->norm1),
 	    R, C, m->eps);
 	half_round(d, l->norm1, R * C);
-	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, l->norm1, R);
+	linear_forward(d->device, &l->to_qkv, &work, l->qkv, l->norm1, R);
 	half_round(d, l->qkv, R * d->w->qkv_rows);
 	t5_attend(d, &h, l->att);
 	half_round(d, l->att, R * in);
-	linear_forward(d->device, &l->to_out, &d->work, l->mid, l->att, R);
+	linear_forward(d->device, &l->to_out, &work, l->mid, l->att, R);
+	dropout_rows(d, DROPOUT_OUT, i, l->mid);
 	k->add(dev, l->mid, l->in, R * C);
 	if (l->cross != NULL)
 		cross_forward(d, i);
 	k->rmsnorm(dev, l->norm2, l->keep2, mid, decoder_param(d, w->norm2),
 	    R, C, m->eps);
 	half_round(d, l->norm2, R * C);
-	linear_forward(d->device, &l->to_up, &d->work, l->up, l->norm2, R);
+	linear_forward(d->device, &l->to_up, &work, l->up, l->norm2, R);
 	half_round(d, l->up, R * d->w->up_rows);
 	if (m->gated)
 		k->glu(dev, l->act, l->up, R, m->F, m->act);
 	else
 		k->act(dev, l->act, l->up, R * m->F, m->act);
+	dropout_act(d, i, l->act);
 	half_round(d, l->act, R * m->F);
-	linear_forward(d->device, &l->to_down, &d->work, next, l->act, R);
+	linear_forward(d->device, &l->to_down, &work, next, l->act, R);
+	dropout_rows(d, DROPOUT_DOWN, i, next);
 	k->add(dev, next, mid, R * C);
 }
 
@@ -203,19 +223,21 @@ cross_backward(const struct decoder *d, size_t i)
 {
 	const struct decoder_layer *l = &d->layer[i];
 	const struct cross *c = l->cross;
-	struct t5_heads h = cross_heads(d, c);
+	struct t5_heads h = cross_heads(d, i);
+	struct linear_work work = work_of(d, i);
 	real *dkv;
 
 	OPS(d);
 	dkv = d->dqkv + x->R * in;
-	linear_backward(d->device, &c->to_out, &d->work, d->datt,
-	    half_copy(d, d->dx, x->R), c->att, x->R);
+	linear_backward(d->device, &c->to_out, &work, d->datt,
+	    half_copy(d, dropout_back(d, DROPOUT_CROSS, i, d->dx), x->R),
+	    c->att, x->R);
 	t5_attend_grad(d, &h, d->dqkv, dkv, dkv + in, d->datt);
 	half_round(d, d->dqkv, x->R * in + d->R * 2 * in);
 	linear_backward(d->device, &c->to_kv, &d->work, d->dn, dkv, x->coded,
 	    d->R);
 	k->add(dev, x->dcoded, d->dn, d->R * C);
-	linear_backward(d->device, &c->to_q, &d->work, d->dn, d->dqkv,
+	linear_backward(d->device, &c->to_q, &work, d->dn, d->dqkv,
 	    c->norm, x->R);
 	norm_back(d, l->mid, c->keep, d->w->layer[i].norm3, x->R);
 }
@@ -227,29 +249,33 @@ layer_backward(const struct decoder *d, size_t i, size_t R)
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
 	struct t5_heads h = own_heads(d, i);
+	struct linear_work work = work_of(d, i);
 
 	OPS(d);
 	(void)x;
 	(void)C;
-	linear_backward(d->device, &l->to_down, &d->work, d->dact,
-	    half_copy(d, d->dx, R), l->act, R);
+	linear_backward(d->device, &l->to_down, &work, d->dact,
+	    half_copy(d, dropout_back(d, DROPOUT_DOWN, i, d->dx), R), l->act,
+	    R);
+	dropout_act(d, i, d->dact);
 	if (m->gated)
 		k->glu_grad(dev, d->dup, d->dact, l->up, R, m->F, m->act);
 	else
 		k->act_grad(dev, d->dup, d->dact, l->up, R * m->F, m->act);
 	half_round(d, d->dup, R * d->w->up_rows);
-	linear_backward(d->device, &l->to_up, &d->work, d->dn, d->dup,
+	linear_backward(d->device, &l->to_up, &work, d->dn, d->dup,
 	    l->norm2, R);
 	norm_back(d, l->cross == NULL ? l->mid : l->cross->mid, l->keep2,
 	    w->norm2, R);
 	if (l->cross != NULL)
 		cross_backward(d, i);
-	linear_backward(d->device, &l->to_out, &d->work, d->datt,
-	    half_copy(d, d->dx, R), l->att, R);
+	linear_backward(d->device, &l->to_out, &work, d->datt,
+	    half_copy(d, dropout_back(d, DROPOUT_OUT, i, d->dx), R), l->att,
+	    R);
 	t5_attend_grad(d, &h, d->dqkv, d->dqkv + in, d->dqkv + 2 * in,
 	    d->datt);
 	half_round(d, d->dqkv, R * d->w->qkv_rows);
-	linear_backward(d->device, &l->to_qkv, &d->work, d->dn, d->dqkv,
+	linear_backward(d->device, &l->to_qkv, &work, d->dn, d->dqkv,
 	    l->norm1, R);
 	norm_back(d, l->in, l->keep1, w->norm1, R);
 }
@@ -294,12 +320,12 @@ t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
 {
 	OPS(d);
 	(void)in;
-	d->work.dropout = !learns || d->adapter == NULL ? 0 :
-	    d->adapter->conf.dropout;
+	dropout_set(d, learns);
 	micro_put(d, a);
 	half_begin(d);
 	decoder_norms(d);
 	embed(d, d->layer[0].in, d->id, d->R);
+	dropout_rows(d, DROPOUT_EMBED, 0, d->layer[0].in);
 	for (size_t i = 0; i < m->LE; i++) {
 		layer_forward(d, i, d->R, i + 1 < m->LE ? d->layer[i + 1].in :
 		    x->last);
@@ -308,8 +334,10 @@ t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
 	}
 	k->rmsnorm(dev, x->coded, x->keep, x->last, decoder_param(d,
 	    d->w->coded), d->R, C, m->eps);
+	dropout_rows(d, DROPOUT_HEAD, 0, x->coded);
 	half_round(d, x->coded, d->R * C);
 	embed(d, d->layer[m->LE].in, x->id, x->R);
+	dropout_rows(d, DROPOUT_EMBED, m->LE, d->layer[m->LE].in);
 	for (size_t i = m->LE; i < m->L; i++) {
 		layer_forward(d, i, x->R, i + 1 < m->L ? d->layer[i + 1].in :
 		    d->last);
@@ -318,6 +346,7 @@ t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
 	}
 	k->rmsnorm(dev, d->norm, d->keep, d->last, decoder_param(d,
 	    d->w->norm), x->R, C, m->eps);
+	dropout_rows(d, DROPOUT_HEAD, m->LE, d->norm);
 	if (m->head_scale != 0)
 		k->mix(dev, d->norm, m->head_scale, d->norm, 0, x->R * C);
 	half_round(d, d->norm, x->R * C);
@@ -346,17 +375,21 @@ t5_backward(struct decoder *d)
 	(void)in;
 	if (m->head_scale != 0)
 		k->mix(dev, d->dn, m->head_scale, d->dn, 0, x->R * C);
+	dropout_rows(d, DROPOUT_HEAD, m->LE, d->dn);
 	half_begin(d);
 	k->fill(dev, d->dx, x->R * C, 0);
 	k->fill(dev, x->dcoded, d->R * C, 0);
 	norm_back(d, d->last, d->keep, d->w->norm, x->R);
 	stack_backward(d, m->LE, m->L, x->R);
+	dropout_rows(d, DROPOUT_EMBED, m->LE, d->dx);
 	if (dtoken != NULL)
 		k->embed_grad(dev, dtoken, NULL, d->dx, x->id, NULL, x->R, C);
 	k->fill(dev, d->dx, d->R * C, 0);
 	k->mix(dev, d->dn, 0, x->dcoded, 1, d->R * C);
+	dropout_rows(d, DROPOUT_HEAD, 0, d->dn);
 	norm_back(d, x->last, x->keep, d->w->coded, d->R);
 	stack_backward(d, 0, m->LE, d->R);
+	dropout_rows(d, DROPOUT_EMBED, 0, d->dx);
 	if (dtoken != NULL)
 		k->embed_grad(dev, dtoken, NULL, d->dx, d->id, NULL, d->R, C);
 	half_end(d);

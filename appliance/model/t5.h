@@ -80,6 +80,7 @@ struct t5_heads {
 	const int32_t *from, *to;	/* [B,T], the device's */
 	const int32_t *bucket;		/* NULL: no bias */
 	size_t near;			/* its table */
+	size_t layer;
 };
 
 /* t5_attend - y[B*T,H*D].  t5_attend_grad - dq, dk and dv, with the strides of

@@ -4,6 +4,7 @@
  * and on the way back they are made anew.  They are not scaled.
  */
 #include "appliance/base/base.h"
+#include "appliance/model/dropout.h"
 #include "appliance/model/t5.h"
 
 #include <math.h>
@@ -52,6 +53,18 @@ scores(const struct decoder *d, const struct t5_heads *h, size_t b)
 	k->softmax(d->device->dev, d->t5->p, &s);
 }
 
+/* drop - of all probabilities of sequence b; is there any */
+static bool
+drop(const struct decoder *d, const struct t5_heads *h, size_t b, real *y,
+    const real *x)
+{
+	if (d->drop.scores == 0)
+		return false;
+	dropout_scores(d, h->bucket == NULL ? DROPOUT_CROSS_SCORES :
+	    DROPOUT_SCORES, h->layer, b, y, x, d->w->shape.H * h->T * h->K);
+	return true;
+}
+
 void
 t5_attend(const struct decoder *d, const struct t5_heads *h, real *y)
 {
@@ -60,6 +73,7 @@ t5_attend(const struct decoder *d, const struct t5_heads *h, real *y)
 
 	for (size_t b = 0; b < d->B; b++) {
 		scores(d, h, b);
+		drop(d, h, b, d->t5->p, d->t5->p);
 		for (size_t i = 0; i < H; i++)
 			k->gemm_part(d->device->dev, 0, 0, h->T, D, h->K, 1,
 			    d->t5->p + i * h->T * h->K, h->K, h->v + b *
@@ -76,19 +90,23 @@ t5_attend_grad(const struct decoder *d, const struct t5_heads *h, real *dq,
 	void *dev = d->device->dev;
 	size_t D = d->w->shape.D, H = d->w->shape.H, T = h->T, K = h->K;
 	size_t q, kv, head;
+	const real *read;		/* the probabilities that values met */
 
 	for (size_t b = 0; b < d->B; b++, dy += T * H * D) {
 		struct kernel_relative s = relative_of(d, h, b);
 
 		scores(d, h, b);
+		read = drop(d, h, b, d->t5->dp, d->t5->p) ? d->t5->dp :
+		    d->t5->p;
 		for (size_t i = 0; i < H; i++) {
 			kv = b * K * h->ks + i * D;
 			head = i * T * K;
-			k->gemm_part(dev, 1, 0, K, D, T, 1, d->t5->p + head,
-			    K, dy + i * D, H * D, 0, dv + kv, h->ks);
+			k->gemm_part(dev, 1, 0, K, D, T, 1, read + head, K,
+			    dy + i * D, H * D, 0, dv + kv, h->ks);
 			k->gemm_part(dev, 0, 1, T, K, D, 1, dy + i * D, H * D,
 			    h->v + kv, h->ks, 0, d->t5->dp + head, K);
 		}
+		drop(d, h, b, d->t5->dp, d->t5->dp);
 		k->softmax_grad(dev, d->t5->dp, h->bucket == NULL ? NULL :
 		    decoder_grad(d, h->near), d->t5->p, &s);
 		for (size_t i = 0; i < H; i++) {

@@ -11,9 +11,6 @@ seq2seq_plan(const struct train_conf *c, struct err *e)
 	if (c->packing == PACKING_WRAPPED)
 		return err_set(e, FATE_REJECT, "an encoder-decoder reads whole "
 		    "texts: packing=bfd or none");
-	if (c->dropout > 0 || c->attention_dropout > 0)
-		return err_set(e, FATE_REJECT, "an encoder-decoder has no "
-		    "dropout yet but lora_dropout: dropout=0");
 	return 0;
 }
 

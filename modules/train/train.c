@@ -400,7 +400,7 @@ train_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 7,
+	.abi = MODULE_ABI, .revision = 8,
 	.name = "train", .summary = "a language model from records or tokens",
 	.options = train_opts, .conf_size = sizeof(struct train_conf),
 	.plan = train_plan, .open = train_open, .batch = train_batch,
