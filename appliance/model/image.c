@@ -14,7 +14,7 @@
 
 #define ORDER	0x01020304u
 #define FORMAT	1u
-#define LAYOUT	1u			/* of the devices' packed weights */
+#define LAYOUT	2u			/* of the devices' packed weights */
 #define BODY	((size_t)4096)		/* where it begins: a page */
 
 struct head {

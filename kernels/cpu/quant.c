@@ -11,18 +11,11 @@
 #define LINE		((size_t)64)
 #define NEAR		((size_t)384 << 10)	/* bytes of rows in cache */
 
-/* scales_size, panel_size - bytes of a panel's scales, of all of it */
-static size_t
-scales_size(size_t blocks)
-{
-	return (blocks * WIDE * sizeof(uint16_t) + LINE - 1) / LINE * LINE;
-}
-
+/* panel_size - bytes of a panel */
 static size_t
 panel_size(enum kernel_quant form, size_t blocks)
 {
-	return scales_size(blocks) + blocks * WIDE *
-	    (form == KERNEL_Q8 ? BLOCK32 : BLOCK32 / 2);
+	return (blocks + 1) / 2 * pair_size(form);
 }
 
 size_t
@@ -56,19 +49,19 @@ OP(quant_pack)(void *dev, enum kernel_quant form, void *packed,
 {
 	size_t blocks = block32_count(K), bytes = block32_bytes(form);
 	size_t panel = panel_size(form, blocks);
-	size_t step = WIDE * (form == KERNEL_Q8 ? BLOCK32 : BLOCK32 / 2);
 
 	memset(packed, 0, OP(quant_size)(dev, form, N, K));
 	for (size_t n = 0; n < N; n++) {
 		unsigned char *p = (unsigned char *)packed + n / WIDE * panel;
-		uint16_t *scale = (uint16_t *)p;
 		const unsigned char *row = (const unsigned char *)from +
 		    n * blocks * bytes;
 
-		p += scales_size(blocks);
 		for (size_t b = 0; b < blocks; b++, row += bytes) {
-			scale[b * WIDE + n % WIDE] = block32_scale(row);
-			put_block(form, p + b * step, n % WIDE, row);
+			uint16_t half = block32_scale(row);
+
+			memcpy(p + scales_at(form, b) + n % WIDE *
+			    sizeof(half), &half, sizeof(half));
+			put_block(form, p + block_at(form, b), n % WIDE, row);
 		}
 	}
 }
@@ -107,10 +100,9 @@ rows_task(void *arg, size_t task, void *scratch)
 static void
 panel_run(const struct quant_call *c, size_t panel, size_t from, size_t to)
 {
-	const unsigned char *p = c->w + panel * panel_size(c->form, c->blocks);
 	struct tile t = { .form = c->form, .N = c->N, .n = c->N - panel * WIDE,
-	    .blocks = c->blocks, .scale = (const uint16_t *)p,
-	    .w = p + scales_size(c->blocks) };
+	    .blocks = c->blocks, .w = c->w + panel * panel_size(c->form,
+	    c->blocks) };
 	size_t tall = OP(tile_tall);
 
 	for (size_t r = from; r < to; r += tall) {
@@ -181,15 +173,12 @@ OP(quant_embed)(void *dev, enum kernel_quant form, real *y,
 	(void)N;
 	for (size_t r = 0; r < R; r++) {
 		size_t n = (size_t)id[r], i = n % WIDE;
-		const unsigned char *p = (const unsigned char *)packed +
-		    n / WIDE * panel;
 		struct tile t = { .form = form, .blocks = blocks,
-		    .scale = (const uint16_t *)p,
-		    .w = p + scales_size(blocks) };
+		    .w = (const unsigned char *)packed + n / WIDE * panel };
 
 		for (size_t k = 0; k < K; k++)
-			y[r * K + k] = half_f16(t.scale[k / BLOCK32 *
-			    WIDE + i]) * ((float)tile_number(&t, k / BLOCK32,
-			    i, k % BLOCK32) - off);
+			y[r * K + k] = half_f16(tile_scale(&t, k / BLOCK32,
+			    i)) * ((float)tile_number(&t, k / BLOCK32, i, k %
+			    BLOCK32) - off);
 	}
 }

@@ -12,8 +12,8 @@
 #include <immintrin.h>
 
 #define TALL	((size_t)4)
-#define FAR	6144			/* bytes of weights sent for: see */
-#define NEAR	1024			/* tile_avx512.c */
+#define FAR	6144			/* as in tile_avx512.c, but one row */
+#define NEAR	1024			/* alone needs nothing */
 #define INLINE	static inline __attribute__((always_inline))
 /* rows is a constant: unrolled, what each has stays in registers */
 #define EACH_ROW							\
@@ -112,21 +112,19 @@ tile_half(const struct tile *t, size_t at, const size_t rows,
 	EACH_ROW
 		f[r] = _mm256_setzero_ps();
 	for (size_t b = 0; b < blocks; b++) {
-		s = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)
-		    (t->scale + b * WIDE + at)));
-		for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++) {
-			const char *w = (const char *)t->w + b * (form ==
-			    KERNEL_Q8 ? 512 : 256) + i * 64;
+		const unsigned char *w = t->w + block_at(form, b) + at * 4;
 
-			_mm_prefetch(w + FAR, _MM_HINT_T1);
-			_mm_prefetch(w + NEAR, _MM_HINT_T0);
+		for (size_t i = 0; rows > 1 && i < block_size(form); i += 64) {
+			_mm_prefetch((const char *)w + FAR + i, _MM_HINT_T1);
+			_mm_prefetch((const char *)w + NEAR + i, _MM_HINT_T0);
 		}
+		s = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(t->w +
+		    scales_at(form, b) + at * sizeof(uint16_t))));
 		if (form == KERNEL_Q8)
-			sums_q8(t->w + b * 512 + at * 4, t->x + b * BLOCK32,
-			    step, a, rows);
+			sums_q8(w, t->x + b * BLOCK32, step, a, rows);
 		else
-			sums_q4(t->w + b * 256 + at * 4, t->x + b * BLOCK32,
-			    step, a, t->back + b, blocks, rows);
+			sums_q4(w, t->x + b * BLOCK32, step, a, t->back + b,
+			    blocks, rows);
 		EACH_ROW
 			f[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(a[r]),
 			    _mm256_mul_ps(s, _mm256_set1_ps(t->d[r * blocks +

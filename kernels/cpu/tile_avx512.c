@@ -8,11 +8,11 @@
 
 #define TALL	((size_t)12)
 /*
- * bytes of weights sent for: far ahead into the second cache, near into the
- * first.  Either alone is worth half to two thirds of what memory can give: the
- * first cache waits for too few lines at once, and to the second's own looking
- * ahead our reads are too slow.
+ * Up to FEW rows the processor sends for the weights by itself.  Beside more of
+ * them so few lines lie within its sight that they are sent for, FAR ahead into
+ * the second cache and NEAR into the first.
  */
+#define FEW	6
 #define FAR	6144
 #define NEAR	1024
 #define INLINE	static inline __attribute__((always_inline))
@@ -36,14 +36,14 @@ INLINE void
 tile_sums(const struct tile *t, size_t b, __m512i *a, const size_t rows,
     const enum kernel_quant form)
 {
-	const unsigned char *w = t->w + b * (form == KERNEL_Q8 ? 512 : 256);
+	const unsigned char *w = t->w + block_at(form, b);
 	const int8_t *x = t->x + b * BLOCK32;
 	const __m512i low = _mm512_set1_epi8(15);
 	size_t step = t->blocks * BLOCK32;
 
-	for (size_t i = 0; i < (form == KERNEL_Q8 ? 8 : 4); i++) {
-		_mm_prefetch((const char *)w + FAR + i * 64, _MM_HINT_T1);
-		_mm_prefetch((const char *)w + NEAR + i * 64, _MM_HINT_T0);
+	for (size_t i = 0; rows > FEW && i < block_size(form); i += 64) {
+		_mm_prefetch((const char *)w + FAR + i, _MM_HINT_T1);
+		_mm_prefetch((const char *)w + NEAR + i, _MM_HINT_T0);
 	}
 	for (size_t g = 0; form == KERNEL_Q8 && g < 8; g++) {
 		__m512i v = _mm512_loadu_si512(w + g * 64);
@@ -78,7 +78,7 @@ tile_rows(const struct tile *t, const size_t rows,
 		f[r] = _mm512_setzero_ps();
 	for (size_t b = 0; b < t->blocks; b++) {
 		__m512 s = _mm512_cvtph_ps(_mm256_loadu_si256(
-		    (const __m256i_u *)(t->scale + b * WIDE)));
+		    (const __m256i_u *)(t->w + scales_at(form, b))));
 
 		EACH_ROW
 			a[r] = _mm512_set1_epi32(t->back[r * t->blocks + b]);

@@ -21,8 +21,8 @@ OP(tile_run)(const struct tile *t, size_t rows)
 				for (size_t k = 0; k < BLOCK32; k++)
 					sum += tile_number(t, b, i, k) *
 					    t->x[at * BLOCK32 + k];
-				all += (float)sum * (half_f16(t->scale[b *
-				    WIDE + i]) * t->d[at]);
+				all += (float)sum * (half_f16(tile_scale(t,
+				    b, i)) * t->d[at]);
 			}
 			t->y[r * t->N + i] = all;
 		}
