@@ -18,8 +18,8 @@ slab_want(struct slab *s, const char *what, size_t bytes, void **where)
 		s->part = arena_grow(s->arena, s->part, s->n, s->cap,
 		    sizeof(*s->part));
 	}
-	s->part[s->n++] = (struct slab_part){ what, (bytes + ALIGN - 1) /
-	    ALIGN * ALIGN, where };
+	s->part[s->n++] = (struct slab_part){ .what = what, .bytes = (bytes +
+	    ALIGN - 1) / ALIGN * ALIGN, .where = where };
 }
 
 void
@@ -32,6 +32,15 @@ void
 slab_ints(struct slab *s, const char *what, size_t n, int32_t **where)
 {
 	slab_want(s, what, n * sizeof(int32_t), (void **)where);
+}
+
+void
+slab_halves(struct slab *s, const char *what, size_t n, enum kernel_form form,
+    real **where)
+{
+	slab_want(s, what, n * sizeof(uint16_t), (void **)where);
+	s->part[s->n - 1].halves = true;
+	s->part[s->n - 1].form = form;
 }
 
 size_t
@@ -128,10 +137,15 @@ slab_take(struct slab *s, struct err *e)
 	at = ((uintptr_t)s->block + ALIGN - 1) / ALIGN * ALIGN -
 	    (uintptr_t)s->block;
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->part[i].where == NULL)
+		const struct slab_part *p = &s->part[i];
+
+		if (p->where == NULL)
 			continue;
-		*s->part[i].where = (char *)s->block + at;
-		at += s->part[i].bytes;
+		*p->where = (char *)s->block + at;
+		if (p->halves)
+			*p->where = s->device->k->halves(s->device->dev,
+			    *p->where, p->form);
+		at += p->bytes;
 	}
 	return 0;
 }

@@ -18,6 +18,8 @@ struct slab_part {
 	const char *what;		/* the category */
 	size_t bytes;
 	void **where;
+	bool halves;			/* a tensor of this form: */
+	enum kernel_form form;
 };
 
 struct slab {
@@ -35,6 +37,11 @@ void slab_init(struct slab *, struct arena *, struct device *);
 void slab_want(struct slab *, const char *what, size_t bytes, void **where);
 void slab_reals(struct slab *, const char *what, size_t n, real **where);
 void slab_ints(struct slab *, const char *what, size_t n, int32_t **where);
+
+/* slab_halves - n numbers in 16 bits, as a tensor (kernel.h's halves, which
+ * the device must have) */
+void slab_halves(struct slab *, const char *what, size_t n, enum kernel_form,
+    real **where);
 
 size_t slab_size(const struct slab *);
 

@@ -7,7 +7,10 @@
 #include "appliance/model/half.h"
 #include "appliance/model/t5.h"
 
-#define CHUNK	((size_t)512)		/* rows whose logits exist at once */
+/* rows whose logits exist at once; where they are stored in 16 bits, as many as
+ * so many numbers: each time the head's gradient is read and written */
+#define CHUNK	((size_t)512)
+#define LOGITS	((size_t)1 << 28)
 
 /* parts_want - of a matrix that is held */
 static void
@@ -173,9 +176,13 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	    .held = c->held, .recompute = c->recompute, .half = c->half,
 	    .form = c->form, .drop = { .rows_p = c->dropout,
 	    .scores_p = c->attention_dropout } };
-	d->work.half = c->half;
+	d->stored = c->half && !m->encoder && !m->seq2seq && m->E == 0 &&
+	    half_stores(s->device, c->form);
+	d->work.half = c->half && !d->stored;
+	d->work.stored = d->stored;
 	d->work.form = c->form;
-	d->chunk = R < CHUNK ? R : CHUNK;
+	d->chunk = d->stored && LOGITS / m->V > CHUNK ? LOGITS / m->V : CHUNK;
+	d->chunk = R < d->chunk ? R : d->chunk;
 	dropout_set(d, true);
 	reals_want(d, s);
 	grads_want(d, s, c->frozen);
@@ -189,10 +196,11 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 		    t5_layer_want : block_want)(d, s, i);
 	linears_want(d, s);
 	slab_reals(s, "activations", R * C, &d->last);
-	slab_reals(s, "activations", R * C, &d->norm);
+	half_reals(d, s, "activations", R * C, &d->norm);
 	slab_reals(s, "activations", R, &d->mean);
 	slab_reals(s, "activations", R, &d->keep);
-	slab_reals(s, "logits", d->chunk * weights_head_rows(w), &d->logits);
+	half_reals(d, s, "logits", d->chunk * weights_head_rows(w),
+	    &d->logits);
 	slab_reals(s, "logits", R, &d->loss);
 	slab_reals(s, "positions", c->T * m->turned, &d->rope);
 	if (m->two_ropes)
@@ -203,7 +211,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	slab_ints(s, "positions", R, &d->target);
 	slab_reals(s, "activations' gradients", R * C, &d->dx);
 	slab_reals(s, "activations' gradients", R * C, &d->dn);
-	slab_reals(s, "activations' gradients", d->half ? R * C : 0,
+	half_reals(d, s, "activations' gradients", d->half ? R * C : 0,
 	    &d->rounded);
 	slab_reals(s, "activations' gradients", c->dropout > 0 ? R * C : 0,
 	    &d->drop.back);
@@ -213,13 +221,13 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 		experts_share(d, s);
 	if (m->parallel)
 		slab_reals(s, "activations' gradients", R * C, &d->side);
-	slab_reals(s, "activations' gradients", R * w->qkv_rows, &d->dqkv);
+	half_reals(d, s, "activations' gradients", R * w->qkv_rows, &d->dqkv);
 	if (m->head_norms)
 		slab_reals(s, "activations' gradients", R * (m->H + m->G) *
 		    m->D, &d->dnormed);
-	slab_reals(s, "activations' gradients", R * m->H * m->D, &d->datt);
-	slab_reals(s, "activations' gradients", R * w->up_rows, &d->dup);
-	slab_reals(s, "activations' gradients", R * m->F, &d->dact);
+	half_reals(d, s, "activations' gradients", R * m->H * m->D, &d->datt);
+	half_reals(d, s, "activations' gradients", R * w->up_rows, &d->dup);
+	half_reals(d, s, "activations' gradients", R * m->F, &d->dact);
 }
 
 /* linear_ready - where its numbers lie is known now */
@@ -279,7 +287,7 @@ layers_ready(struct decoder *d)
 		if (d->recompute)
 			*l = d->layer[w->xq != NO_WEIGHT ?
 			    d->w->shape.LE : 0];
-		else if (d->half)
+		else if (d->half && !d->stored)
 			half_share(d, i);
 		l->in = mine.in;
 		l->to_qkv = mine.to_qkv;

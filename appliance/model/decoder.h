@@ -66,7 +66,7 @@ struct decoder {
 					 * an encoder-decoder's decoder */
 	const struct adapter *adapter;
 	struct held *held;
-	bool recompute, half;
+	bool recompute, half, stored;	/* stored: half.h */
 	enum kernel_form form;
 	real *run, *grad;		/* parameters */
 	size_t *run_at, nrun;		/* in run, or NO_WEIGHT: held */

@@ -113,8 +113,35 @@ keeps(const struct decoder *d, size_t i)
 {
 	const struct shape *m = &d->w->shape;
 
-	return d->half && !d->recompute && i + 1 < m->L && !(m->seq2seq &&
-	    i + 1 == m->LE);
+	return d->half && !d->stored && !d->recompute && i + 1 < m->L &&
+	    !(m->seq2seq && i + 1 == m->LE);
+}
+
+/* precision_of - that products compute with */
+static enum kernel_precision
+precision_of(enum kernel_form form)
+{
+	return form == FORM_BF16 ? PRECISION_BF16 : PRECISION_F16;
+}
+
+bool
+half_stores(const struct device *v, enum kernel_form form)
+{
+	if (v->k->halves == NULL || v->k->precision(v->dev,
+	    precision_of(form)) == -1)
+		return false;
+	(void)v->k->precision(v->dev, PRECISION_F32);
+	return true;
+}
+
+void
+half_reals(const struct decoder *d, struct slab *s, const char *what,
+    size_t n, real **where)
+{
+	if (d->stored)
+		slab_halves(s, what, n, d->form, where);
+	else
+		slab_reals(s, what, n, where);
 }
 
 void
@@ -122,8 +149,8 @@ half_begin(const struct decoder *d)
 {
 	/* a device that does not is as right, and slower */
 	if (d->half)
-		(void)d->device->k->precision(d->device->dev, d->form ==
-		    FORM_BF16 ? PRECISION_BF16 : PRECISION_F16);
+		(void)d->device->k->precision(d->device->dev,
+		    precision_of(d->form));
 }
 
 void
@@ -135,13 +162,15 @@ half_end(const struct decoder *d)
 void
 half_want(const struct decoder *d, struct slab *s, size_t i)
 {
-	bool shared = d->half || d->recompute, first = i == first_of(d, i);
+	bool shared = (d->half && !d->stored) || d->recompute;
+	bool first = i == first_of(d, i);
 	struct wides room = wides_of(d, i, shared), w = wides_of(d, i, false);
 	size_t sum = 0;
 
 	for (size_t k = 0; (!shared || first) && k < room.n; k++)
-		slab_reals(s, "activations", room.v[k].rows *
-		    room.v[k].cols, room.v[k].x);
+		half_reals(d, s, d->stored ? "activations in 16 bits" :
+		    "activations", room.v[k].rows * room.v[k].cols,
+		    room.v[k].x);
 	for (size_t k = 0; k < w.n; k++)
 		sum += w.v[k].rows * w.v[k].cols;
 	if (keeps(d, i))

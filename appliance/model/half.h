@@ -16,6 +16,13 @@
  * of an encoder-decoder's halves each), and kept in 16 bits until the way back:
  * they are rounded already, so nothing is lost.  Without `half` in the decoder
  * none of this does anything but half_want.
+ *
+ * Where the device has tensors of 16 bits (kernel.h's halves) a decoder without
+ * experts keeps those results so from the start, each layer its own, and the
+ * wide gradients and the logits as well (`stored`): rounding costs nothing and
+ * nothing is kept or brought back.  What is added to such a tensor, a bias, an
+ * adapter's share, is then rounded each time; the gradients of attention's
+ * output and of the activation are rounded too, which else are not.
  */
 
 /* half_begin, half_end - from there to here the device may compute products as
@@ -23,6 +30,12 @@
  * attention multiplies */
 void half_begin(const struct decoder *);
 void half_end(const struct decoder *);
+
+/* half_stores - may a decoder of this device and form be `stored`; half_reals -
+ * n numbers, in 16 bits if it is */
+bool half_stores(const struct device *, enum kernel_form);
+void half_reals(const struct decoder *, struct slab *, const char *what,
+    size_t n, real **where);
 
 /* half_want - the wide results of layer i, be they its own, or of the first
  * layer, whose room others share.  half_share - a layer's are where the first

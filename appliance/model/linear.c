@@ -32,20 +32,38 @@ linear_want(struct linear *l, struct slab *s, size_t R)
 		slab_reals(s, what, R * l->rank, &l->h);
 }
 
-/* tile_rows - of a held weight that are made reals at once */
+/* tile_rows - of a held weight that are made reals at once; a GPU that stores
+ * them in 16 bits is to have enough to do */
 static size_t
-tile_rows(const struct linear *l)
+tile_rows(const struct linear *l, const struct linear_work *w)
 {
-	size_t n = LINEAR_TILE / l->K;
+	size_t n = (w->stored ? 16 : 1) * LINEAR_TILE / l->K;
 
 	n = n < 1 ? 1 : n;
 	return n < l->N ? n : l->N;
 }
 
+/* as_it_lies - may the device multiply a held part where it is */
+static bool
+as_it_lies(const struct linear_part *p, const struct linear_work *w)
+{
+	return w->stored && p->held->form == w->form;
+}
+
+/* tiled - does a weight need room for a tile */
+static bool
+tiled(const struct linear *l, const struct linear_work *w)
+{
+	for (size_t i = 0; i < l->nparts; i++)
+		if (!as_it_lies(&l->part[i], w))
+			return true;
+	return w->half;
+}
+
 void
 linear_work_grow(struct linear_work *w, const struct linear *l)
 {
-	size_t tile = l->part == NULL && !w->half ? 0 : tile_rows(l) * l->K;
+	size_t tile = tiled(l, w) ? tile_rows(l, w) * l->K : 0;
 
 	w->tile = tile > w->tile ? tile : w->tile;
 	if (l->nlora == 0)
@@ -64,7 +82,10 @@ linear_work_want(struct linear_work *w, struct slab *s, size_t R)
 	slab_reals(s, what, w->dropout > 0 ? R * w->K : 0, &w->x);
 	slab_reals(s, what, R * w->rank, &w->dh);
 	slab_reals(s, what, R * w->N, &w->dy);
-	slab_reals(s, what, w->tile, &w->wide);
+	if (w->stored)
+		slab_halves(s, what, w->tile, w->form, &w->wide);
+	else
+		slab_reals(s, what, w->tile, &w->wide);
 }
 
 /* tile_half - w's rows rounded to 16 bits */
@@ -83,7 +104,7 @@ tile(const struct device *d, const struct linear *l,
     const struct linear_work *w, size_t at, size_t end, size_t *n)
 {
 	const struct linear_part *p = l->part;
-	size_t most = tile_rows(l);
+	size_t most = tile_rows(l, w);
 
 	if (p == NULL) {
 		*n = end - at;
@@ -95,6 +116,9 @@ tile(const struct device *d, const struct linear *l,
 	while (at >= p->row + p->rows)
 		p++;
 	*n = p->row + p->rows < end ? p->row + p->rows - at : end - at;
+	if (as_it_lies(p, w))
+		return d->k->halves(d->dev, (uint16_t *)(uintptr_t)
+		    p->held->data + (at - p->row) * l->K, w->form);
 	*n = *n < most ? *n : most;
 	d->k->widen(d->dev, w->wide, p->held, NULL, at - p->row, *n, l->K);
 	return w->half && w->form != p->held->form ? tile_half(d, l, w,

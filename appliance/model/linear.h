@@ -58,7 +58,9 @@ struct linear_work {
 	double dropout;			/* of x before A; 0: none */
 	uint64_t key;			/* of this step's dropout */
 	size_t row;			/* of the step, that is x's first */
-	bool half;			/* w is read in 16 bits: */
+	bool half;			/* w is rounded to 16 bits: */
+	bool stored;			/* or the device's products do that,
+					 * and have tensors of 16 bits */
 	enum kernel_form form;
 	size_t K, rank, N, tile;	/* the largest there are */
 	real *x, *dh, *dy;		/* [R,K], [R,rank], [R,N] */
