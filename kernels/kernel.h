@@ -133,8 +133,11 @@ struct kernel_array {
 	size_t n;
 };
 
-/* stretches of calls that come again and again: graph_begin */
-enum kernel_graph { GRAPH_LEARN, GRAPH_LOOK, GRAPH_UPDATE, KERNEL_GRAPHS };
+/* stretches of calls that come again and again (graph_begin): a pass that
+ * learns, forward or all of it, and one that only looks; the way back where the
+ * host has judged in between; an optimiser's step */
+enum kernel_graph { GRAPH_LEARN, GRAPH_LOOK, GRAPH_BACK, GRAPH_UPDATE,
+	KERNEL_GRAPHS };
 
 struct kernels {
 	unsigned abi;
@@ -359,11 +362,11 @@ struct kernels {
 	 */
 	real *(*halves)(void *, void *p, enum kernel_form);
 	/*
-	 * What is called from graph_begin to
-	 * graph_end, a device may start at its end, and all at once if it is
-	 * the same operations as the last time between those of that number;
-	 * their arguments may differ.  The results are the same.  put, get,
-	 * sumsq and memory in between take what is gained by it.
+	 * What is called from graph_begin to graph_end, a device may start at
+	 * its end, and all at once if it is the same operations as the last
+	 * time between those of that number; their arguments may differ.  The
+	 * results are the same.  put, get, sumsq and memory in between take
+	 * what is gained by it.
 	 */
 	void (*graph_begin)(void *, enum kernel_graph);
 	void (*graph_end)(void *);

@@ -35,8 +35,8 @@ train() {
 	shift
 	job "attempts ${ATTEMPTS:-1}
 pipeline $name
-  ingest @DIR@/in.jsonl
-  train  gpus=${GPUS:-1} tokenizer=@DIR@/bpe.json layers=1 channels=16 heads=2 context=12 batch=1 steps=6 $*
+  ingest @DIR@/${INPUT:-in}.jsonl
+  train  gpus=${GPUS:-1} ${SHAPE:-tokenizer=@DIR@/bpe.json layers=1 channels=16 heads=2 context=12 batch=1 steps=6} $*
   save   $name" | quern submit
 	[ -n "${daemon-}" ] || once
 }
@@ -62,6 +62,30 @@ id=$(train tuned "$more")
 ok 'adapters in 16 bits, with dropout: graphs' test "$(told "$id" replayed)" -ge 12
 QUERN_EMU_GRAPHS=no train untaped "$more" >/dev/null
 ok 'and the same numbers without' same tuned untaped
+
+# the other objectives: what the host judges stands between their graphs
+awk 'BEGIN { for (i = 0; i < 9; i++) {
+    x = i % 2 ? "corn" : "wheel"
+    printf "{\"id\":\"g%d\",\"text\":\"the %s turns\",\"prompt\":\"the \",\"completion\":\"%s\",\"chosen\":\"%s\",\"rejected\":\"stone\",\"label\":\"%s\",\"positive\":\"a %s\"}\n", i, x, x, x, i % 2 ? "A" : "B", x
+    } }' >goals.jsonl
+quern tokenize -q learn ./goals.json kind=wordpiece vocab=40 'special=[PAD],[UNK],[CLS],[SEP],[MASK],</s>' <goals.jsonl
+# goal NAME LAUNCHES WORD... - with graphs, launched again so often, and without
+goal() {
+	name=$1 launches=$2
+	shift 2
+	SHAPE="batch=1 steps=3 warmup=0 $*"
+	[ "$name" = dpo ] || SHAPE="$SHAPE tokenizer=@DIR@/goals.json layers=1 channels=8 heads=2 context=12"
+	for way in yes no; do
+		id=$(QUERN_EMU_GRAPHS=$way INPUT=goals SHAPE=$SHAPE train "$name-$way")
+		[ "$way" = no ] || graphs=$(told "$id" replayed)
+	done
+	ok "$name: graphs are launched again" test "$graphs" -ge "$launches"
+	unset SHAPE
+	ok 'and the numbers are the same without' same "$name-yes" "$name-no"
+}
+goal seq2seq 2 objective=seq2seq
+goal masked 3 objective=masked
+goal dpo 3 objective=dpo base=whole precision=bf16
 
 # each attempt ends after so many kernels
 id=$(QUERN_EMU_FAIL=130 ATTEMPTS=9 train lost checkpoint=0s)

@@ -17,10 +17,16 @@
 typedef void decoder_judge(struct decoder *, size_t row, size_t n,
     double scale, void *arg);
 
-/* decoder_forward - learns: with dropout */
+/* decoder_words - id[R] and target[rows] to the device before what computes
+ * with them, so that all of that may be a graph (kernel.h); NULL: not now */
+void decoder_words(struct decoder *, const int32_t *id,
+    const int32_t *target);
+
+/* decoder_forward - learns: with dropout; id NULL: those that are there */
 void decoder_forward(struct decoder *, const int32_t *id, bool learns);
 
-/* decoder_head - judge NULL: the next word's */
+/* decoder_head - judge NULL: the next word's; target NULL: those that are
+ * there */
 void decoder_head(struct decoder *, const int32_t *target, decoder_judge *,
     void *arg, double scale);
 

@@ -22,9 +22,21 @@ judge_next(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 	    d->target + row, n, d->w->shape.V, scale, d->w->shape.logit_cap);
 }
 
-/* head - decoder_head, the targets being there */
-static void
-head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
+void
+decoder_words(struct decoder *d, const int32_t *id, const int32_t *target)
+{
+	const struct device *v = d->device;
+
+	if (id != NULL)
+		v->k->put(v->dev, d->id, id, d->R * sizeof(*id));
+	if (target != NULL)
+		v->k->put(v->dev, d->target, target, d->rows *
+		    sizeof(*target));
+}
+
+void
+decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
+    void *arg, double scale)
 {
 	size_t n, rows = d->rows, was = d->work.row;
 	size_t first = was / d->T * (rows / d->B);
@@ -33,6 +45,8 @@ head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
 	(void)R;
 	(void)k;
 	(void)dev;
+	decoder_words(d, NULL, target);
+	judge = judge == NULL ? judge_next : judge;
 	half_begin(d);
 	for (size_t r = 0; r < rows; r += d->chunk) {
 		n = rows - r < d->chunk ? rows - r : d->chunk;
@@ -48,15 +62,6 @@ head(struct decoder *d, decoder_judge *judge, void *arg, double scale)
 	}
 	d->work.row = was;
 	half_end(d);
-}
-
-void
-decoder_head(struct decoder *d, const int32_t *target, decoder_judge *judge,
-    void *arg, double scale)
-{
-	d->device->k->put(d->device->dev, d->target, target, d->rows *
-	    sizeof(*target));
-	head(d, judge == NULL ? judge_next : judge, arg, scale);
 }
 
 double
@@ -93,11 +98,11 @@ decoder_embed(const struct decoder *d, real *y, size_t skip)
 	k->add(dev, y, d->dx, R * C);
 }
 
-/* forward - decoder_forward, the words being there */
-static void
-forward(struct decoder *d, bool learns)
+void
+decoder_forward(struct decoder *d, const int32_t *id, bool learns)
 {
 	OPS(d);
+	decoder_words(d, id, NULL);
 	dropout_set(d, learns);
 	half_begin(d);
 	decoder_norms(d);
@@ -115,13 +120,6 @@ forward(struct decoder *d, bool learns)
 	    d->layer[m->L - 1].mid, d->w->norm, d->w->norm_b);
 	half_round(d, d->norm, R * C);
 	half_end(d);
-}
-
-void
-decoder_forward(struct decoder *d, const int32_t *id, bool learns)
-{
-	d->device->k->put(d->device->dev, d->id, id, d->R * sizeof(*id));
-	forward(d, learns);
 }
 
 void
@@ -154,12 +152,10 @@ decoder_run(struct decoder *d, const int32_t *id, const int32_t *target,
 {
 	const struct device *v = d->device;
 
-	/* all that goes to the device, then all that it does */
-	v->k->put(v->dev, d->id, id, d->R * sizeof(*id));
-	v->k->put(v->dev, d->target, target, d->R * sizeof(*target));
+	decoder_words(d, id, target);
 	device_begin(v, scale != 0 ? GRAPH_LEARN : GRAPH_LOOK);
-	forward(d, scale != 0);
-	head(d, judge_next, NULL, scale);
+	decoder_forward(d, NULL, scale != 0);
+	decoder_head(d, NULL, NULL, NULL, scale);
 	if (scale != 0)
 		decoder_backward(d);
 	device_end(v);

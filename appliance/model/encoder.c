@@ -197,9 +197,10 @@ embed(const struct decoder *d)
 }
 
 void
-encoder_forward(struct decoder *d, const int32_t *id)
+encoder_forward(struct decoder *d, const int32_t *id, bool learns)
 {
-	d->device->k->put(d->device->dev, d->id, id, d->R * sizeof(*id));
+	decoder_words(d, id, NULL);
+	device_begin(d->device, learns ? GRAPH_LEARN : GRAPH_LOOK);
 	half_begin(d);
 	decoder_norms(d);
 	embed(d);
@@ -208,6 +209,7 @@ encoder_forward(struct decoder *d, const int32_t *id)
 		half_keep(d, i);
 	}
 	half_end(d);
+	device_end(d->device);
 }
 
 void
@@ -217,6 +219,7 @@ encoder_backward(struct decoder *d)
 	real *place = decoder_grad(d, w->place), *type;
 
 	OPS(d);
+	device_begin(d->device, GRAPH_BACK);
 	half_begin(d);
 	for (size_t i = m->L; i-- > 0; ) {
 		if (d->recompute && i + 1 < m->L)
@@ -233,4 +236,5 @@ encoder_backward(struct decoder *d)
 	if (type != NULL)
 		k->embed_grad(dev, type, NULL, d->dn, d->encoder->type, NULL,
 		    R, C);
+	device_end(d->device);
 }

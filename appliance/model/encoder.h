@@ -66,9 +66,10 @@ void encoder_embed(struct decoder *, const int32_t *id,
 void encoder_embed_grad(struct decoder *, const struct encoder_text *,
     size_t n, const real *dy);
 
-/* encoder_forward - from ids to d->last; encoder_backward - from d->dx, the
- * gradient of that, to the parameters' */
-void encoder_forward(struct decoder *, const int32_t *id);
+/* encoder_forward - from ids to d->last; learns: what is dropped has been set
+ * (dropout.h), and encoder_backward may come.  encoder_backward - from d->dx,
+ * the gradient of that, to the parameters' */
+void encoder_forward(struct decoder *, const int32_t *id, bool learns);
 void encoder_backward(struct decoder *);
 
 /* for decoder.c: memory */

@@ -197,7 +197,7 @@ encoder_run(struct decoder *d, const int32_t *id,
 	double sum = 0;
 
 	dropout_set(d, scale != 0);
-	encoder_forward(d, id);
+	encoder_forward(d, id, scale != 0);
 	head_drop(d, d->last);
 	if (scale != 0)
 		d->device->k->fill(d->device->dev, d->dx, d->R *
@@ -224,7 +224,7 @@ encoder_outputs(struct decoder *d, const int32_t *id, const int32_t *row,
 	size_t width = weights_head_rows(d->w), n;
 
 	dropout_set(d, false);
-	encoder_forward(d, id);
+	encoder_forward(d, id, false);
 	for (size_t at = 0; at < all; at += n) {
 		n = all - at < d->chunk ? all - at : d->chunk;
 		head_forward(d, row + at, n);
@@ -260,7 +260,7 @@ encoder_embed(struct decoder *d, const int32_t *id,
 	size_t C = d->w->shape.C, n;
 
 	dropout_set(d, learns);
-	encoder_forward(d, id);
+	encoder_forward(d, id, learns);
 	for (size_t at = 0; at < all; at += n) {
 		n = all - at < x->texts ? all - at : x->texts;
 		shares(d, t + at, n);

@@ -62,12 +62,23 @@ sequences(const struct decoder *d, double *logp)
 	mem_free(loss);
 }
 
+/* losses - of every target; learns: with dropout, for the way back */
+static void
+losses(struct decoder *d, const int32_t *id, const int32_t *target,
+    bool learns)
+{
+	decoder_words(d, id, target);
+	device_begin(d->device, learns ? GRAPH_LEARN : GRAPH_LOOK);
+	decoder_forward(d, NULL, learns);
+	decoder_head(d, NULL, NULL, NULL, 0);
+	device_end(d->device);
+}
+
 void
 prefer_logp(struct decoder *d, const int32_t *id, const int32_t *target,
     double *logp)
 {
-	decoder_forward(d, id, false);
-	decoder_head(d, target, NULL, NULL, 0);
+	losses(d, id, target, false);
 	sequences(d, logp);
 }
 
@@ -104,8 +115,7 @@ prefer_run(const struct prefer *p, struct decoder *d, const int32_t *id,
 	real *weight = mem_alloc(d->R * sizeof(*weight));
 	const size_t T = d->T;
 
-	decoder_forward(d, id, scale != 0);
-	decoder_head(d, target, NULL, NULL, 0);
+	losses(d, id, target, scale != 0);
 	sequences(d, logp);
 	for (size_t b = 0; b + 1 < d->B; b += 2) {
 		slope = 0;
@@ -118,9 +128,11 @@ prefer_run(const struct prefer *p, struct decoder *d, const int32_t *id,
 	if (scale != 0) {
 		d->device->k->put(d->device->dev, p->weight, weight, d->R *
 		    sizeof(*weight));
-		decoder_head(d, target, judge_pairs, (void *)(uintptr_t)p,
+		device_begin(d->device, GRAPH_BACK);
+		decoder_head(d, NULL, judge_pairs, (void *)(uintptr_t)p,
 		    scale);
 		decoder_backward(d);
+		device_end(d->device);
 	}
 	mem_free(weight);
 	mem_free(logp);

@@ -315,13 +315,13 @@ micro_put(const struct decoder *d, const struct t5_micro *a)
 	}
 }
 
-void
-t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
+/* forward - t5_forward, the words being there */
+static void
+forward(struct decoder *d, bool learns)
 {
 	OPS(d);
 	(void)in;
 	dropout_set(d, learns);
-	micro_put(d, a);
 	half_begin(d);
 	decoder_norms(d);
 	embed(d, d->layer[0].in, d->id, d->R);
@@ -351,6 +351,13 @@ t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
 		k->mix(dev, d->norm, m->head_scale, d->norm, 0, x->R * C);
 	half_round(d, d->norm, x->R * C);
 	half_end(d);
+}
+
+void
+t5_forward(struct decoder *d, const struct t5_micro *a, bool learns)
+{
+	micro_put(d, a);
+	forward(d, learns);
 }
 
 /* stack_backward - of layers first to end - 1 */
@@ -398,9 +405,13 @@ t5_backward(struct decoder *d)
 double
 t5_run(struct decoder *d, const struct t5_micro *a, double scale)
 {
-	t5_forward(d, a, scale != 0);
-	decoder_head(d, a->target, NULL, NULL, scale);
+	micro_put(d, a);
+	decoder_words(d, NULL, a->target);
+	device_begin(d->device, scale != 0 ? GRAPH_LEARN : GRAPH_LOOK);
+	forward(d, scale != 0);
+	decoder_head(d, NULL, NULL, NULL, scale);
 	if (scale != 0)
 		t5_backward(d);
+	device_end(d->device);
 	return decoder_sum(d);
 }

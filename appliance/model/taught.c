@@ -32,10 +32,13 @@ taught_run(const struct taught *t, struct decoder *d, const int32_t *id,
 
 	k->put(d->device->dev, t->id, word, d->R * t->K * sizeof(*word));
 	k->put(d->device->dev, t->p, p, d->R * t->K * sizeof(*p));
-	decoder_forward(d, id, scale != 0);
-	decoder_head(d, target, judge_taught, (void *)(uintptr_t)t, scale);
+	decoder_words(d, id, target);
+	device_begin(d->device, scale != 0 ? GRAPH_LEARN : GRAPH_LOOK);
+	decoder_forward(d, NULL, scale != 0);
+	decoder_head(d, NULL, judge_taught, (void *)(uintptr_t)t, scale);
 	if (scale != 0)
 		decoder_backward(d);
+	device_end(d->device);
 	k->get(d->device->dev, host, t->nll, d->R * sizeof(*host));
 	for (size_t i = 0; i < d->R; i++)
 		*nll += (double)host[i];
