@@ -129,7 +129,7 @@ ok 'until it has' status 0 quern wait "$id"
 deed() {
 	id=$(quern submit <<EOF
 attempts 2
-limit memory=200M time=3s disk=50M
+limit memory=200M time=${2-60s} disk=50M
 pipeline one
   ingest $dir/in.jsonl
   bad $1
@@ -142,7 +142,7 @@ for act in segv abort; do
 	deed $act
 	ok "$act: three crashes, then failed" sh -c "quern list -a failed | grep $id | grep -q 'crashed.*3 of 3'"
 done
-deed loop
+deed loop 3s
 ok 'loop: its time limit is reached' sh -c "quern list -a failed | grep $id | grep -q 'time limit'"
 if [ -z "${ASAN_OPTIONS-}" ]; then
 	deed leak
