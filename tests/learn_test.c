@@ -181,6 +181,18 @@ plain_merge(struct plain *p, uint32_t size, int64_t min_count,
 	return n;
 }
 
+/* words_differ - no word of a plain text is there twice */
+static bool
+words_differ(const struct plain *p)
+{
+	for (uint32_t i = 0; i < p->words; i++)
+		for (uint32_t k = 0; k < i; k++)
+			if (p->n[i] == p->n[k] && memcmp(p->sym[i], p->sym[k],
+			    p->n[i] * sizeof(p->sym[i][0])) == 0)
+				return false;
+	return true;
+}
+
 /* merges_one - random words of few letters, both ways; false: they differ */
 static bool
 merges_one(struct arena *a, struct plain *p)
@@ -218,6 +230,7 @@ merges_one(struct arena *a, struct plain *p)
 	t.length = p->n;
 	t.count = p->count;
 	t.words = p->words;
+	t.distinct = words_differ(p);
 	/* the plain one shortens its words: ours comes first */
 	if (learn_merge(a, &t, &rules, v[0], &got, &e) == -1)
 		return false;

@@ -4,8 +4,10 @@
 #include "appliance/base/msg.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define ARENA_CHUNK	((size_t)1 << 10)
+#define HUGE_PAGE	((size_t)2 << 20)
 #define ARENA_KEEP	((size_t)4 << 20)	/* a reset keeps up to this */
 
 struct chunk {
@@ -33,6 +35,20 @@ mem_alloc(size_t n)
 
 	if (p == NULL)
 		msg_fatal(75, "out of memory for %zu bytes", n);
+	return p;
+}
+
+void *
+mem_table(size_t n)
+{
+	char *p = mem_alloc(n);
+	uintptr_t at = (uintptr_t)p;
+	size_t skip = (size_t)(-at & (HUGE_PAGE - 1));
+
+	/* fewer pages, so that one's address is seldom looked up in vain */
+	if (n > skip + HUGE_PAGE)
+		(void)madvise(p + skip, (n - skip) & ~(HUGE_PAGE - 1),
+		    MADV_HUGEPAGE);
 	return p;
 }
 

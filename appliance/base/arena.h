@@ -42,6 +42,9 @@ size_t arena_size(const struct arena *);
  */
 void *mem_alloc(size_t);
 void *mem_grow(void *, size_t);
+
+/* mem_table - as mem_alloc, for a large table that is read at random */
+void *mem_table(size_t);
 void mem_free(void *);
 
 #endif

@@ -150,7 +150,9 @@ int
 learn_add(struct learn_thread *t, struct arena *a, struct view text,
     struct err *e)
 {
-	return learn_split(&t->learn->way, t->count, a, text, e);
+	if (learn_split(&t->learn->way, t->count, a, text, e) == -1)
+		return -1;
+	return learn_count_flush(t->count, e);
 }
 
 /* learn_pairs - the kinds that are learnt by merges */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define CHARS	0x110000
+#define AHEAD	16			/* words that are fetched */
 
 struct letter {
 	uint32_t c;
@@ -200,17 +201,21 @@ learn_symbols(struct arena *a, const struct learn_conf *conf,
 	for (size_t i = 0; i < words->n; i++)
 		room += words->v[i].n;
 	*t = (struct learn_text){ .symbol = mem_grow(NULL, room *
-	    sizeof(*t->symbol)) };
+	    sizeof(*t->symbol)), .distinct = true };
 	arena_defer(a, text_close, t);
 	for (size_t i = 0; i < words->n; i++) {
 		const struct learn_word *w = &words->v[i];
 
+		if (i + AHEAD < words->n)
+			__builtin_prefetch(words->v[i + AHEAD].p);
 		text_part(t, w->count);
 		for (uint32_t at = 0; at < w->n; at += (uint32_t)len) {
 			id = conf->kind == LEARN_BPE ?
 			    al->id[(unsigned char)w->p[at]] :
 			    symbol_of(conf, al, v, utf8_get(w->p + at, &len),
 			    at == 0);
+			if (id >= LEARN_BREAK)
+				t->distinct = false;
 			if (id == LEARN_BREAK)
 				text_part(t, w->count);
 			else if (id != LEARN_DROP) {

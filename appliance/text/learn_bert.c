@@ -125,10 +125,10 @@ learn_bert(const struct learn_way *way, struct learn_count *counts,
 		if (!alone && !hf_white(c))
 			continue;
 		if (i > from && learn_count_add(counts, (struct view){
-		    v.p + from, i - from }, e) == -1)
+		    v.p + from, i - from }, v.p + v.n, e) == -1)
 			return -1;
 		if (alone && learn_count_add(counts, (struct view){ v.p + i,
-		    n }, e) == -1)
+		    n }, v.p + v.n, e) == -1)
 			return -1;
 		from = i + n;
 	}

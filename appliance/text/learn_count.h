@@ -31,16 +31,28 @@ struct learn_words {
  * empty, the caller's to close after the merge */
 struct learn_count *learn_count_new(struct arena *, size_t memory, int file);
 
-/* learn_count_add - one more word, which is not empty */
-int learn_count_add(struct learn_count *, struct view word, struct err *);
+/* learn_count_add - one more word, which is not empty and stays where it is
+ * until learn_count_flush; what lies before `end` may be read */
+int learn_count_add(struct learn_count *, struct view word, const char *end,
+    struct err *);
+
+/* learn_count_flush - words that were added are counted now */
+int learn_count_flush(struct learn_count *, struct err *);
 
 /* learn_count_runs - runs written so far */
 size_t learn_count_runs(const struct learn_count *);
 
+/* takes a word, whose bytes are there during the call; 0 or -1 */
+typedef int learn_word_fn(void *arg, const struct learn_word *, struct err *);
+
+/* learn_count_each - all words of n tables in order, each once; the tables,
+ * which are sorted by a thread each, take no more words */
+int learn_count_each(struct learn_count **, size_t n, learn_word_fn *,
+    void *arg, struct err *);
+
 /*
  * learn_count_merge - all words of n tables; what it gives lives in the arena
- * and in the tables, which take no more words.  The tables are sorted by a
- * thread each.
+ * and in the tables
  */
 int learn_count_merge(struct arena *, struct learn_count **, size_t n,
     struct learn_words *, struct err *);

@@ -15,7 +15,7 @@ hands_init(struct hands *t, const struct learn_text *text, uint32_t first,
 
 	*t = (struct hands){ .count = text->count, .n = threads < 1 ? 1 :
 	    threads > HAND_MAX ? HAND_MAX : (size_t)threads };
-	t->node = mem_grow(NULL, (text->n + text->words + 1) *
+	t->node = mem_table((text->n + text->words + 1) *
 	    sizeof(*t->node));
 	t->node[at++] = gap;
 	for (size_t w = 0, k = 0; w < text->words; w++) {

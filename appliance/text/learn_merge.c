@@ -12,6 +12,11 @@
  * first happened; between them the same characters went the same way in both
  * places, so the first would have happened here too.  Hence a pair that is too
  * rare when it is made will never be merged, and is forgotten.
+ *
+ * How rare that is, words say.  A word that is not yet one token has a pair
+ * that is there as often as the word.  While there are more words of a count
+ * than tokens, one of them is not yet a token: until the vocabulary is full, no
+ * pair below the count of the word of that rank is merged.  Most are below.
  */
 #include "appliance/base/base.h"
 #include "appliance/text/learn_hand.h"
@@ -22,6 +27,7 @@
 #define NONE		UINT32_MAX
 #define NODES_MAX	((size_t)UINT32_MAX - 1)
 #define AHEAD		16		/* pairs that are fetched */
+#define COMMON		((int64_t)1 << 16) /* larger counts are as this one */
 
 struct entry {
 	uint32_t *place, n;		/* nodes, ascending */
@@ -65,6 +71,29 @@ merge_short(const struct merger *m, uint32_t left, uint32_t right)
 {
 	return m->rules->max_length == 0 || m->hands.length[left] +
 	    m->hands.length[right] < m->rules->max_length;
+}
+
+/* text_least - no pair that is there less often will be merged */
+static int64_t
+text_least(const struct learn_text *t, const struct learn_rules *rules)
+{
+	int64_t least = rules->min_count < 1 ? 1 : rules->min_count, c;
+	size_t *words, n = 0;		/* of a count */
+
+	if (!t->distinct || t->words < rules->size)
+		return least;
+	words = mem_alloc((size_t)(COMMON + 1) * sizeof(*words));
+	for (size_t w = 0; w < t->words; w++) {
+		/* one that is too long never becomes a token */
+		if (rules->max_length != 0 && t->length[w] >= rules->max_length)
+			continue;
+		words[t->count[w] < COMMON ? t->count[w] : COMMON]++;
+	}
+	for (c = COMMON; c > least; c--)
+		if ((n += words[c]) >= rules->size)
+			break;
+	mem_free(words);
+	return c < least ? least : c;
 }
 
 /* fresh_new - one more pair that is made */
@@ -312,7 +341,7 @@ learn_merge(struct arena *a, const struct learn_text *t,
 		return err_set(e, FATE_REJECT, "words of %zu characters in "
 		    "all: at most %zu can be learnt from", t->n, NODES_MAX);
 	*m = (struct merger){ .arena = a, .rules = rules, .vocab = vocab,
-	    .least = rules->min_count < 1 ? 1 : rules->min_count };
+	    .least = text_least(t, rules) };
 	hands_init(&m->hands, t, vocab->n, (vocab->n > rules->size ?
 	    vocab->n : rules->size) + 1, rules->threads);
 	m->fresh_cap = 4096;

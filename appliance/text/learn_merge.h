@@ -19,6 +19,7 @@ struct learn_text {		/* words as symbols, one after the other */
 	uint32_t *length;		/* of each word in symbols */
 	int64_t *count;			/* of each word */
 	size_t words, cap;
+	bool distinct;			/* no two words are the same */
 };
 
 struct learn_rules {

@@ -18,7 +18,8 @@ struct learn_way {
 	const struct hf_chars *chars;		/* wordpiece */
 };
 
-/* learn_split - the words of a text, counted */
+/* learn_split - the words of a text to be counted, until learn_count_flush in
+ * the arena or the text */
 int learn_split(const struct learn_way *, struct learn_count *,
     struct arena *, struct view text, struct err *);
 

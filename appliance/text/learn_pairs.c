@@ -26,7 +26,7 @@ pairs_room(struct learn_pairs *t, size_t more)
 	if (want == size)
 		return;
 	t->mask = want - 1;
-	t->slot = mem_grow(NULL, want * sizeof(*t->slot));
+	t->slot = mem_table(want * sizeof(*t->slot));
 	for (size_t i = 0; i < want; i++)
 		t->slot[i] = (struct learn_count_of){ PAIRS_FREE, 0 };
 	for (size_t i = 0; i < size; i++)

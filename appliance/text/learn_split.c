@@ -75,19 +75,20 @@ split_pieces(const struct bpe_pattern *pattern, struct learn_count *c,
 	size_t n, next;
 
 	if (pattern == NULL && v.n > 0)
-		return learn_count_add(c, v, e);
+		return learn_count_add(c, v, v.p + v.n, e);
 	for (; v.n > 0; v = (struct view){ v.p + n, v.n - n }) {
 		starts = fast ? split_starts(pattern, v) : 0;
 		for (n = 0; starts != 0; n = next, starts &= starts - 1) {
 			next = (size_t)__builtin_ctzll(starts);
 			if (learn_count_add(c, (struct view){ v.p + n,
-			    next - n }, e) == -1)
+			    next - n }, v.p + v.n, e) == -1)
 				return -1;
 		}
 		if (n > 0)
 			continue;
 		n = bpe_piece(pattern, v.p, v.n);
-		if (learn_count_add(c, (struct view){ v.p, n }, e) == -1)
+		if (learn_count_add(c, (struct view){ v.p, n }, v.p + v.n,
+		    e) == -1)
 			return -1;
 	}
 	return 0;
@@ -105,7 +106,8 @@ split_digits(const struct bpe_pattern *pattern, struct learn_count *c,
 			continue;
 		if (split_pieces(pattern, c, (struct view){ v.p + from,
 		    i - from }, e) == -1 ||
-		    learn_count_add(c, (struct view){ v.p + i, n }, e) == -1)
+		    learn_count_add(c, (struct view){ v.p + i, n },
+		    v.p + v.n, e) == -1)
 			return -1;
 		from = i + n;
 	}
@@ -128,7 +130,7 @@ split_words(const struct learn_conf *conf, struct learn_count *c,
 		w = (struct view){ v.p, next == NULL ? v.n :
 		    (size_t)(next - v.p) };
 		rc = conf->digits ? split_digits(NULL, c, w, e) :
-		    learn_count_add(c, w, e);
+		    learn_count_add(c, w, v.p + v.n, e);
 		if (rc == -1)
 			return -1;
 	}
