@@ -49,6 +49,33 @@ is_there(const struct spm_spec *s, struct view v)
 	return false;
 }
 
+/* charsmap - keys of one character and two, and some that end within one */
+static struct view
+charsmap(struct arena *a)
+{
+	static const char *const map[][2] = { { "\t", " " }, { "A", "a" },
+		{ "\xe4\xb8", "x" }, { "\xe6\x96\x87", "ab" },
+		{ "\xe3\x81\x84\xe4\xb8\xad", "\xe4\xb8\xad" },
+		{ "a\xe3\x81\x84", "b" }, { "\xc3\xa9", "" } };
+	struct view key[BASE_COUNT(map)];
+	uint32_t value[BASE_COUNT(map)], size;
+	struct buf *to = buf_new(a, 4096), *out = buf_new(a, 1 << 20);
+	struct trie t;
+	struct err e;
+
+	for (size_t i = 0; i < BASE_COUNT(map); i++) {
+		key[i] = view_of(map[i][0]);
+		value[i] = (uint32_t)to->n;
+		buf_add(to, map[i][1], strlen(map[i][1]) + 1);
+	}
+	trie_make(a, key, value, BASE_COUNT(map), &t, &e);
+	size = t.n * 4;
+	buf_add(out, &size, 4);
+	buf_add(out, t.unit, size);
+	buf_view(out, buf_get(to));
+	return buf_get(out);
+}
+
 /* model_make - a random vocabulary, with rules that vary by its number */
 static struct spm *
 model_make(struct arena *a, unsigned number)
@@ -62,6 +89,8 @@ model_make(struct arena *a, unsigned number)
 	char text[24];
 	size_t n;
 
+	if (number % 9 > 5)
+		s.rules.charsmap = charsmap(a);
 	s.piece = arena_array(a, PIECES + 257, sizeof(*s.piece));
 	s.piece[s.n++] = (struct spm_piece){ VIEW("<unk>"), 0, SPM_UNKNOWN };
 	for (unsigned i = 0; s.byte_fallback && i < 256; i++)
@@ -87,6 +116,15 @@ model_make(struct arena *a, unsigned number)
 	    spm_attach(a, spm_compile(a, m));
 }
 
+/* norm_plain - every character is asked for */
+static void
+norm_plain(struct spm_norm *m)
+{
+	m->ascii = m->graphic = false;
+	m->high = true;
+	memset(m->begins, 0xff, sizeof(m->begins));
+}
+
 /* plain - ids without blocks, units and cells */
 static size_t
 plain(struct spm *s, struct arena *a, struct view text, uint32_t **ids)
@@ -95,7 +133,7 @@ plain(struct spm *s, struct arena *a, struct view text, uint32_t **ids)
 	struct spm_norm norm = s->norm;
 	size_t n = 0;
 
-	norm.ascii = norm.graphic = false;
+	norm_plain(&norm);
 	r->text.n = r->n = 0;
 	r->sum = 0;
 	spm_norm_run(&norm, text, &r->text);
@@ -184,7 +222,7 @@ text_test(struct spm *s, struct arena *a, const char *text, size_t n)
 	uint32_t *fast, *slow;
 	size_t count, many;
 
-	norm.ascii = norm.graphic = false;
+	norm_plain(&norm);
 	spm_norm_run(&s->norm, (struct view){ text, n }, one);
 	spm_norm_run(&norm, (struct view){ text, n }, two);
 	many = spm_encode(s, a, (struct view){ text, n }, &fast);
@@ -207,6 +245,9 @@ main(void)
 		for (int k = 0; s != NULL && k < TEXTS; k++, cases++) {
 			n = text_make(text, random_below(k % 8 == 0 ?
 			    sizeof(text) : 150), k % 3);
+			if (n > 0 && k % 6 == 5)	/* no UTF-8 */
+				text[random_below((uint32_t)n)] ^= (char)(1 <<
+				    random_below(8));
 			bad[i % 2] += text_test(s, own, text, n);
 			arena_reset(own);
 		}

@@ -24,6 +24,8 @@ links_block(const struct links *l, const char *p, size_t n, bool last,
 }
 #else
 
+#define SIGN	0x8196e2u	/* LINKS_SIGN as links_char has it */
+
 struct marks {
 	uint64_t kind[3];		/* letter, digit, blank */
 	uint64_t high;			/* beyond ASCII */
@@ -46,10 +48,34 @@ marks_32(struct marks *m, __m256i v, unsigned at)
 static inline uint32_t
 char_of(const struct links *l, const char *p, size_t len)
 {
-	static const uint32_t sign = 0x8196e2;
 	uint32_t c = links_char(p, len);
 
-	return l->sign && c == sign ? ' ' : c;
+	return l->sign && c == SIGN ? ' ' : c;
+}
+
+/* cuts_three - the cuts before characters of three bytes, which follow one on
+ * another in most text of that kind; *done: where the one before them ends */
+static inline uint64_t
+cuts_three(const struct links *l, const char *p, size_t n, uint32_t *before,
+    size_t *done)
+{
+	uint64_t s = 0;
+	uint32_t a = *before, c, bit;
+	size_t at;
+
+	for (at = *done; at + 3 <= n && ((unsigned char)p[at] & 0xf0) == 0xe0;
+	    at += 3) {
+		memcpy(&c, p + at - 1, sizeof(c));
+		c >>= 8;
+		if (c == SIGN)
+			break;
+		bit = links_bit(a, c);
+		s |= (uint64_t)(~l->pair[bit >> 3] >> (bit & 7) & 1) << at;
+		a = c;
+	}
+	*before = a;
+	*done = at;
+	return s;
 }
 
 /* cuts_high - the cuts beside characters beyond ASCII; *n is less if the last
@@ -79,10 +105,11 @@ cuts_high(const struct links *l, const struct marks *m, const char *p,
 		}
 		before = c;
 		done = at + len;
+		s |= cuts_three(l, p, *n, &before, &done);
 		if (done < *n && (unsigned char)p[done] < 128)
-			s |= (uint64_t)!links_pair(l, c,
+			s |= (uint64_t)!links_pair(l, before,
 			    (unsigned char)p[done]) << done;
-		left &= ~((((uint64_t)1 << len) - 1) << at);
+		left = done < 64 ? left >> done << done : 0;
 	}
 	return s;
 }

@@ -106,6 +106,36 @@ spm_norm_make(struct arena *a, const struct spm_rules *rules,
 	return spm_norm_ready(m, e);
 }
 
+/* begins_of - the characters of three bytes that keys begin with, or that begin
+ * with a key */
+static void
+begins_of(struct spm_norm *m, const struct trie *t)
+{
+	uint32_t place[3], value;
+	bool in, key[2];
+
+	for (unsigned a = 0; t->n > 0 && a < 16; a++) {
+		place[0] = 0;
+		if (!trie_step(t, &place[0], (unsigned char)(0xe0 | a)))
+			continue;
+		key[0] = trie_value(t, place[0], &value);
+		for (unsigned b = 0; b < 64; b++) {
+			place[1] = place[0];
+			in = trie_step(t, &place[1], (unsigned char)(0x80 |
+			    b));
+			key[1] = key[0] || (in && trie_value(t, place[1],
+			    &value));
+			for (unsigned c = 0; (in || key[1]) && c < 64; c++) {
+				place[2] = place[1];
+				if (key[1] || trie_step(t, &place[2],
+				    (unsigned char)(0x80 | c)))
+					m->begins[a << 6 | b] |= (uint64_t)1 <<
+					    c;
+			}
+		}
+	}
+}
+
 int
 spm_norm_ready(struct spm_norm *m, struct err *e)
 {
@@ -120,6 +150,8 @@ spm_norm_ready(struct spm_norm *m, struct err *e)
 	m->blank = m->plain[' '] && (m->fold || !m->escape);
 	m->plain[' '] = false;
 	m->high = m->map.n > 0 || m->own.n > 0;
+	begins_of(m, &m->map);
+	begins_of(m, &m->own);
 	return 0;
 }
 
@@ -188,13 +220,44 @@ norm_put(const struct spm_norm *m, struct view v, struct buf *out)
 	}
 }
 
-/* quick_char - a character beyond ASCII where there is no table for it; its
- * bytes, 0: this is for norm_one */
-static size_t
+/* begins - is a character of three bytes one that a key or a user-defined piece
+ * begins with */
+static inline bool
+begins(const struct spm_norm *m, const char *p)
+{
+	unsigned c = spm_three(p);
+
+	return m->begins[c / 64] >> c % 64 & 1;
+}
+
+/* quick_three - the same for those of three bytes that follow one another; how
+ * many bytes */
+static inline size_t
+quick_three(const struct spm_norm *m, const char *p, size_t n, char *to)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t i;
+
+	/* 0xe0 and 0xed have rules for what follows */
+	for (i = 0; i + 3 <= n && u[i] > 0xe0 && u[i] < 0xf0 && u[i] != 0xed &&
+	    ((u[i + 1] ^ 0x80) | (u[i + 2] ^ 0x80)) < 0x40; i += 3) {
+		if ((m->high && begins(m, p + i)) || (m->fold &&
+		    u[i] == 0xe2 && memcmp(p + i, SPM_SIGN, 3) == 0))
+			break;
+		memcpy(to + i, p + i, 3);
+	}
+	return i;
+}
+
+/* quick_char - a character beyond ASCII that nothing is done with; its bytes,
+ * 0: this is for norm_one */
+static inline size_t
 quick_char(const struct spm_norm *m, const char *p, size_t n, char *to)
 {
-	size_t len = m->high ? 0 : valid_len(p, n);
+	size_t len = valid_len(p, n);
 
+	if (m->high && (len != 3 || begins(m, p)))
+		return 0;
 	if (len == 3 && m->fold && memcmp(p, SPM_SIGN, 3) == 0)
 		return 0;
 	memcpy(to, p, len);
@@ -276,7 +339,9 @@ norm_quick(const struct spm_norm *m, struct view v, size_t i, bool *blank,
 		}
 
 		if (c >= 0x80) {
-			len = quick_char(m, v.p + i, v.n - i, to);
+			len = quick_three(m, v.p + i, v.n - i, to);
+			if (len == 0)
+				len = quick_char(m, v.p + i, v.n - i, to);
 			if (len == 0)
 				break;
 			to += len;

@@ -33,7 +33,17 @@ struct spm_norm {
 					 * blanks */
 	bool high;			/* what is not ASCII may change */
 	bool blank;			/* a blank is one, before ASCII */
+	uint64_t begins[1024];		/* bits by spm_three: a key begins so */
 };
+
+/* spm_three - the code point of three bytes, below 2^16 */
+static inline unsigned
+spm_three(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+}
 
 struct spm_room;			/* spm_room.h */
 
