@@ -14,7 +14,9 @@
 
 #define ROOM		128u	/* ids that can be written without asking */
 #define KEPT		((size_t)1 << 22)
+#define QUEUE		256u	/* units that wait, at most */
 #define ASCII_UNIT	64u	/* bytes of a unit to be tried as ASCII */
+#define THREES		65536u	/* characters of three bytes are below */
 #define SPARE		16u	/* bytes that a key reads from its start */
 
 struct hf_quick {
@@ -28,11 +30,15 @@ struct hf_scratch {
 	const struct hf_quick *quick;
 	struct cells cells;
 	struct hf_viterbi *viterbi;	/* NULL: not for this model */
+	uint32_t *alone;		/* of units of one character of three
+					 * bytes: the one id, and one; NULL */
 	struct arena *work;		/* of one unit */
 	struct arena *scratch;		/* of one piece */
 	uint32_t *id;			/* of this text */
 	size_t n, cap;
 	const char *end;		/* of what can be read */
+	struct cell_unit unit[QUEUE];	/* these wait to be looked up */
+	size_t units;
 };
 
 /* scratch_free - an arena's closer */
@@ -44,6 +50,7 @@ scratch_free(void *arg)
 	arena_free(s->work);
 	arena_free(s->scratch);
 	cells_free(&s->cells);
+	mem_free(s->alone);
 	mem_free(s->id);
 }
 
@@ -262,31 +269,89 @@ unit_one(struct hf_scratch *s, const char *p, size_t n, bool begins,
 	return 0;
 }
 
-/* units_many - those of a block */
+/* units_take - those that wait */
 static int
-units_many(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
-    struct err *e)
+units_take(struct hf_scratch *s, struct err *e)
 {
-	struct cell_unit u[CELL_UNITS];
-	size_t count = cell_units(&s->cells, p, first, ends, u), ids;
+	const struct cell_unit *u = s->unit, *end = u + s->units;
 	uint32_t *out;
+	size_t ids;
 
-	room(s, CELL_UNITS * CELL_IDS);
+	s->units = 0;
+	room(s, QUEUE * CELL_IDS);
 	out = s->id + s->n;
-	for (size_t i = 0; i < count; i++) {
-		ids = cell_take(u[i].line, u[i].k, out);
+	for (; u < end; u++) {
+		ids = cell_take(u->line, u->k, out);
 		if (ids > 0) {
 			out += ids - 1;
 			continue;
 		}
 		s->n = (size_t)(out - s->id);
-		if (unit_seek(s, &u[i], false, e) == -1)
+		if (unit_seek(s, u, false, e) == -1)
 			return -1;
-		room(s, CELL_UNITS * CELL_IDS);
+		room(s, QUEUE * CELL_IDS);
 		out = s->id + s->n;
 	}
 	s->n = (size_t)(out - s->id);
 	return 0;
+}
+
+/* units_put - those of a block, to wait */
+static int
+units_put(struct hf_scratch *s, const char *p, uint64_t first, uint64_t ends,
+    struct err *e)
+{
+	if (s->units > QUEUE - CELL_UNITS && units_take(s, e) == -1)
+		return -1;
+	s->units += cell_units(&s->cells, p, first, ends, s->unit + s->units);
+	return 0;
+}
+
+/* alone_seek - the id of a unit of one character, which is kept; false: it is
+ * none of these */
+static bool
+alone_seek(struct hf_scratch *s, const char *p, uint32_t c, struct err *e)
+{
+	size_t had = s->n;
+
+	if (hf_unit_class3(&s->quick->units, c) != HF_ALONE ||
+	    unit_one(s, p, 3, false, e) == -1)
+		return false;
+	if (s->n == had + 1)
+		s->alone[c] = s->id[had] + 1;
+	return true;
+}
+
+/* units_alone - units of one character of three bytes each, as most of Chinese
+ * are for BERT, and gaps; where they end */
+static const char *
+units_alone(struct hf_scratch *s, const char *p, const char *end)
+{
+	const struct hf_units *u = &s->quick->units;
+	uint32_t c, id;
+	struct err e;
+
+	if (s->alone == NULL)
+		s->alone = mem_alloc(THREES * sizeof(*s->alone));
+	while (end - p >= 3) {
+		if ((*p & 0x80) == 0) {
+			if (u->ascii[(unsigned char)*p] != HF_GAP)
+				break;
+			p++;
+			continue;
+		}
+		if (((unsigned char)*p & 0xf0) != 0xe0)
+			break;
+		c = hf_units_three(p);
+		id = s->alone[c];
+		room(s, 1);
+		if (id > 0)
+			s->id[s->n++] = id - 1;
+		else if (!alone_seek(s, p, c, &e))
+			break;
+		p += 3;
+	}
+	return p;
 }
 
 /* block - whole units of up to HF_BLOCK bytes */
@@ -308,12 +373,33 @@ next(const struct hf_quick *q, const char *p, const char *end,
 	    links_next(q->links, p, end);
 }
 
-/* dense - does it begin with an ideograph or kana: nearly all of such units are
- * long and new */
+/* dense - does an ideograph begin at p, by its first byte, or kana: 0xe3 */
 static inline bool
-dense(const char *p)
+dense(const char *p, unsigned char least)
 {
-	return (unsigned char)*p >= 0xe3 && (unsigned char)*p <= 0xe9;
+	return (unsigned char)*p >= least && (unsigned char)*p <= 0xe9;
+}
+
+/* unit_dense - units at p of a text that is dense: nearly all are long and new,
+ * or ideographs in a row; *to is where they end, or p if it is none */
+static int
+unit_dense(struct hf_scratch *s, const char *p, const char *end,
+    const char **to, struct err *e)
+{
+	bool lines = s->viterbi != NULL;
+
+	*to = p;
+	if (lines ? !dense(p, 0xe3) : !s->quick->units.bert || end - p < 12 ||
+	    !dense(p, 0xe4) || !dense(p + 3, 0xe4) || !dense(p + 6, 0xe4) ||
+	    !dense(p + 9, 0xe4))
+		return 0;
+	if (units_take(s, e) == -1)
+		return -1;
+	if (!lines)
+		*to = units_alone(s, p, end);
+	else if (!unit_viterbi(s, to, end))
+		*to = p;
+	return 0;
 }
 
 /* units_all - a text by its units */
@@ -326,26 +412,30 @@ units_all(struct hf_scratch *s, struct view v, struct err *e)
 	bool fast = hf_units_here(), begins = q->links != NULL;
 	uint64_t first, ends;
 	size_t left, n;
+	int r = 0;
 
-	for (s->end = end; p < end; p = to) {
+	for (s->end = end; p < end && r == 0; p = to) {
 		left = (size_t)(end - p);
-		to = at = p;
-		if (s->viterbi != NULL && dense(p) && unit_viterbi(s, &to, end))
+		r = unit_dense(s, p, end, &to, e);
+		if (r == -1 || to > p)
 			continue;
+		at = p;
 		if (left < sizeof(tail)) {
-			memcpy(tail, p, left);
-			at = tail;
+			r = units_take(s, e);
+			at = memcpy(tail, p, left);
 		}
-		n = !fast || begins ? 0 : block(q, at, left < HF_BLOCK ? left :
-		    HF_BLOCK, left <= HF_BLOCK, &first, &ends);
+		n = r == -1 || !fast || begins ? 0 : block(q, at, left <
+		    HF_BLOCK ? left : HF_BLOCK, left <= HF_BLOCK, &first,
+		    &ends);
 		to = p + n;
-		if (n > 0 ? units_many(s, at, first, ends, e) == -1 :
-		    ((to = next(q, p, end, &from)) > from &&
-		    unit_one(s, from, (size_t)(to - from), begins, e) == -1))
-			return -1;
+		if (n > 0)
+			r = units_put(s, at, first, ends, e);
+		else if (r == 0 && (r = units_take(s, e)) == 0 &&
+		    (to = next(q, p, end, &from)) > from)
+			r = unit_one(s, from, (size_t)(to - from), begins, e);
 		begins = false;
 	}
-	return 0;
+	return r == -1 ? -1 : units_take(s, e);
 }
 
 int
@@ -354,7 +444,7 @@ hf_quick_run(struct hf_scratch *s, struct arena *a, struct view text,
 {
 	int r;
 
-	s->n = 0;
+	s->n = s->units = 0;
 	room(s, 0);
 	r = units_all(s, text, e);
 	*n = s->n;

@@ -68,6 +68,12 @@ hf_units_open(const struct hf_chars *chars, const struct hf_norm *norm,
 	if (acts & HF_ACT_LITERAL || (u->sign.n > 0 && (u->sign.n > HF_SIGN ||
 	    (unsigned char)u->sign.p[0] < 128)))
 		memset(u->to, 0, sizeof(u->to));
+	u->han = (uint8_t)hf_unit_class(u, 0x4e00);
+	for (uint32_t c = 0; c < 256; c++) {
+		u->page[0][c] = (uint8_t)hf_unit_class(u, 0x2000 + c);
+		u->page[1][c] = (uint8_t)hf_unit_class(u, 0x3000 + c);
+		u->page[2][c] = (uint8_t)hf_unit_class(u, 0xff00 + c);
+	}
 	u->odd[0] = u->ascii[0x0b] == HF_GAP ? 0x0b : '\n';
 	u->odd[1] = u->ascii[0x0c] == HF_GAP ? 0x0c : '\n';
 	return u->ascii[' '] == HF_GAP && u->ascii['\t'] == HF_GAP &&

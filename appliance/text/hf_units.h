@@ -54,6 +54,8 @@ struct hf_units {
 	bool graphemes;		/* which are not to be cut */
 	char odd[2];		/* 0x0b and 0x0c where they are gaps, else
 				 * '\n' */
+	uint8_t han;		/* U+4E00 to U+9FFF */
+	uint8_t page[3][256];	/* U+2000, U+3000 and U+FF00 on */
 };
 
 /* hf_units_open - false: such texts are not cut */
@@ -87,5 +89,27 @@ size_t hf_unit_ascii(const struct hf_units *, const char *p, size_t n,
 
 /* hf_unit_class - what a character beyond ASCII is */
 int hf_unit_class(const struct hf_units *, uint32_t);
+
+/* hf_units_three - the code point of three bytes */
+static inline uint32_t
+hf_units_three(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return (u[0] & 15u) << 12 | (u[1] & 63u) << 6 | (u[2] & 63u);
+}
+
+/* hf_unit_class3 - hf_unit_class of one with three bytes, quickly */
+static inline int
+hf_unit_class3(const struct hf_units *u, uint32_t c)
+{
+	if (c - 0x4e00 < 0x5200)
+		return u->han;
+	if (c >> 8 == 0x30)
+		return u->page[1][c & 255];
+	if (c >> 8 == 0xff || c >> 8 == 0x20)
+		return u->page[c >> 14 & 2][c & 255];
+	return hf_unit_class(u, c);
+}
 
 #endif

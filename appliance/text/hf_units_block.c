@@ -53,22 +53,43 @@ marks_32(const struct hf_units *u, struct marks *m, __m256i v, unsigned at)
 	    bytes64_within(v, '!', 94))) << at;
 }
 
+/* mark - a character of some bytes at a place */
+static inline void
+mark(struct marks *m, int class, uint64_t bits)
+{
+	if (class == HF_GAP)
+		m->gap |= bits;
+	else if (class == HF_ALONE) {
+		m->alone |= bits;
+		m->behind |= bits & (bits << 1);
+	}
+}
+
 /* marks_high - characters beyond ASCII to the masks; how many bytes are known,
  * of n */
 static size_t
 marks_high(const struct hf_units *u, struct marks *m, const char *p, size_t n)
 {
-	uint64_t left = m->high, bits;
-	size_t len, at;
+	uint64_t left = m->high;
+	size_t len, at = 0;
 	int class;
 
-	for (; left != 0; left &= ~bits) {
+	for (; left != 0; left = at < 64 ? left >> at << at : 0) {
 		unsigned char c;
 
 		at = (size_t)__builtin_ctzll(left);
-		c = (unsigned char)p[at];
 		if (at >= n)
 			break;
+		/* most stand in runs of such of three bytes */
+		while (at + 3 <= n && ((unsigned char)p[at] & 0xf0) == 0xe0 &&
+		    (class = hf_unit_class3(u, hf_units_three(p + at))) !=
+		    HF_OPEN) {
+			mark(m, class, (uint64_t)7 << at);
+			at += 3;
+		}
+		c = at < n ? (unsigned char)p[at] : 0;
+		if (c < 0x80)
+			continue;
 		len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 		if (at + len > n)
 			return at;
@@ -76,13 +97,8 @@ marks_high(const struct hf_units *u, struct marks *m, const char *p, size_t n)
 		/* a blank before it may belong to it */
 		if (class == HF_OPEN)
 			return at > 0 && p[at - 1] == ' ' ? at - 1 : at;
-		bits = (((uint64_t)1 << len) - 1) << at;
-		if (class == HF_GAP)
-			m->gap |= bits;
-		else if (class == HF_ALONE) {
-			m->alone |= bits;
-			m->behind |= bits & (bits << 1);
-		}
+		mark(m, class, (((uint64_t)1 << len) - 1) << at);
+		at += len;
 	}
 	return n;
 }
