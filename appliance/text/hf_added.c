@@ -184,7 +184,8 @@ token_cmp(const void *va, const void *vb)
 
 /*
  * added_put - one token of the list.  Its id is the vocabulary's, or else the
- * next free one; what the file says is not asked.
+ * next from the number of tokens on, which another may have where there are
+ * gaps; what the file says is not asked.
  */
 static int
 added_put(struct hf_open *o, struct hf_added *d, struct view json,
@@ -215,7 +216,8 @@ added_put(struct hf_open *o, struct hf_added *d, struct view json,
 		    "large");
 	t.id = (uint32_t)id;
 	was = token_was(d, placed, t.id);
-	t.shown = was != NULL ? was->shown : t.content;
+	t.shown = was != NULL && view_eq(was->content, t.content) ?
+	    was->shown : t.content;
 	if (t.normalized) {
 		x = hf_text_new(d->work, t.content);
 		hf_norm_run(norm, &x);

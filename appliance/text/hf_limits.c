@@ -58,6 +58,7 @@ open_pad(struct hf_open *o, struct view json, struct hf_limits *l,
 	struct view v;
 
 	l->pad = true;
+	l->fixed = UINT64_MAX;
 	l->pad_side = side_of(o, json);
 	l->pad_text = VIEW("[PAD]");
 	hf_text_of(o, json, "pad_token", &l->pad_text);
@@ -68,7 +69,7 @@ open_pad(struct hf_open *o, struct view json, struct hf_limits *l,
 	    !number_of(v, "Fixed", &l->fixed)))
 		return err_set(e, FATE_REJECT, "its padding has a wrong "
 		    "number");
-	if (l->fixed > (1 << 24) || l->multiple > (1 << 24))
+	if ((l->fixed > (1 << 24) && l->fixed < UINT64_MAX) || l->multiple > (1 << 24))
 		return err_set(e, FATE_REJECT, "its padding is too long");
 	l->pad_id = (uint32_t)id;
 	l->pad_type = (uint32_t)type;
@@ -211,7 +212,7 @@ void
 hf_limits_pad(const struct hf_limits *l, struct arena *a,
     struct hf_encoding *x)
 {
-	size_t n = l->fixed > 0 ? (size_t)l->fixed : x->n;
+	size_t n = l->fixed < UINT64_MAX ? (size_t)l->fixed : x->n;
 
 	if (l->multiple > 0 && n % l->multiple > 0)
 		n += (size_t)l->multiple - n % (size_t)l->multiple;

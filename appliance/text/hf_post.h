@@ -31,7 +31,8 @@ struct hf_limits {
 	enum hf_strategy strategy;
 	bool pad;			/* padding */
 	enum hf_side pad_side;
-	uint64_t fixed, multiple;	/* 0: as long as it is; none */
+	uint64_t fixed;			/* UINT64_MAX: as long as it is */
+	uint64_t multiple;		/* 0: of none */
 	uint32_t pad_id, pad_type;
 	struct view pad_text;
 };

@@ -68,6 +68,8 @@ def compare(side, tokenizer, cases):
     for q, want, got in zip(questions, wants, answers):
         if "panic" in want or "refused" in want and "refused" in got:
             continue  # a panic of theirs has nothing to be compared with
+        if got == {"refused": "an id is unknown"} and any(tokenizer.id_to_token(i) is None for i in q["ids"]):
+            continue  # theirs leaves it out, which is on purpose not ours
         if got != want:
             return {"question": q, "want": want, "got": got}
     return None

@@ -25,6 +25,9 @@ REGEXES = [
     r"\w+|[^\w\s]+", r"^a", r"a$", r"\b", r"x*", r"", r"(?<=a)b", r"(?<!a)b+", r"(?>a+|b)c", r"a++b", r"a*?b",
     r"[a-c&&[^b]]+", r"\p{Han}|\p{Lu}\p{Ll}*", r".", r"(?m).", r"\R", r"[[:punct:]]", r"\h+", r"(a|ab)(c|bcd)",
     r"\A.", r".\z", r".\Z", r"\p{P}|\p{S}", r"[\r\n]|\x{e9}|\u4e2d", r"(?:ab|a)+b", r"a{2,}|b{,2}c", r"[^\n]+?(?=b|$)",
+    r"(a|b)\1", r"(?<x>ab?)\k<x>", r"(a)|b\1", r"(?i)(a|\u00e9)\1", r"(?:(a)|b)*\1", r"(\p{L})\1+", r"(?i)stra\u00dfe|ss|st",
+    r"(?i:\p{Lu}+)", r"(?i)[\u00e0-\u00ff]+", r"(?i)[^a-d]", r"(?i)\u03c3|\u0130|i|k", r"(?i)(?:ab|\ufb01)+", r"[[:alpha:][:digit:]]+",
+    r"[^[:space:]a]", r"(?-i:a)b", r"(a*)*", r"(a|b*)*c", r"(?:a?b?)+",
     r"\p{M}+", r"(?x) a | b # c", r"\P{L}+", r"\p{^L}", r"[\p{L}\p{M}]+|\p{N}", r"'(?:[sdmt]|ll|ve|re)",
 ]
 
@@ -32,7 +35,7 @@ REGEXES = [
 def some_regex(rng, depth=0):
     if depth == 0 and rng.random() < 0.6:
         return rng.choice(REGEXES)
-    atoms = ["a", "b", "c", " ", r"\s", r"\S", r"\d", r"\w", r"\W", r"\p{L}", r"\p{N}", r"\p{Lu}", "[a-c]", "[^a ]", ".", r"[\s\d]", "\u4e2d", r"[^\p{L}\r\n]"]
+    atoms = ["A", "z", "[b-\u00e9]", "\u00e9", "\u00df", "\u0130", "[[:upper:]]", r"\p{Ll}", r"\P{N}", r"[\w&&[^a]]", "a", "b", "c", " ", r"\s", r"\S", r"\d", r"\w", r"\W", r"\p{L}", r"\p{N}", r"\p{Lu}", "[a-c]", "[^a ]", ".", r"[\s\d]", "\u4e2d", r"[^\p{L}\r\n]"]
     quantifiers = ["", "", "", "", "+", "*", "?", "{1,2}", "{2}", "+?", "*?", "??", "++", "*+", "?+", "{,2}", "{2,}"]
     out = ""
     for _ in range(rng.randrange(1, 4)):
@@ -47,6 +50,8 @@ def some_regex(rng, depth=0):
             out += "(?%s%s)" % (rng.choice("=!"), some_regex(rng, depth + 1))
         elif kind < 0.93:
             out += "(?<%s%s)" % (rng.choice("=!"), rng.choice(["a", "ab", r"\s", r"a|bc", "[a-c]"]))
+        elif kind < 0.94:
+            out += "(?%s:%s)" % (rng.choice(["i", "i", "m", "-i", "im"]), some_regex(rng, depth + 1))
         elif kind < 0.96:
             out += "(?>%s)" % some_regex(rng, depth + 1)
         else:
@@ -68,6 +73,22 @@ def word(rng, letters=LETTERS, most=4):
 
 def flag(rng):
     return rng.random() < 0.5
+
+
+def lacking(rng, d, *names):
+    """sometimes without members that have defaults"""
+    for name in names:
+        if rng.random() < 0.15:
+            d.pop(name, None)
+    return d
+
+
+def nested(rng, one, list_name, n):
+    """a sequence of n, some of them sequences again"""
+    parts = [one() for _ in range(n)]
+    if n > 1 and rng.random() < 0.2:
+        parts = [{"type": "Sequence", list_name: parts[:-1]}, parts[-1]]
+    return {"type": "Sequence", list_name: parts}
 
 
 CHARSMAPS = []
@@ -118,8 +139,19 @@ def normalizer(rng):
             d.update(prepend=rng.choice(["\u2581", " ", "ab", ""]))
         return d
 
-    n = rng.choice([0, 0, 1, 1, 2, 3])
-    return None if n == 0 else one() if n == 1 else {"type": "Sequence", "normalizers": [one() for _ in range(n)]}
+    n = rng.choice([0, 0, 1, 1, 2, 3, 4])
+    return None if n == 0 else one() if n == 1 else nested(rng, one, "normalizers", n)
+
+
+def metaspace(rng, signs):
+    d = {"replacement": rng.choice(signs), "prepend_scheme": rng.choice(["first", "always", "never"]), "split": flag(rng)}
+    if rng.random() < 0.3:  # as it was written before there were schemes
+        d = {"replacement": d["replacement"], "add_prefix_space": flag(rng)}
+        if flag(rng):
+            d["str_rep"] = d["replacement"]
+        if rng.random() < 0.3:
+            d["prepend_scheme"] = "never" if not d["add_prefix_space"] else rng.choice(["first", "always"])
+    return lacking(rng, d, "split")
 
 
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
@@ -130,11 +162,11 @@ def pre_tokenizer(rng):
         kind = rng.choice("BertPreTokenizer ByteLevel CharDelimiterSplit Metaspace Whitespace WhitespaceSplit Split Punctuation Digits UnicodeScripts FixedLength Split Split".split())
         d = {"type": kind}
         if kind == "ByteLevel":
-            d.update(add_prefix_space=flag(rng), trim_offsets=flag(rng), use_regex=flag(rng))
+            lacking(rng, d.update(add_prefix_space=flag(rng), trim_offsets=flag(rng), use_regex=flag(rng)) or d, "use_regex")
         if kind == "CharDelimiterSplit":
             d.update(delimiter=rng.choice("a .\u00e9"))
         if kind == "Metaspace":
-            d.update(replacement=rng.choice("\u2581\u2581_a"), prepend_scheme=rng.choice(["first", "always", "never"]), split=flag(rng))
+            d.update(metaspace(rng, "\u2581\u2581_a"))
         if kind == "Split":
             d.update(pattern=pattern(rng), behavior=rng.choice(BEHAVIORS), invert=flag(rng))
         if kind == "Punctuation":
@@ -142,21 +174,32 @@ def pre_tokenizer(rng):
         if kind == "Digits":
             d.update(individual_digits=flag(rng))
         if kind == "FixedLength":
-            d.update(length=rng.randrange(1, 5))
+            lacking(rng, d.update(length=rng.randrange(1, 5)) or d, "length")
         return d
 
     n = rng.choice([0, 1, 1, 1, 2, 3])
-    return None if n == 0 else one() if n == 1 else {"type": "Sequence", "pretokenizers": [one() for _ in range(n)]}
+    return None if n == 0 else one() if n == 1 else nested(rng, one, "pretokenizers", n)
 
 
 def vocabulary(rng, texts, unk):
     texts = list(dict.fromkeys(texts))
     rng.shuffle(texts)
     ids = list(range(len(texts)))
+    if rng.random() < 0.1:  # gaps
+        ids = sorted(rng.sample(range(2 * len(texts)), len(texts)))
     return {t: i for t, i in zip(texts, ids)}
 
 
 def model(rng):
+    m = whole_model(rng)
+    if m["type"] != "WordLevel" and rng.random() < 0.15:
+        lacking(rng, m, *[n for n in ("type", "dropout", "fuse_unk", "byte_fallback", "ignore_merges", "continuing_subword_prefix", "end_of_word_suffix") if m["type"] == "BPE"])
+    if m.get("type") == "BPE" and rng.random() < 0.05:
+        m["dropout"] = 0.0
+    return m
+
+
+def whole_model(rng):
     kind = rng.choice(["BPE", "BPE", "BPE", "WordPiece", "WordLevel", "Unigram", "Unigram"])
     letters = rng.choice([LETTERS, LETTERS, BYTES])
     unk = rng.choice(["[UNK]", "<unk>", "a"])
@@ -222,6 +265,8 @@ def post_processor(rng):
         parts = [{"Sequence": {"id": "A", "type_id": rng.randrange(3)}}]
         if pair:
             parts.append({"Sequence": {"id": "B", "type_id": rng.randrange(3)}})
+        if rng.random() < 0.1:
+            parts.insert(rng.randrange(len(parts) + 1), dict(rng.choice(parts)))
         for _ in range(rng.randrange(4)):
             parts.insert(rng.randrange(len(parts) + 1), {"SpecialToken": {"id": rng.choice(["<s>", "</s>"]), "type_id": rng.randrange(3)}})
         return parts
@@ -238,7 +283,9 @@ def post_processor(rng):
                 "<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [2, 3], "tokens": ["</s>", "x"]}})
         return d
 
-    n = rng.choice([0, 1, 1, 1, 2])
+    n = rng.choice([0, 1, 1, 1, 2, 3])
+    if n == 3:
+        return nested(rng, one, "processors", rng.randrange(1, 4))
     if n == 2:
         return {"type": "Sequence", "processors": [{"type": "ByteLevel", "add_prefix_space": flag(rng), "trim_offsets": flag(rng)}, one()]}
     return None if n == 0 else one()
@@ -251,7 +298,7 @@ def decoder(rng):
         if kind == "WordPiece":
             d.update(prefix=rng.choice(["##", "a"]), cleanup=flag(rng))
         if kind == "Metaspace":
-            d.update(replacement=rng.choice("\u2581a"), prepend_scheme=rng.choice(["first", "always", "never"]), split=flag(rng))
+            d.update(metaspace(rng, "\u2581a"))
         if kind == "BPEDecoder":
             d.update(suffix=rng.choice(["</w>", "a"]))
         if kind == "CTC":
@@ -259,17 +306,17 @@ def decoder(rng):
         if kind == "Replace":
             d.update(pattern=pattern(rng), content=rng.choice(["", " ", "x"]))
         if kind == "Strip":
-            d.update(content=rng.choice(" a"), start=rng.randrange(3), stop=0)
+            d.update(content=rng.choice(" a"), start=rng.randrange(3), stop=rng.choice([0, 0, 0, 1, 2]))
         return d
 
-    n = rng.choice([0, 1, 1, 1, 2, 3])
-    return None if n == 0 else one() if n == 1 else {"type": "Sequence", "decoders": [one() for _ in range(n)]}
+    n = rng.choice([0, 1, 1, 1, 2, 3, 4])
+    return None if n == 0 else one() if n == 1 else nested(rng, one, "decoders", n)
 
 
 def added(rng):
     names = rng.sample(SPECIALS, rng.choice([0, 0, 2, 4, 6]))
     return [
-        {"id": i, "content": n, "single_word": rng.random() < 0.3, "lstrip": rng.random() < 0.3, "rstrip": rng.random() < 0.3, "normalized": flag(rng), "special": flag(rng)}
+        {"id": i if rng.random() < 0.9 else rng.randrange(300), "content": n, "single_word": rng.random() < 0.3, "lstrip": rng.random() < 0.3, "rstrip": rng.random() < 0.3, "normalized": flag(rng), "special": flag(rng)}
         for i, n in enumerate(names)
     ]
 
@@ -277,16 +324,16 @@ def added(rng):
 def limits(rng):
     cut = pad = None
     if rng.random() < 0.2:
-        cut = {"direction": rng.choice(["Left", "Right"]), "max_length": rng.randrange(0, 9), "strategy": rng.choice(["LongestFirst", "LongestFirst", "OnlyFirst", "OnlySecond"]), "stride": rng.choice([0, 0, 1, 2])}
+        cut = {"direction": rng.choice(["Left", "Right"]), "max_length": rng.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 12, 20]), "strategy": rng.choice(["LongestFirst", "LongestFirst", "OnlyFirst", "OnlySecond"]), "stride": rng.choice([0, 0, 1, 2, 3, 7])}
     if rng.random() < 0.2:
-        pad = {"strategy": rng.choice(["BatchLongest", {"Fixed": 12}]), "direction": rng.choice(["Left", "Right"]), "pad_to_multiple_of": rng.choice([None, 8]), "pad_id": 1, "pad_type_id": 2, "pad_token": "[PAD]"}
+        pad = {"strategy": rng.choice(["BatchLongest", {"Fixed": rng.choice([0, 3, 12])}]), "direction": rng.choice(["Left", "Right"]), "pad_to_multiple_of": rng.choice([None, None, 8, 3, 1]), "pad_id": rng.choice([0, 1, 999]), "pad_type_id": rng.randrange(3), "pad_token": rng.choice(["[PAD]", "a"])}
     return cut, pad
 
 
 def pipeline(rng):
     cut, pad = limits(rng)
     return {
-        "version": "1.0", "truncation": cut, "padding": pad, "added_tokens": added(rng), "normalizer": normalizer(rng),
+        **({"version": "1.0"} if rng.random() < 0.95 else {}), "truncation": cut, "padding": pad, "added_tokens": added(rng), "normalizer": normalizer(rng),
         "pre_tokenizer": pre_tokenizer(rng), "post_processor": post_processor(rng), "decoder": decoder(rng), "model": model(rng),
     }
 

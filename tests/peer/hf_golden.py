@@ -2,6 +2,7 @@
 """hf_golden.py DIR: writes tests/golden/hf anew: small tokenizer.json files of
 every kind of part, texts, and what the library makes of them.  The diff is the
 review."""
+import base64
 import hashlib
 import json
 import os
@@ -255,6 +256,18 @@ def limits(out):
         out.group("both", file(words, truncation={"direction": direction, "max_length": 4, "strategy": "LongestFirst", "stride": 1}, padding=dict(pad, direction=direction), post_processor=post, pre_tokenizer=pre), texts, pairs=pairs)
 
 
+def hat():
+    """a precompiled table of one rule, U+0343 to U+0313: a double array whose
+    root is at 0, its child for 0xCD at 1 + 0xCD, and so on"""
+    units = [0] * 1024
+    units[0] = 1 << 10
+    units[1 ^ 0xCD] = 0xCD | ((1 ^ 0xCD ^ 512) << 10)
+    units[512 ^ 0x83] = 0x83 | 1 << 8 | ((512 ^ 0x83 ^ 768) << 10)
+    units[768] = 1 << 31
+    table = struct.pack("<1024I", *units)
+    return base64.b64encode(struct.pack("<I", len(table)) + table + "\u0313\0".encode()).decode()
+
+
 def found(out):
     """what was different once"""
     for kind in ("NFC", "NFKC"):
@@ -279,6 +292,10 @@ def found(out):
     out.group("one that its normalizer changes", file(normalizer=blank, added_tokens=[token("A b", id=1, normalized=True)]), ["a B", "xA bx", "a  b"])
     out.group("truncation sees tokens of all pieces", file(truncation={"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 2}, pre_tokenizer={"type": "Whitespace"}), ["a b c d e f", "a b"])
     nul = {"type": "WordLevel", "unk_token": "a", "vocab": {"a": 0, "\0": 1, "b\0c": 2, "\u0100": 3}}
+    out.group("padding to 0", file(padding={"strategy": {"Fixed": 0}, "direction": "Right", "pad_to_multiple_of": 4, "pad_id": 1, "pad_type_id": 2, "pad_token": "[PAD]"}), ["ab", ""])
+    gaps = {"type": "WordLevel", "unk_token": "a", "vocab": {"a": 0, "b": 2, "c": 7}}
+    out.group("an added token takes an id that is taken", file(gaps, added_tokens=[token(c) for c in "xbyzuvcw"]), ["x b", "c", "y w", "xyvc"], ids=[[2, 3, 7, 4, 8]])
+    out.group("marks behind NUL", file(normalizer={"type": "Precompiled", "precompiled_charsmap": hat()}), ["\u0343\u0301", "\0\u0343\u0301", "\n\u0343\u0301", "a\u0343\u0301", "\0\u0343"])
     out.group("NUL in tokens", file(nul, decoder={"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}), ["a\0", "\0"], ids=[[1, 2], [0, 1, 0], [3]])
 
 

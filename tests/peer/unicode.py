@@ -132,7 +132,7 @@ props = [
     ("HF_NEW", (set(scalars) - present("9.0")) - by_gc("Cn"), set()),
     ("HF_JOINS", each(lambda c: join.normalize_str("a" + c) == "Y"), by_gc("Mn", "Mc", "Me")),
     ("HF_LEADS", each(lambda c: join.normalize_str(c + "a") == "Y"), set()),
-    ("HF_APART", each(lambda c: join.normalize_str(c + "\u0301") == "YY"), by_gc("Cc", "Cf", "Zl", "Zp")),
+    ("HF_APART", each(lambda c: join.normalize_str(c + "\u0301") == "YY") | {0}, by_gc("Cc", "Cf", "Zl", "Zp")),
 ]
 props += [
     ("HF_ALPHA", matched(r"\p{Alpha}"), by_gc("L", "Nl", "Mn", "Mc")),
