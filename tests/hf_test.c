@@ -213,8 +213,14 @@ static const struct {
 	{ SPLIT("a(?=\\\\s*b).+"), "it is read" },
 	{ SPLIT("(?<=a+)b"), "its pattern '(?<=a+)b': a lookbehind of varying "
 	    "length is not read" },
-	{ SPLIT("(?i:\xc3\xa4)"), "its pattern '(?i:\xc3\xa4)': a letter "
-	    "outside ASCII where case does not count is not read" },
+	{ SPLIT("(?i:\xc3\xa4)"), "it is read" },
+	{ SPLIT("(?i:\xc3\x9f)"), "its pattern '(?i:\xc3\x9f)': a letter that "
+	    "is several where case does not count is not read" },
+	{ SPLIT("(?i:stop)"), "its pattern '(?i:stop)': letters that are one "
+	    "character where case does not count are not read" },
+	{ SPLIT("(?i)[^x\\\\p{L}]"), "it is read" },
+	{ SPLIT("(?i)[x\\\\p{L}]"), "its pattern '(?i)[x\\p{L}]': a class with a "
+	    "letter that is several where case does not count is not read" },
 	{ SPLIT("\\\\p{Klingon}"), "its pattern '\\p{Klingon}': the property "
 	    "\\p{Klingon} is not known" },
 };

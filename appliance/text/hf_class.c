@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/text/hf_class.h"
+#include "appliance/text/hf_fold.h"
 #include "appliance/text/hf_regex.h"
 #include "appliance/text/utf8.h"
 
@@ -214,6 +215,8 @@ class_property(struct hf_parse *s, uint32_t *set, bool invert)
 		}
 		if (class_name(s, "}", name, sizeof(name), &raw) &&
 		    set_named(s, set, view_of(name))) {
+			if (s->rust && s->fold)
+				hf_fold_set(set);
 			if (invert)
 				hf_set_not(set);
 			return true;
@@ -473,11 +476,13 @@ hf_class_bracket(struct hf_parse *s)
 		set[i] &= all[i];
 	if (all != NULL)
 		hf_set_drop(s, all);
-	if (s->fold && !hf_set_fold(s->chars, set)) {
-		err_set(s->err, FATE_REJECT, "a class of letters outside ASCII "
-		    "where case does not count is not read");
+	if (s->fold && !s->rust && !invert && hf_fold_long_in(set)) {
+		err_set(s->err, FATE_REJECT, "a class with a letter that is "
+		    "several where case does not count is not read");
 		return NULL;
 	}
+	if (s->fold)
+		hf_fold_set(set);
 	if (invert)
 		hf_set_not(set);
 	return set;

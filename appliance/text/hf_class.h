@@ -48,10 +48,6 @@ hf_set_has(const uint32_t *set, uint32_t c)
 	return set[c >> 5] >> (c & 31) & 1;
 }
 
-/* hf_set_fold - each ASCII letter brings its other case, s and k also the long
- * s and the Kelvin sign; false if other cased letters are in it */
-bool hf_set_fold(const struct hf_chars *, uint32_t *set);
-
 /* hf_class_bracket - p is behind '['; the set, or NULL with the reason */
 uint32_t *hf_class_bracket(struct hf_parse *);
 

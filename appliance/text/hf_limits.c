@@ -69,7 +69,8 @@ open_pad(struct hf_open *o, struct view json, struct hf_limits *l,
 	    !number_of(v, "Fixed", &l->fixed)))
 		return err_set(e, FATE_REJECT, "its padding has a wrong "
 		    "number");
-	if ((l->fixed > (1 << 24) && l->fixed < UINT64_MAX) || l->multiple > (1 << 24))
+	if ((l->fixed > (1 << 24) && l->fixed < UINT64_MAX) ||
+	    l->multiple > (1 << 24))
 		return err_set(e, FATE_REJECT, "its padding is too long");
 	l->pad_id = (uint32_t)id;
 	l->pad_type = (uint32_t)type;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/text/hf_class.h"
+#include "appliance/text/hf_fold.h"
 #include "appliance/text/hf_node.h"
 #include "appliance/text/hf_regex.h"
 #include "appliance/text/utf8.h"
@@ -38,19 +39,15 @@ node_set(struct hf_parse *s, const uint32_t *set)
 	return n;
 }
 
-/* folds_two - do two letters together fold to one character, as ss does */
+/* folds_two - do two letters together fold to one character, as ss does; what
+ * has no case is a character beside one that has */
 static bool
 folds_two(const struct node *a, const struct node *b)
 {
-	static const char pairs[] = "ss" "st" "ff" "fi" "fl";
-
-	if (a == NULL || a->kind != N_SET || b->kind != N_SET)
+	if (a == NULL || a->c == 0 || b->c == 0 || a->kind > N_SET ||
+	    b->kind > N_SET || (a->kind == N_CHAR && b->kind == N_CHAR))
 		return false;
-	for (size_t i = 0; i < sizeof(pairs) - 1; i += 2)
-		if ((a->c | 32) == (uint32_t)pairs[i] &&
-		    (b->c | 32) == (uint32_t)pairs[i + 1])
-			return true;
-	return false;
+	return hf_fold_pair(a->c, b->c);
 }
 
 /* node_char - a character; where case does not count, a set of both cases */
@@ -58,18 +55,23 @@ static struct node *
 node_char(struct hf_parse *s, uint32_t c)
 {
 	struct node *n = node_new(s, N_CHAR);
-	uint32_t *set;
+	uint32_t *set, all[HF_FOLDS];
+	size_t count;
 
 	n->c = c;
-	if (!s->fold || (c < 128 && ((c | 32) < 'a' || (c | 32) > 'z')))
+	if (!s->fold)
+		return n;
+	if (!s->rust && hf_fold_long(c))
+		return parse_fail(s, "a letter that is several where case does "
+		    "not count is not read");
+	count = hf_fold_class(c, all);
+	if (count == 1)
 		return n;
 	set = hf_set_new(s);
 	if (set == NULL)
 		return NULL;
-	hf_set_add(set, c, c);
-	if (!hf_set_fold(s->chars, set))
-		return parse_fail(s, "a letter outside ASCII where case does "
-		    "not count is not read");
+	for (size_t i = 0; i < count; i++)
+		hf_set_add(set, all[i], all[i]);
 	n = node_set(s, set);
 	n->c = c;
 	return n;
@@ -114,9 +116,6 @@ parse_escape(struct hf_parse *s)
 
 	if (s->p < s->end && *s->p != '\0') {
 		if (strchr("dDsSwWhHpP", *s->p) != NULL) {
-			if (s->fold && strchr("pP", *s->p) != NULL)
-				return parse_fail(s, "\\p where case does not "
-				    "count is not read");
 			return node_set(s, hf_class_escape(s));
 		}
 		if (strchr("bBAzZ", *s->p) != NULL)
@@ -411,7 +410,7 @@ parse_alternatives(struct hf_parse *s)
 			*last = parse_quantified(s);
 			if (*last == NULL)
 				return NULL;
-			if (folds_two(before, *last))
+			if (!s->rust && folds_two(before, *last))
 				return parse_fail(s, "letters that are one "
 				    "character where case does not count are "
 				    "not read");

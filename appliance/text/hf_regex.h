@@ -13,8 +13,8 @@
  * lookbehind of fixed-length alternatives, ^ $ \A \z \Z \b \B.  Refused by
  * name are back-references, conditions, absence, \G, \K, \X, loops whose body
  * may be empty (but not (x*)*), a lookahead of varying length before a loop of
- * dots where a match begins, and case-insensitive characters that fold outside
- * ASCII.
+ * dots where a match begins, and case-insensitive letters that fold to several
+ * characters, as sharp s does, or are such together, as ss are.
  *
  * What a pattern matches does not depend on how it came to a place, so what has
  * failed once is not tried again: time is linear in the text and in the pattern

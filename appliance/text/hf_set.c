@@ -48,27 +48,6 @@ hf_set_not(uint32_t *set)
 		set[i] = ~set[i];
 }
 
-bool
-hf_set_fold(const struct hf_chars *chars, uint32_t *set)
-{
-	for (uint32_t c = 'a'; c <= 'z'; c++)
-		if (hf_set_has(set, c) || hf_set_has(set, c - 32)) {
-			hf_set_add(set, c, c);
-			hf_set_add(set, c - 32, c - 32);
-		}
-	if (hf_set_has(set, 's'))
-		hf_set_add(set, 0x17f, 0x17f);
-	if (hf_set_has(set, 'k'))
-		hf_set_add(set, 0x212a, 0x212a);
-	for (uint32_t c = 128; c < HF_CHARS; c++)
-		if (c % 32 == 0 && set[c >> 5] == 0)
-			c += 31;
-		else if (hf_set_has(set, c) && c != 0x17f && c != 0x212a &&
-		    (chars->gc[c] <= GC_LT || hf_lower(c) != c))
-			return false;
-	return true;
-}
-
 /* of most words of a set all characters are alike */
 void
 hf_set_gc(const struct hf_chars *chars, uint32_t *set, uint32_t which)

@@ -287,6 +287,9 @@ def found(out):
     cut(r"a$", "a\na\r\na")
     cut(r"\u0295", "\u0295")
     cut(r"\p{Ll}", "\u0295\u1c8a\u00aa")
+    cut(r"(?i)[^\u00e0-\u00ff ]+|\u03c3|\u01c6", "\u00c4a\u00e4\u1e9e \u03c2\u03a3 \u01c4\u01c5")
+    cut(r"(?i)\u212a\u0300|\u03b8+", "k\u0300K\u0300 \u03d1\u0398\u03f4")
+    cut(r"(?i)\p{Lu}[^\p{Ll}]", "aB Ab AB 1b")
     blank = {"type": "Sequence", "normalizers": [{"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Lowercase"}]}
     out.group("an added token within the blanks of the one before", file(added_tokens=[token("<m>", id=1, rstrip=True), token("  ", id=2)]), ["a<m>   b", "<m>  ", "  <m>  <m>"])
     out.group("one that its normalizer changes", file(normalizer=blank, added_tokens=[token("A b", id=1, normalized=True)]), ["a B", "xA bx", "a  b"])

@@ -68,6 +68,7 @@ export RUST_BACKTRACE=0 TOKENIZERS_PARALLELISM=false
 py "$here/hf_golden.py" hf 2>/dev/null
 ok "tokenizer.json: the golden answers are the library's" diff -r hf "$here/../golden/hf"
 ok 'tokenizer.json: random pipelines over random texts' sh -c "'$venv/bin/python' '$here/hf_fuzz.py' '$QUERN_BIN/tests/hf_side' 60 2>/dev/null"
+ok 'expressions: letters where case does not count' sh -c "'$venv/bin/python' '$here/folds.py' '$QUERN_BIN/tests/hf_side' 2>/dev/null"
 if [ -n "${QUERN_TEST_DATA-}" ]; then
 	ok 'tokenizer.json: published files over random texts' sh -c "'$venv/bin/python' '$here/hf.py' '$QUERN_BIN/tests/hf_side' '$QUERN_TEST_DATA'/tokenizers/hf/*.json 2>/dev/null"
 fi
