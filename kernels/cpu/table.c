@@ -5,6 +5,7 @@
 #include "kernels/cpu/quant.h"
 
 #include <math.h>
+#include <sys/mman.h>
 
 #define NAME_(isa)	#isa
 #define NAME(isa)	NAME_(isa)
@@ -44,11 +45,20 @@ cpu_isa(void *dev)
 	return NAME(ISA);
 }
 
+/* cpu_alloc - in large pages where it fills some, if the system has them: a
+ * step passes over all of it, and finding small pages takes time */
 static void *
 cpu_alloc(void *dev, size_t bytes)
 {
+	const uintptr_t page = (uintptr_t)2 << 20;
+	char *p = mem_alloc(bytes), *from;
+
 	(void)dev;
-	return mem_alloc(bytes);
+	from = p + (-(uintptr_t)p & (page - 1));
+	if (bytes >= 2 * page)
+		(void)madvise(from, (size_t)(p + bytes - from) & ~(page - 1),
+		    MADV_HUGEPAGE);
+	return p;
 }
 
 static void
