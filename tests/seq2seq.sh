@@ -76,6 +76,12 @@ long=$(awk 'BEGIN { for (i = 0; i < 40; i++) printf "stone " }')
 ok 'too long: a fault' sh -c "echo '{\"prompt\":\"$long\"}' | quern infer ./turn context=20 2>&1 | grep -q 'the input has [0-9]* tokens, the context 20'"
 ok 'or cut' sh -c "echo '{\"prompt\":\"$long\"}' | quern infer -q ./turn context=20 overlong=cut | grep -q '\"prompt_tokens\":20'"
 
+gap='the miller grinds corn <extra_id_0> the wheel turns while water runs over'
+echo "{\"prompt\":\"$gap\"}" >gap.jsonl
+asked() { quern infer -q -j 1 ./span find=$1 <gap.jsonl | sed 's/.*"prompt_tokens":\([0-9]*\).*/\1/'; }
+ok 'a gap is asked for' is "$(asked yes)" "$(quern tokenize -q with=./un.json find=yes text=prompt <gap.jsonl | sed 's/.*"ids":\[\([0-9,]*\)\].*/\1/' | awk -F, '{ print NF + 1 }')"
+ok 'or read as text' test "$(asked no)" != "$(asked yes)"
+
 # micro-batches do not matter, nor does memory
 for way in 'batch=240' 'batch=30 accumulate=8' 'batch=240 recompute=yes' 'batch=240 precision=bf16' \
     'batch=240 precision=f16' 'batch=240 precision=f16 recompute=yes' 'batch=240 dropout=0.2' \

@@ -8,6 +8,21 @@
 
 #define TEXT_MAX	((size_t)64 << 20)
 
+/* ask_ids - of a prompt's text: how many, or an error */
+static size_t
+ask_ids(const struct infer *t, struct arena *a, struct ask *q, uint32_t **id)
+{
+	struct err e;
+	size_t n = 0;
+
+	if (t->find == NULL)
+		return tokenizer_encode(t->model.tokenizer, a, q->prompt, id);
+	if (tokenizer_encode_all(t->find, a, q->prompt, false, true, id, &n,
+	    &e) == -1)
+		q->error = arena_str(a, e.text);
+	return n;
+}
+
 /* ask_tokens - the prompt's ids, as many as the context has room for */
 static void
 ask_tokens(struct infer *t, struct arena *a, struct ask *q)
@@ -20,9 +35,11 @@ ask_tokens(struct infer *t, struct arena *a, struct ask *q)
 	bool begin;
 
 	if (ids == NULL) {
-		n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &made);
+		n = ask_ids(t, a, q, &made);
 		ids = made;
 	}
+	if (q->error != NULL)
+		return;
 	/* a template writes itself what begins a text */
 	begin = ((t->begin && q->id == NULL) || n == 0) && first >= 0;
 
@@ -61,7 +78,9 @@ ask_input(struct infer *t, struct arena *a, struct ask *q)
 	uint32_t *ids;
 	int32_t *id;
 
-	n = tokenizer_encode(t->model.tokenizer, a, q->prompt, &ids);
+	n = ask_ids(t, a, q, &ids);
+	if (q->error != NULL)
+		return;
 	if (n + 1 > places && t->conf->overlong == OVERLONG_FAIL) {
 		q->error = arena_printf(a, "the input has %zu tokens, the "
 		    "context %zu: a larger context=, or overlong=cut", n + 1,

@@ -35,6 +35,7 @@ struct infer {
 	struct answers answers;
 	uint64_t base;			/* hash of model and settings */
 	bool begin;
+	const struct tokenizer *find;	/* of prompts, with find=; or NULL */
 	struct talk talk;
 	struct format *format;		/* once a form is asked for */
 	struct told told;

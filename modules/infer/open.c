@@ -109,6 +109,17 @@ infer_reads(struct infer *t, int dir, struct err *e)
 	return t->reads == NULL ? -1 : 0;
 }
 
+/* infer_find - the vocabulary as it reads special tokens in a text */
+static int
+infer_find(struct infer *t, struct err *e)
+{
+	if (!t->conf->find)
+		return 0;
+	t->find = tokenizer_open_all(t->stage->arena, t->model.tokenizer_file,
+	    e);
+	return t->find != NULL ? 0 : err_prefix(e, "find=yes: ");
+}
+
 int
 infer_model(struct infer *t, struct err *e)
 {
@@ -141,7 +152,8 @@ infer_model(struct infer *t, struct err *e)
 		return err_prefix(e, "'%s': ", c->model);
 	t->base = infer_base(t);
 	t->begin = infer_begin(t);
-	if (talk_open(t->stage, c, &t->model, &t->talk, e) == -1)
+	if (talk_open(t->stage, c, &t->model, &t->talk, e) == -1 ||
+	    infer_find(t, e) == -1)
 		return -1;
 	model_drop(&t->model);
 	return 0;

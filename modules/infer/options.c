@@ -48,6 +48,9 @@ const struct opt infer_opts[] = {
 	OPT_ENUM(struct infer_conf, begin, "auto", "auto|yes|no", 0,
 	    "put the token that begins a text before the prompt; auto: if "
 	    "the vocabulary has one of its own for that"),
+	OPT_BOOL(struct infer_conf, find, "no", 0,
+	    "special tokens are made of a prompt's text that looks like them, "
+	    "as <extra_id_0>; of a chat's never"),
 	OPT_ENUM(struct infer_conf, overlong, "fail", "fail|cut", 0,
 	    "a prompt that is too long for the model is a fault, or loses "
 	    "its beginning"),

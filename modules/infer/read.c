@@ -79,6 +79,11 @@ reads_open(struct stage *s, const struct infer_conf *c, int dir, int adapter,
 		    "adapters: adapter= is for all of them");
 		return NULL;
 	}
+	if (c->find) {
+		err_set(e, FATE_REJECT, "find=yes: an encoder reads text "
+		    "alone, and the mask where it is asked for masked words");
+		return NULL;
+	}
 	if (c->weights != 0) {
 		err_set(e, FATE_REJECT, "an encoder's weights are f32");
 		return NULL;
