@@ -83,8 +83,11 @@ test_encoder(struct arena *a, enum family family, struct shape_head head,
 	real *grad;
 
 	shape_family(&s, family);
-	s.types = family == FAMILY_DISTILBERT ? 0 : 2;
+	s.types = family == FAMILY_DISTILBERT || family == FAMILY_MPNET ? 0 :
+	    2;
 	s.place_skip = family == FAMILY_ROBERTA ? 2 : 0;
+	s.buckets = family == FAMILY_MPNET ? 4 : 0;
+	s.far = 3;
 	decoder_for(a, &s, drop, &w, &d);
 	encoder_texts(&d, from, to, s.types == 0 ? NULL : type);
 	encoder_loss(&d, 0.5);
@@ -110,7 +113,7 @@ int
 main(void)
 {
 	static const enum family families[] = { FAMILY_BERT, FAMILY_ROBERTA,
-	    FAMILY_DISTILBERT };
+	    FAMILY_DISTILBERT, FAMILY_MPNET };
 	static const struct shape_head heads[] = {
 		{ .kind = HEAD_MASKED },
 		{ .kind = HEAD_TAGS, .labels = 3 },

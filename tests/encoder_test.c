@@ -222,12 +222,37 @@ test_both(const char *name, int dir, struct device *const device[2])
 	arena_reset(arena);
 }
 
+/* what is refused, and how */
+static void
+test_refused(void)
+{
+	static const char *const bad[][2] = {
+		{ "\"mpnet\", \"relative_attention_num_buckets\": 16",
+		    "'relative_attention_num_buckets' is 16" },
+		{ "\"deberta-v2\"", "'model_type' is \"deberta-v2\"" },
+		{ "\"bert\", \"position_embedding_type\": \"relative_key\"",
+		    "'position_embedding_type' is \"relative_key\"" },
+	};
+	struct shape s;
+	struct err e;
+
+	for (size_t i = 0; i < BASE_COUNT(bad); i++) {
+		const char *json = arena_printf(arena, "{\"vocab_size\": 43, "
+		    "\"model_type\": %s}", bad[i][0]);
+
+		e.text[0] = '\0';
+		tap(shape_parse(view_of(json), &s, &e) == -1 && strstr(e.text,
+		    bad[i][1]) != NULL, "refused: %s", e.text);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	arena = arena_new();
 	tap(golden_each("encoders", argc > 1 ? argv[1] : NULL, test_both) > 0,
 	    "there are cases");
+	test_refused();
 	arena_free(arena);
 	return tap_done();
 }

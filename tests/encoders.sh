@@ -193,12 +193,12 @@ ok 'what is no number is not said' told 'the model says what is no number' quern
 ok 'a label that is none' told "'label' is none of the labels" quern train -q out=./x tokenizer=./wp.json $sizes objective=classify labels=A,B
 ok 'a pair in a micro-batch by itself' told 'batch=2 or more' quern train -q out=./x base=./gaps context=32 objective=contrast text=asked batch=1
 ok 'texts in a row' told 'packing=bfd or none' quern train -q out=./x base=./gaps objective=masked packing=wrapped
-sed 's/"model_type": "bert"/"model_type": "mpnet"/' gaps/config.json >config.json
+sed 's/"model_type": "bert"/"model_type": "deberta"/' gaps/config.json >config.json
 mkdir mp
 cp gaps/* mp/
 mv config.json mp/config.json
 ok 'what it does not read' told 'beta=0.2 has no effect with objective=masked; it is for dpo' quern train -q out=./x base=./gaps objective=masked beta=0.2
 ok "a decoder's" told 'kv_heads=2 has no effect with objective=masked' quern train -q out=./x tokenizer=./wp.json $sizes objective=masked kv_heads=2
 ok 'nor searched for' told "space: 'arch' has no effect with objective=masked" quern train -q out=./x tokenizer=./wp.json $sizes objective=masked valid=corpus:valid search=grid space=arch:gpt2/llama
-ok 'another family' told "'model_type' is \"mpnet\"" quern train -q out=./x base=./mp objective=masked
+ok 'another family' told "'model_type' is \"deberta\"" quern train -q out=./x base=./mp objective=masked
 done_testing

@@ -77,12 +77,10 @@ dropout_act(const struct decoder *d, size_t layer, real *x)
 
 void
 dropout_scores(const struct decoder *d, enum dropout_place place,
-    size_t layer, size_t b, real *y, const real *x, size_t n)
+    size_t layer, size_t first, real *y, const real *x, size_t n)
 {
-	size_t first = d->work.row / d->T + b;
-
 	d->device->k->dropout(d->device->dev, y, x, n, d->drop.scores,
-	    device_draws(place_key(d, place, layer), first * n), 0);
+	    device_draws(place_key(d, place, layer), first), 0);
 }
 
 void

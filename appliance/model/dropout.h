@@ -43,9 +43,10 @@ const real *dropout_back(const struct decoder *, enum dropout_place,
 /* dropout_act - as dropout_rows, x[R,F] */
 void dropout_act(const struct decoder *, size_t layer, real *x);
 
-/* dropout_scores - y may be x: of sequence b, n probabilities or gradients */
+/* dropout_scores - n probabilities or their gradients, numbered from `first`
+ * on in their step; y may be x */
 void dropout_scores(const struct decoder *, enum dropout_place, size_t layer,
-    size_t b, real *y, const real *x, size_t n);
+    size_t first, real *y, const real *x, size_t n);
 
 /* dropout_heads - what attention is told */
 void dropout_heads(const struct decoder *, size_t layer,

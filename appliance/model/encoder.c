@@ -51,6 +51,8 @@ encoder_want(struct decoder *d, struct slab *s)
 		slab_reals(s, "activations", n, &x->mean);
 		slab_reals(s, "activations", n, &x->keep);
 	}
+	if (d->w->near[0] != NO_WEIGHT)
+		near_want(d, s);
 	slab_reals(s, "activations' gradients", n * C, &x->dpicked);
 	slab_reals(s, "activations' gradients", n * C, &x->dnormed);
 }
@@ -58,6 +60,8 @@ encoder_want(struct decoder *d, struct slab *s)
 void
 encoder_ready(struct decoder *d)
 {
+	if (d->w->near[0] != NO_WEIGHT)
+		near_ready(d);
 	encoder_texts(d, NULL, NULL, NULL);
 }
 
@@ -80,6 +84,8 @@ encoder_texts(struct decoder *d, const int32_t *from, const int32_t *to,
 	(void)m;
 	for (size_t i = 0; i < R; i++)
 		ends[i] = to == NULL ? (int32_t)d->T : to[i];
+	if (d->w->near[0] != NO_WEIGHT)
+		near_texts(d, from, ends);
 	k->put(dev, x->to, ends, R * sizeof(*ends));
 	for (size_t i = 0; i < R; i++)
 		ends[i] = type == NULL ? 0 : type[i];
@@ -88,7 +94,8 @@ encoder_texts(struct decoder *d, const int32_t *from, const int32_t *to,
 	decoder_texts(d, from);
 }
 
-/* heads_of - query, key and value lie beside one another in a row */
+/* heads_of - query, key and value lie beside one another in a row; without a
+ * bias */
 static struct kernel_heads
 heads_of(const struct decoder *d, size_t i)
 {
@@ -102,19 +109,50 @@ heads_of(const struct decoder *d, size_t i)
 }
 
 static void
+attention_forward(const struct decoder *d, size_t i)
+{
+	const struct decoder_layer *l = &d->layer[i];
+	struct kernel_heads h = heads_of(d, i);
+
+	OPS(d);
+	(void)m;
+	if (d->w->near[0] != NO_WEIGHT)
+		near_attend(d, i);
+	else
+		k->attend(dev, l->att, l->lse, l->qkv, l->qkv + C, l->qkv +
+		    2 * C, &h);
+	half_round(d, l->att, R * C);
+}
+
+static void
+attention_backward(const struct decoder *d, size_t i)
+{
+	const struct decoder_layer *l = &d->layer[i];
+	struct kernel_heads h = heads_of(d, i);
+
+	OPS(d);
+	(void)m;
+	if (d->w->near[0] != NO_WEIGHT)
+		near_attend_grad(d, i);
+	else
+		k->attend_grad(dev, d->dqkv, d->dqkv + C, d->dqkv + 2 * C,
+		    d->datt, l->att, l->lse, l->qkv, l->qkv + C, l->qkv +
+		    2 * C, &h);
+	half_round(d, d->dqkv, R * 3 * C);
+}
+
+static void
 layer_forward(const struct decoder *d, size_t i)
 {
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
 	real *next = i + 1 < d->w->shape.L ? d->layer[i + 1].in : d->last;
-	struct kernel_heads h = heads_of(d, i);
 
 	OPS(d);
 	linear_forward(d->device, &l->to_qkv, &d->work, l->qkv, half_copy(d,
 	    l->in, R), R);
 	half_round(d, l->qkv, R * 3 * C);
-	k->attend(dev, l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
-	half_round(d, l->att, R * C);
+	attention_forward(d, i);
 	linear_forward(d->device, &l->to_out, &d->work, l->post1, l->att, R);
 	dropout_rows(d, DROPOUT_OUT, i, l->post1);
 	k->add(dev, l->post1, l->in, R * C);
@@ -153,7 +191,6 @@ layer_backward(const struct decoder *d, size_t i)
 {
 	const struct layer *w = &d->w->layer[i];
 	const struct decoder_layer *l = &d->layer[i];
-	struct kernel_heads h = heads_of(d, i);
 
 	OPS(d);
 	norm_back(d, l->post2, l->mean2, l->keep2, w->norm2, w->norm2_b);
@@ -169,9 +206,7 @@ layer_backward(const struct decoder *d, size_t i)
 	linear_backward(d->device, &l->to_out, &d->work, d->datt,
 	    half_copy(d, dropout_back(d, DROPOUT_OUT, i, d->dn), R), l->att,
 	    R);
-	k->attend_grad(dev, d->dqkv, d->dqkv + C, d->dqkv + 2 * C, d->datt,
-	    l->att, l->lse, l->qkv, l->qkv + C, l->qkv + 2 * C, &h);
-	half_round(d, d->dqkv, R * 3 * C);
+	attention_backward(d, i);
 	linear_backward(d->device, &l->to_qkv, &d->work, d->dx, d->dqkv,
 	    half_copy(d, l->in, R), R);
 	k->add(dev, d->dx, d->dn, R * C);

@@ -5,8 +5,8 @@
 #include "appliance/model/decoder.h"
 
 /*
- * encoder.h - the program of encoders (BERT, RoBERTa, DistilBERT) and their
- * heads.  Parameters, adapters and memory are decoder.h's: decoder_want,
+ * encoder.h - the program of encoders (BERT, RoBERTa, DistilBERT, MPNet) and
+ * their heads.  Parameters, adapters and memory are decoder.h's: decoder_want,
  * slab_take, decoder_ready and decoder_read come first, of a shape that says
  * encoder.  Sequences hold texts side by side that do not see one another; rows
  * that belong to none are a text of their own that nobody asks for.
@@ -14,6 +14,10 @@
  * Order of calls: encoder_texts, then encoder_run or encoder_outputs, or for
  * embeddings encoder_embed and, for learning, encoder_embed_grad.
  */
+
+struct encoder_text {			/* its rows */
+	size_t row, n;
+};
 
 struct encoder {			/* what a decoder has not */
 	int32_t *to, *type;		/* of each row */
@@ -24,6 +28,12 @@ struct encoder {			/* what a decoder has not */
 	real *dpicked, *dnormed;
 	real *share;			/* of a text's embedding: [texts,R] */
 	size_t texts;
+	/* with a bias of relative positions (encoder_near.c): the texts, how
+	 * many rows each has, the longest that there is room for */
+	struct encoder_text *text;
+	size_t ntexts, longest;
+	int32_t *bucket, *zero, *rows;
+	real *p, *dp;			/* [H,longest,longest] */
 };
 
 /* encoder_texts - where in its sequence each row's text begins and ends (NULL:
@@ -54,10 +64,6 @@ double encoder_run(struct decoder *, const int32_t *id,
 void encoder_outputs(struct decoder *, const int32_t *id, const int32_t *row,
     size_t n, real *out);
 
-struct encoder_text {			/* its rows */
-	size_t row, n;
-};
-
 /* encoder_embed - out[n,C], the host's: texts as the shape pools them, not
  * normalised yet.  encoder_embed_grad - dy[n,C] are their gradients, after
  * encoder_embed of the same texts */
@@ -76,5 +82,14 @@ void encoder_backward(struct decoder *);
 void encoder_layer_want(const struct decoder *, struct slab *, size_t i);
 void encoder_want(struct decoder *, struct slab *);
 void encoder_ready(struct decoder *);
+
+/* for encoder.c: attention with a bias of relative positions, of each text by
+ * itself; near_texts - from and to of all rows, the host's */
+void near_want(struct decoder *, struct slab *);
+void near_ready(const struct decoder *);
+void near_texts(const struct decoder *, const int32_t *from,
+    const int32_t *to);
+void near_attend(const struct decoder *, size_t i);
+void near_attend_grad(const struct decoder *, size_t i);
 
 #endif

@@ -14,6 +14,10 @@ static const struct layer_names {
 	"attention.q_lin", "attention.k_lin", "attention.v_lin",
 	"attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2",
 	"output_layer_norm"
+}, mpnet_layer = {
+	"attention.attn.q", "attention.attn.k", "attention.attn.v",
+	"attention.attn.o", "attention.LayerNorm", "intermediate.dense",
+	"output.dense", "output.LayerNorm"
 };
 
 /* a family's heads: what comes before the matrix, its norm, the matrix (of
@@ -34,6 +38,7 @@ static const struct head_names {
 	{ "pre_classifier", NULL, "classifier.weight", "classifier.bias" },
 };
 
+/* kind_of - of heads: MPNet's are RoBERTa's */
 static size_t
 kind_of(const struct shape *s)
 {
@@ -46,7 +51,8 @@ layer_pieces(struct pieces *p, const struct weights *w, const struct layer *l)
 {
 	const struct shape *s = &w->shape;
 	const struct layer_names *n = s->family == FAMILY_DISTILBERT ?
-	    &distil_layer : &bert_layer;
+	    &distil_layer : s->family == FAMILY_MPNET ? &mpnet_layer :
+	    &bert_layer;
 	size_t C = s->C;
 
 	pieces_linear(p, n->q, l->qkv, l->qkv_b, 0, C, C);
@@ -104,6 +110,9 @@ encoder_pieces(struct pieces *p, const struct weights *w, const char *front)
 	pieces_add(p, "embeddings.token_type_embeddings.weight", w->type,
 	    s->types, s->C);
 	pieces_norm(p, s, "embeddings.LayerNorm", w->norm, w->norm_b, s->C);
+	if (w->near[0] != NO_WEIGHT)
+		pieces_add(p, "encoder.relative_attention_bias.weight",
+		    w->near[0], s->buckets, s->H);
 	for (size_t i = 0; i < s->L; i++) {
 		p->front = arena_printf(p->arena, "%s%s.%zu.", front, layers,
 		    i);
@@ -120,7 +129,8 @@ encoder_spare(const struct weights *w, const char *name)
 	    "embeddings.position_ids" };
 	static const char *const fronts[] = { "bert.", "roberta.",
 	    "distilbert." };
-	const char *front = fronts[kind_of(&w->shape)];
+	const char *front = w->shape.family == FAMILY_MPNET ? "mpnet." :
+	    fronts[kind_of(&w->shape)];
 
 	if (strncmp(name, front, strlen(front)) == 0)
 		name += strlen(front);

@@ -4,10 +4,12 @@
 #include "appliance/model/encoder_shape.h"
 #include "appliance/text/json.h"
 
+/* is_roberta - are its places RoBERTa's */
 static bool
 is_roberta(enum family f)
 {
-	return f == FAMILY_ROBERTA || f == FAMILY_XLM_ROBERTA;
+	return f == FAMILY_ROBERTA || f == FAMILY_XLM_ROBERTA ||
+	    f == FAMILY_MPNET;
 }
 
 /* the names of sizes, as BERT and as DistilBERT has them */
@@ -35,6 +37,22 @@ encoder_places(struct view root, struct shape *s, struct err *e)
 		    "'pad_token_id'");
 	s->T = all - s->place_skip;
 	return 0;
+}
+
+/* encoder_near - MPNet's relative positions, of which transformers computes 32
+ * buckets up to 128 whatever the file says */
+static int
+encoder_near(struct view root, struct shape *s, struct err *e)
+{
+	if (s->family != FAMILY_MPNET)
+		return 0;
+	s->far = 128;
+	if (conf_size(root, "relative_attention_num_buckets", 32, &s->buckets,
+	    e) == -1)
+		return -1;
+	return s->buckets == 32 ? 0 : err_set(e, FATE_REJECT, "config.json: "
+	    "'relative_attention_num_buckets' is %zu, which is not computed: "
+	    "32 is", s->buckets);
 }
 
 /* encoder_plain - what is computed in one way only */
@@ -69,13 +87,15 @@ encoder_parse(struct view root, enum family f, struct shape *s, struct err *e)
 	s->G = s->H;
 	s->D = s->C / s->H;
 	shape_family(s, f);
-	if (!distil && conf_size(root, "type_vocab_size", 2, &s->types,
-	    e) == -1)
+	if (!distil && f != FAMILY_MPNET && conf_size(root,
+	    "type_vocab_size", 2, &s->types, e) == -1)
 		return -1;
 	s->eps = distil ? 1e-12 : conf_number(root, "layer_norm_eps", 1e-12);
 	s->tied = true;
-	return encoder_places(root, s, e) == -1 || shape_act(root, n->act, s,
-	    e) == -1 ? -1 : head_parse(root, family_class(f), &s->head, e);
+	if (encoder_places(root, s, e) == -1 || encoder_near(root, s, e) ==
+	    -1 || shape_act(root, n->act, s, e) == -1)
+		return -1;
+	return head_parse(root, family_class(f), &s->head, e);
 }
 
 void
@@ -92,9 +112,13 @@ encoder_print(const struct shape *s, struct buf *b)
 	    s->place_skip);
 	if (is_roberta(s->family))
 		buf_printf(b, ",\n \"pad_token_id\": %zu", s->place_skip - 1);
+	if (s->family == FAMILY_MPNET)
+		buf_printf(b, ",\n \"relative_attention_num_buckets\": %zu",
+		    s->buckets);
+	else if (s->family != FAMILY_DISTILBERT)
+		buf_printf(b, ",\n \"type_vocab_size\": %zu", s->types);
 	if (s->family != FAMILY_DISTILBERT) {
-		buf_printf(b, ",\n \"type_vocab_size\": %zu,\n "
-		    "\"layer_norm_eps\": ", s->types);
+		buf_str(b, ",\n \"layer_norm_eps\": ");
 		buf_json_num(b, s->eps);
 	}
 	head_print(&s->head, b);

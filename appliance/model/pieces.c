@@ -215,12 +215,14 @@ names_of(enum family f)
 	    .token = "embeddings.word_embeddings.weight", .head = "" };
 	static const struct names roberta = { .front = { "roberta.", "" },
 	    .token = "embeddings.word_embeddings.weight", .head = "" };
+	static const struct names mpnet = { .front = { "mpnet.", "" },
+	    .token = "embeddings.word_embeddings.weight", .head = "" };
 	static const struct names distil = { .front = { "distilbert.", "" },
 	    .token = "embeddings.word_embeddings.weight", .head = "" };
 
 	if (f >= FAMILY_BERT)
 		return f == FAMILY_BERT ? &bert : f == FAMILY_DISTILBERT ?
-		    &distil : &roberta;
+		    &distil : f == FAMILY_MPNET ? &mpnet : &roberta;
 	if (f >= FAMILY_T5)
 		return &t5;
 	return f == FAMILY_GPT2 ? &gpt2 : f == FAMILY_NEOX ? &neox :

@@ -19,6 +19,7 @@ enum family {
 	FAMILY_OPT, FAMILY_MIXTRAL, FAMILY_QWEN2_MOE, FAMILY_QWEN3_MOE,
 	FAMILY_T5, FAMILY_MT5,
 	FAMILY_BERT, FAMILY_ROBERTA, FAMILY_XLM_ROBERTA, FAMILY_DISTILBERT,
+	FAMILY_MPNET,
 	FAMILIES
 };
 
@@ -48,8 +49,9 @@ struct shape {
 	bool seq2seq;			/* an encoder, then a decoder that
 					 * attends to it (t5.h): */
 	size_t LE;			/* of L layers, the encoder's */
-	size_t buckets, far;		/* of relative positions, and from how
-					 * far on they share the last one */
+	size_t buckets, far;		/* of relative positions, MPNet's too,
+					 * and from how far on they share the
+					 * last one; 0: there is no bias */
 	double head_scale;		/* of what the head reads; 0: none */
 	int32_t begin;			/* the decoder's first token */
 	size_t types;			/* rows of a table of segments */

@@ -36,6 +36,7 @@ static const struct {
 	[FAMILY_ROBERTA] = { "roberta", "Roberta" },
 	[FAMILY_XLM_ROBERTA] = { "xlm-roberta", "XLMRoberta" },
 	[FAMILY_DISTILBERT] = { "distilbert", "DistilBert" },
+	[FAMILY_MPNET] = { "mpnet", "MPNet" },
 };
 
 const char *

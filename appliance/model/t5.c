@@ -112,8 +112,10 @@ own_heads(const struct decoder *d, size_t i)
 	size_t wide = d->w->qkv_rows, stack = i >= d->w->shape.LE;
 	size_t T = stack == 0 ? d->T : d->t5->T;
 
-	return (struct t5_heads){ .T = T, .K = T, .q = l->qkv, .k = l->qkv +
-	    wide / 3, .v = l->qkv + wide / 3 * 2, .qs = wide, .ks = wide,
+	return (struct t5_heads){ .B = d->B, .T = T, .K = T, .scale = 1,
+	    .q = l->qkv, .k = l->qkv + wide / 3, .v = l->qkv + wide / 3 * 2,
+	    .qs = wide, .ks = wide, .p = d->t5->p, .dp = d->t5->dp,
+	    .first = dropout_row(d, i) * d->w->shape.H * T,
 	    .from = d->t5->from[stack], .to = d->t5->to[stack],
 	    .bucket = d->t5->bucket[stack], .near = d->w->near[stack],
 	    .layer = i };
@@ -126,8 +128,10 @@ cross_heads(const struct decoder *d, size_t i)
 	const struct cross *l = d->layer[i].cross;
 	size_t in = d->w->shape.H * d->w->shape.D;
 
-	return (struct t5_heads){ .T = d->t5->T, .K = d->T, .q = l->q,
-	    .k = l->kv, .v = l->kv + in, .qs = in, .ks = 2 * in,
+	return (struct t5_heads){ .B = d->B, .T = d->t5->T, .K = d->T,
+	    .scale = 1, .q = l->q, .k = l->kv, .v = l->kv + in, .qs = in,
+	    .ks = 2 * in, .p = d->t5->p, .dp = d->t5->dp,
+	    .first = dropout_row(d, i) * d->w->shape.H * d->T,
 	    .from = d->t5->from[ACROSS], .to = d->t5->to[ACROSS],
 	    .layer = i };
 }

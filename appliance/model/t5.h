@@ -72,15 +72,20 @@ void t5_want(struct decoder *, struct slab *, size_t targets);
 void t5_layer_want(const struct decoder *, struct slab *, size_t i);
 void t5_ready(struct decoder *);
 
-/* one attention: queries T and keys K of each of B sequences, H heads */
+/* one attention: queries T and keys K of each of B sequences, H heads; MPNet's
+ * as well (encoder_near.c) */
 struct t5_heads {
-	size_t T, K;
+	size_t B, T, K;
+	double scale;			/* of scores, before the bias */
 	const real *q, *k, *v;
 	size_t qs, ks;			/* from row to row; ks: values' too */
 	const int32_t *from, *to;	/* [B,T], the device's */
 	const int32_t *bucket;		/* NULL: no bias */
 	size_t near;			/* its table */
 	size_t layer;
+	size_t first;			/* of a step's probabilities, for
+					 * dropout */
+	real *p, *dp;			/* room: [H,T,K] each */
 };
 
 /* t5_attend - y[B*T,H*D].  t5_attend_grad - dq, dk and dv, with the strides of

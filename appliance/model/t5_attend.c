@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * T5's attention: the scores of one sequence at a time are there as a whole,
- * and on the way back they are made anew.  They are not scaled.
+ * Attention with a bias of relative positions: the scores of one sequence at a
+ * time are there as a whole, and on the way back they are made anew.
  */
 #include "appliance/base/base.h"
 #include "appliance/model/dropout.h"
@@ -47,10 +47,10 @@ scores(const struct decoder *d, const struct t5_heads *h, size_t b)
 	struct kernel_relative s = relative_of(d, h, b);
 
 	for (size_t i = 0; i < H; i++)
-		k->gemm_part(d->device->dev, 0, 1, h->T, h->K, D, 1, h->q +
-		    b * h->T * h->qs + i * D, h->qs, h->k + b * h->K * h->ks +
-		    i * D, h->ks, 0, d->t5->p + i * h->T * h->K, h->K);
-	k->softmax(d->device->dev, d->t5->p, &s);
+		k->gemm_part(d->device->dev, 0, 1, h->T, h->K, D, h->scale,
+		    h->q + b * h->T * h->qs + i * D, h->qs, h->k + b * h->K *
+		    h->ks + i * D, h->ks, 0, h->p + i * h->T * h->K, h->K);
+	k->softmax(d->device->dev, h->p, &s);
 }
 
 /* drop - of all probabilities of sequence b; is there any */
@@ -58,10 +58,12 @@ static bool
 drop(const struct decoder *d, const struct t5_heads *h, size_t b, real *y,
     const real *x)
 {
+	size_t n = d->w->shape.H * h->T * h->K;
+
 	if (d->drop.scores == 0)
 		return false;
 	dropout_scores(d, h->bucket == NULL ? DROPOUT_CROSS_SCORES :
-	    DROPOUT_SCORES, h->layer, b, y, x, d->w->shape.H * h->T * h->K);
+	    DROPOUT_SCORES, h->layer, h->first + b * n, y, x, n);
 	return true;
 }
 
@@ -71,14 +73,14 @@ t5_attend(const struct decoder *d, const struct t5_heads *h, real *y)
 	const struct kernels *k = d->device->k;
 	size_t D = d->w->shape.D, H = d->w->shape.H;
 
-	for (size_t b = 0; b < d->B; b++) {
+	for (size_t b = 0; b < h->B; b++) {
 		scores(d, h, b);
-		drop(d, h, b, d->t5->p, d->t5->p);
+		drop(d, h, b, h->p, h->p);
 		for (size_t i = 0; i < H; i++)
 			k->gemm_part(d->device->dev, 0, 0, h->T, D, h->K, 1,
-			    d->t5->p + i * h->T * h->K, h->K, h->v + b *
-			    h->K * h->ks + i * D, h->ks, 0, y + b * h->T *
-			    H * D + i * D, H * D);
+			    h->p + i * h->T * h->K, h->K, h->v + b * h->K *
+			    h->ks + i * D, h->ks, 0, y + b * h->T * H * D +
+			    i * D, H * D);
 	}
 }
 
@@ -92,31 +94,30 @@ t5_attend_grad(const struct decoder *d, const struct t5_heads *h, real *dq,
 	size_t q, kv, head;
 	const real *read;		/* the probabilities that values met */
 
-	for (size_t b = 0; b < d->B; b++, dy += T * H * D) {
+	for (size_t b = 0; b < h->B; b++, dy += T * H * D) {
 		struct kernel_relative s = relative_of(d, h, b);
 
 		scores(d, h, b);
-		read = drop(d, h, b, d->t5->dp, d->t5->p) ? d->t5->dp :
-		    d->t5->p;
+		read = drop(d, h, b, h->dp, h->p) ? h->dp : h->p;
 		for (size_t i = 0; i < H; i++) {
 			kv = b * K * h->ks + i * D;
 			head = i * T * K;
 			k->gemm_part(dev, 1, 0, K, D, T, 1, read + head, K,
 			    dy + i * D, H * D, 0, dv + kv, h->ks);
 			k->gemm_part(dev, 0, 1, T, K, D, 1, dy + i * D, H * D,
-			    h->v + kv, h->ks, 0, d->t5->dp + head, K);
+			    h->v + kv, h->ks, 0, h->dp + head, K);
 		}
-		drop(d, h, b, d->t5->dp, d->t5->dp);
-		k->softmax_grad(dev, d->t5->dp, h->bucket == NULL ? NULL :
-		    decoder_grad(d, h->near), d->t5->p, &s);
+		drop(d, h, b, h->dp, h->dp);
+		k->softmax_grad(dev, h->dp, h->bucket == NULL ? NULL :
+		    decoder_grad(d, h->near), h->p, &s);
 		for (size_t i = 0; i < H; i++) {
 			q = b * T * h->qs + i * D;
 			kv = b * K * h->ks + i * D;
 			head = i * T * K;
-			k->gemm_part(dev, 0, 0, T, D, K, 1, d->t5->dp + head,
-			    K, h->k + kv, h->ks, 0, dq + q, h->qs);
-			k->gemm_part(dev, 1, 0, K, D, T, 1, d->t5->dp + head,
-			    K, h->q + q, h->qs, 0, dk + kv, h->ks);
+			k->gemm_part(dev, 0, 0, T, D, K, h->scale, h->dp +
+			    head, K, h->k + kv, h->ks, 0, dq + q, h->qs);
+			k->gemm_part(dev, 1, 0, K, D, T, h->scale, h->dp +
+			    head, K, h->q + q, h->qs, 0, dk + kv, h->ks);
 		}
 	}
 }

@@ -137,8 +137,8 @@ weights_layout(struct arena *a, const struct shape *s, struct weights *w)
 	w->type = s->types > 0 ? weight_add(w, s->types, s->C) : NO_WEIGHT;
 	w->coded = bias_add(w, s->seq2seq, s->C);
 	for (size_t i = 0; i < 2; i++)
-		w->near[i] = s->seq2seq ? weight_add(w, s->buckets, s->H) :
-		    NO_WEIGHT;
+		w->near[i] = s->seq2seq || (i == 0 && s->buckets > 0) ?
+		    weight_add(w, s->buckets, s->H) : NO_WEIGHT;
 	for (size_t i = 0; i < s->L; i++)
 		layer_layout(w, i);
 	w->norm = weight_add(w, 1, s->C);
@@ -207,6 +207,8 @@ weights_init(const struct weights *w, uint64_t seed, real *run)
 	}
 	init_ones(run, w->norm, s->C);
 	init_ones(run, w->dense_norm, s->C);
+	if (w->near[0] != NO_WEIGHT)
+		init_run(run, w->near[0], s->buckets * s->H, 0.02, seed);
 	if (w->type != NO_WEIGHT)
 		init_run(run, w->type, s->types * s->C, 0.02, seed);
 	if (w->dense != NO_WEIGHT)

@@ -39,7 +39,7 @@ struct weights {
 	 * norms follow its branches; dense and its norm come before the head */
 	size_t type, head_b, dense, dense_b, dense_norm, dense_norm_b;
 	/* an encoder-decoder's: the norm behind its encoder, and the biases of
-	 * relative positions of both, [buckets,H] */
+	 * relative positions of both, [buckets,H]; MPNet has the first */
 	size_t coded, near[2];
 	bool new_head;			/* a file need not have dense and head:
 					 * they begin as weights_init has it */

@@ -68,7 +68,8 @@ encoder_conf(const struct train *t, struct adapter_conf *c)
 	if (labels && c->save.n == 0)
 		c->save = (struct match){ .v = own[family ==
 		    FAMILY_DISTILBERT], .n = kind == HEAD_TAGS || family ==
-		    FAMILY_ROBERTA || family == FAMILY_XLM_ROBERTA ? 1 : 2 };
+		    FAMILY_ROBERTA || family == FAMILY_XLM_ROBERTA ||
+		    family == FAMILY_MPNET ? 1 : 2 };
 }
 
 /* targets_of - a list, an expression, or the defaults that the base has */

@@ -3,8 +3,8 @@
 
 For each family and head: what 'quern infer' says of texts, alone, in pairs and cut, is what
 transformers computes of them (1e-4); and what 'quern train' writes with lr=0 opens in
-transformers and says the same.  Vocabularies are made by tokenizers: WordPiece, and byte-level BPE
-with RoBERTa's signs around."""
+transformers and says the same.  Vocabularies are made by tokenizers: WordPiece, byte-level BPE with
+RoBERTa's signs around, and MPNet's, WordPiece with those signs."""
 import json
 import os
 import subprocess
@@ -12,7 +12,7 @@ import sys
 
 import torch
 import transformers
-from golden_encoders import bert, distil, labels, roberta
+from golden_encoders import bert, distil, labels, mpnet, roberta
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
@@ -25,15 +25,26 @@ TEXTS = [t for t in TEXTS if t.strip()]
 PLACES, ONE, MANY, NUMBERS = 48, "single_label_classification", "multi_label_classification", "regression"
 
 
-def wordpiece():
+def words_of(signs):
     t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     t.normalizer = normalizers.BertNormalizer()
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     t.decoder = decoders.WordPiece()
     t.train_from_iterator(TEXTS, trainers.WordPieceTrainer(
-        vocab_size=600, show_progress=False, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+        vocab_size=600, show_progress=False, special_tokens=signs))
+    return t
+
+
+def wordpiece():
+    t = words_of(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
     t.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     return t, dict(pad_token="[PAD]", mask_token="[MASK]", cls_token="[CLS]", sep_token="[SEP]")
+
+
+def wordpiece_signed():
+    t = words_of(["<s>", "<pad>", "</s>", "[UNK]", "<mask>"])
+    t.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return t, dict(pad_token="<pad>", mask_token="<mask>", cls_token="<s>", sep_token="</s>")
 
 
 def bytelevel():
@@ -145,6 +156,7 @@ def written(at, head, model, tok):
 def main():
     bad = 0
     for family, make, prefix, vocabulary in (("bert", bert, "Bert", wordpiece), ("distilbert", distil, "DistilBert", wordpiece),
+                                             ("mpnet", mpnet, "MPNet", wordpiece_signed),
                                              ("roberta", roberta, "Roberta", bytelevel),
                                              ("xlm-roberta", roberta, "XLMRoberta", bytelevel)):
         tokenizer, signs = vocabulary()
@@ -154,7 +166,7 @@ def main():
             at = os.path.join(out, f"{family}-{head}")
             args = make(**more)
             args.update(vocab_size=tokenizer.get_vocab_size(), model_type=family,
-                        max_position_embeddings=PLACES + (2 if "roberta" in family else 0))
+                        max_position_embeddings=PLACES + (2 if "roberta" in family or family == "mpnet" else 0))
             torch.manual_seed(len(at))
             model = getattr(transformers, name)._from_config(AutoConfig.for_model(args.pop("model_type"), **args)).eval()
             with torch.no_grad():

@@ -46,6 +46,12 @@ def roberta(**more):
                           max_position_embeddings=66, bos_token_id=0, eos_token_id=2), **more})
 
 
+def mpnet(**more):
+    d = roberta(model_type="mpnet", relative_attention_num_buckets=32, max_position_embeddings=66, **more)
+    d.pop("type_vocab_size")
+    return d
+
+
 def labels(n, problem=None):
     return dict(id2label={str(i): f"L{i}" for i in range(n)}, label2id={f"L{i}": i for i in range(n)},
                 problem_type=problem)
@@ -53,7 +59,7 @@ def labels(n, problem=None):
 
 ONE, MANY, NUMBERS = "single_label_classification", "multi_label_classification", "regression"
 CASES = {}
-for family, make, prefix in (("bert", bert, "Bert"), ("roberta", roberta, "Roberta"), ("distilbert", distil, "DistilBert")):
+for family, make, prefix in (("bert", bert, "Bert"), ("roberta", roberta, "Roberta"), ("distilbert", distil, "DistilBert"), ("mpnet", mpnet, "MPNet")):
     CASES[f"{family}-masked"] = make(architectures=[prefix + "ForMaskedLM"])
     CASES[f"{family}-one"] = make(architectures=[prefix + "ForSequenceClassification"], **labels(3, ONE))
     CASES[f"{family}-many"] = make(architectures=[prefix + "ForSequenceClassification"], **labels(4, MANY))
@@ -144,7 +150,7 @@ def case(name, config, out):
     with torch.no_grad():
         for n, p in parameters(model):
             p.copy_(torch.from_numpy(tensor(n, tuple(p.shape))))
-    kind = class_.__name__.replace("XLM", "").replace("DistilBert", "").replace("Roberta", "").replace("Bert", "")
+    kind = class_.__name__.replace("XLM", "").replace("MPNet", "").replace("DistilBert", "").replace("Roberta", "").replace("Bert", "")
     rows, loss = outputs(model, kind, c)
     (loss / len(rows)).backward()
     with open(os.path.join(at, "want"), "w") as f:
