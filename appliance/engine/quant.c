@@ -211,9 +211,14 @@ static const struct quant quants[] = {
 	{ GGUF_FORM_Q4_1, "q4_1", 32, 20, from_q4_1, NULL },
 	{ GGUF_FORM_Q5_0, "q5_0", 32, 22, from_q5_0, NULL },
 	{ GGUF_FORM_Q5_1, "q5_1", 32, 24, from_q5_1, NULL },
+	{ GGUF_FORM_Q2_K, "q2_k", 256, 84, quant_q2_k, NULL },
+	{ GGUF_FORM_Q3_K, "q3_k", 256, 110, quant_q3_k, NULL },
 	{ GGUF_FORM_Q4_K, "q4_k", 256, 144, quant_q4_k, quant_to_q4_k },
 	{ GGUF_FORM_Q5_K, "q5_k", 256, 176, quant_q5_k, NULL },
 	{ GGUF_FORM_Q6_K, "q6_k", 256, 210, quant_q6_k, NULL },
+	{ GGUF_FORM_IQ4_NL, "iq4_nl", 32, 18, quant_iq4_nl, NULL },
+	{ GGUF_FORM_IQ4_XS, "iq4_xs", 256, 136, quant_iq4_xs, NULL },
+	{ GGUF_FORM_MXFP4, "mxfp4", 32, 17, quant_mxfp4, NULL },
 };
 
 const struct quant *

@@ -42,4 +42,11 @@ void quant_q5_k(const unsigned char *, float *, size_t);
 void quant_q6_k(const unsigned char *, float *, size_t);
 void quant_to_q4_k(const float *, unsigned char *, size_t);
 
+/* quant_few.c: those that are only read */
+void quant_q2_k(const unsigned char *, float *, size_t);
+void quant_q3_k(const unsigned char *, float *, size_t);
+void quant_iq4_nl(const unsigned char *, float *, size_t);
+void quant_iq4_xs(const unsigned char *, float *, size_t);
+void quant_mxfp4(const unsigned char *, float *, size_t);
+
 #endif

@@ -15,7 +15,9 @@ static const struct {
 	{ GGUF_FORM_F32, 0 }, { GGUF_FORM_F16, 1 }, { GGUF_FORM_Q4_0, 2 },
 	{ GGUF_FORM_Q4_1, 3 }, { GGUF_FORM_Q8_0, 7 }, { GGUF_FORM_Q5_0, 8 },
 	{ GGUF_FORM_Q5_1, 9 }, { GGUF_FORM_Q4_K, 14 }, { GGUF_FORM_Q5_K, 16 },
-	{ GGUF_FORM_Q6_K, 18 }, { GGUF_FORM_BF16, 32 },
+	{ GGUF_FORM_Q6_K, 18 }, { GGUF_FORM_Q2_K, 10 }, { GGUF_FORM_Q3_K, 12 },
+	{ GGUF_FORM_IQ4_NL, 25 }, { GGUF_FORM_IQ4_XS, 30 },
+	{ GGUF_FORM_BF16, 32 }, { GGUF_FORM_MXFP4, 38 },
 };
 
 /* is_outer - the table of words and the head */

@@ -28,9 +28,10 @@ enum gguf_type {				/* of a value */
 enum gguf_form {				/* of a tensor's numbers */
 	GGUF_FORM_F32 = 0, GGUF_FORM_F16 = 1, GGUF_FORM_Q4_0 = 2,
 	GGUF_FORM_Q4_1 = 3, GGUF_FORM_Q5_0 = 6, GGUF_FORM_Q5_1 = 7,
-	GGUF_FORM_Q8_0 = 8, GGUF_FORM_Q4_K = 12, GGUF_FORM_Q5_K = 13,
-	GGUF_FORM_Q6_K = 14, GGUF_FORM_I32 = 26, GGUF_FORM_F64 = 28,
-	GGUF_FORM_BF16 = 30
+	GGUF_FORM_Q8_0 = 8, GGUF_FORM_Q2_K = 10, GGUF_FORM_Q3_K = 11,
+	GGUF_FORM_Q4_K = 12, GGUF_FORM_Q5_K = 13, GGUF_FORM_Q6_K = 14,
+	GGUF_FORM_IQ4_NL = 20, GGUF_FORM_IQ4_XS = 23, GGUF_FORM_I32 = 26,
+	GGUF_FORM_F64 = 28, GGUF_FORM_BF16 = 30, GGUF_FORM_MXFP4 = 39
 };
 
 struct gguf_array {

@@ -9,10 +9,11 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType as Type
 from gguf.quants import dequantize, quantize
 
 FORMS = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K",
-         "Q5_K", "Q6_K"]
+         "Q5_K", "Q6_K", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS", "MXFP4"]
 HALVES = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0],
           "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
-          "F16": [0], "BF16": [0]}
+          "F16": [0], "BF16": [0], "Q2_K": [80, 82], "Q3_K": [108],
+          "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": []}
 BLOCKS = 512
 
 
@@ -60,8 +61,9 @@ for form in FORMS:
             32 if form in ("F16", "BF16") else 1)), Type[form]).tobytes())
     except NotImplementedError:
         coded = 0
-    lines.append('\t{ "%s", %#x, %#x },' % (form.lower(),
-                 fnv(decoded.tobytes()), coded))
+    halves = (HALVES[form] + [-1, -1])[:2]
+    lines.append('\t{ "%s", %#x, %#x,\n\t    { %d, %d } },' % (form.lower(),
+                 fnv(decoded.tobytes()), coded, *halves))
 if len(sys.argv) > 1:
     have = open(sys.argv[1]).read()
     for line in lines:
