@@ -77,24 +77,39 @@ read_scaled(const struct tensor *t, float *out, struct err *e)
 }
 
 /*
- * move - rows of a matrix to other places; `to` from `from`.  PAIRED and HALVED
- * stay within a head of D rows: row i of the first half and row i of the second
- * become rows 2i and 2i+1, or the other way.
+ * row_from - where row r of a matrix comes from.  PAIRED and HALVED stay within
+ * a head of D rows: row i of the first half and row i of the second become rows
+ * 2i and 2i+1, or the other way.  BY_HEAD makes [heads, 3, D] of [3, heads, D].
  */
+static size_t
+row_from(const struct tensor *t, size_t r)
+{
+	size_t H = t->heads, rows = (size_t)t->shape[0];
+	size_t D = rows / H, d = r % D;
+
+	switch (t->change) {
+	case TENSOR_PAIRED:
+		return r - d + d % 2 * (D / 2) + d / 2;
+	case TENSOR_HALVED:
+		return r - d + d % (D / 2) * 2 + d / (D / 2);
+	case TENSOR_BY_HEAD:
+		D = rows / (3 * H);
+		return (r / D % 3 * H + r / (3 * D)) * D + r % D;
+	default:
+		D = rows / (3 * H);
+		return (r / D % H * 3 + r / (H * D)) * D + r % D;
+	}
+}
+
+/* move_rows - `to` from `from` */
 static void
 move_rows(const struct tensor *t, const float *from, float *to)
 {
 	size_t cols = t->ndims > 1 ? (size_t)t->shape[1] : 1;
-	size_t D = (size_t)t->shape[0] / t->heads, at, back;
 
-	for (size_t r = 0; r < (size_t)t->shape[0]; r++) {
-		at = r % D;
-		back = at % 2 * (D / 2) + at / 2;	/* row `at`, paired */
-		if (t->change == TENSOR_HALVED)
-			back = at % (D / 2) * 2 + at / (D / 2);
-		memcpy(to + r * cols, from + (r - at + back) * cols,
+	for (size_t r = 0; r < (size_t)t->shape[0]; r++)
+		memcpy(to + r * cols, from + row_from(t, r) * cols,
 		    cols * sizeof(*to));
-	}
 }
 
 static void
@@ -136,6 +151,13 @@ change(const struct tensor *t, float *v)
 int
 tensor_read(const struct tensor *t, float *out, struct err *e)
 {
+	for (unsigned i = 0; i < t->parts; i++) {
+		if (tensor_read(&t->part[i], out, e) == -1)
+			return -1;
+		out += t->part[i].count;
+	}
+	if (t->part != NULL)
+		return 0;
 	if (t->form == NULL)
 		return err_set(e, FATE_REJECT, "tensor '%.100s' is of dtype "
 		    "%s, which is not computed", t->name, t->dtype);
@@ -148,14 +170,18 @@ tensor_read(const struct tensor *t, float *out, struct err *e)
 	return 0;
 }
 
-static enum tensor_change
-inverse(enum tensor_change c)
+enum tensor_change
+tensor_back(enum tensor_change c)
 {
 	switch (c) {
 	case TENSOR_PAIRED:
 		return TENSOR_HALVED;
 	case TENSOR_HALVED:
 		return TENSOR_PAIRED;
+	case TENSOR_BY_HEAD:
+		return TENSOR_BY_KIND;
+	case TENSOR_BY_KIND:
+		return TENSOR_BY_HEAD;
 	case TENSOR_LESS_ONE:
 		return TENSOR_PLUS_ONE;
 	case TENSOR_PLUS_ONE:
@@ -179,7 +205,7 @@ tensor_changed(struct tensor *t, enum tensor_change c, unsigned heads)
 	if (t->change == TENSOR_SAME) {
 		t->change = c;
 		t->heads = heads;
-	} else if (t->change == inverse(c) && t->heads == heads)
+	} else if (t->change == tensor_back(c) && t->heads == heads)
 		t->change = TENSOR_SAME;
 	else
 		panic("tensor '%s' is to be changed twice", t->name);

@@ -22,6 +22,8 @@ enum tensor_change {
 	TENSOR_TURNED,		/* the file has [columns, rows] */
 	TENSOR_PAIRED,		/* rows of a head: channel i beside i + D/2 */
 	TENSOR_HALVED,		/* the inverse: pairs to halves */
+	TENSOR_BY_HEAD,		/* queries, keys, values: to those of a head */
+	TENSOR_BY_KIND,		/* the inverse */
 	TENSOR_LESS_ONE, TENSOR_PLUS_ONE	/* every number */
 };
 
@@ -35,10 +37,12 @@ struct tensor {
 	int fd;
 	uint64_t data;			/* where the file's data begin */
 	enum tensor_change change;	/* is done while it is read */
-	unsigned heads;			/* of PAIRED and HALVED */
+	unsigned heads;			/* of PAIRED to BY_KIND */
 	uint64_t scales;		/* unless 0: where floats lie, */
 	unsigned group;			/* one for each so many bytes */
 	const float *values;		/* unless NULL: no file's, but these */
+	struct tensor *part;		/* unless NULL: of these `parts`, one */
+	unsigned parts;			/* behind the other */
 };
 
 struct tensors {
@@ -69,9 +73,11 @@ const char *tensor_shape(struct arena *, const struct tensor *);
 
 /* tensor_read - all elements as floats, changed as `change` says; a damaged
  * file is told.  tensor_changed - one more change to be done while reading:
- * none is there yet, or the one that it takes back */
+ * none is there yet, or the one that it takes back.  tensor_back - a change's
+ * inverse */
 int tensor_read(const struct tensor *, float *, struct err *);
 void tensor_changed(struct tensor *, enum tensor_change, unsigned heads);
+enum tensor_change tensor_back(enum tensor_change);
 
 /* tensors_print - a header: names, shapes and dtypes in the order given, padded
  * with blanks; data follow in the same order.  metadata: an object.  form: F32

@@ -13,8 +13,11 @@
 static bool
 convert_meant(const struct convert *c, const struct tensor *t)
 {
-	return c->only == NULL || (c->only->fd == t->fd && c->only->data +
-	    c->only->from == t->data + t->from);
+	for (unsigned i = 0; i < t->parts; i++)
+		if (convert_meant(c, &t->part[i]))
+			return true;
+	return c->only == NULL || (t->part == NULL && c->only->fd == t->fd &&
+	    c->only->data + c->only->from == t->data + t->from);
 }
 
 const struct quant *
@@ -122,8 +125,12 @@ convert_tensor(struct convert *c, int fd, const struct tensor *t,
 	bool prune = c->prune != NULL && convert_meant(c, t) &&
 	    prune_takes(c->prune, t);
 	float *v;
-	int rc;
+	int rc = 0;
 
+	for (unsigned i = 0; rc == 0 && i < t->parts; i++)
+		rc = convert_tensor(c, fd, &t->part[i], form, e);
+	if (t->part != NULL)
+		return rc;
 	c->numbers += t->count;
 	c->bytes += convert_size(t, form);
 	if (prune && (form == NULL || form->encode == NULL))

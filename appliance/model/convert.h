@@ -12,7 +12,8 @@
  *
  * form NULL keeps numbers without loss: as they are where the format can say
  * them, else as F32.  In a directory all numbers become `form`, which is F32,
- * F16 or BF16.  In a GGUF file vectors and GPT-2's table of places are F32;
+ * F16 or BF16.  In a GGUF file vectors, GPT-2's table of places and what
+ * chooses experts are F32;
  * matrices are `form`, or what quant_of says where their rows are no whole
  * blocks; the table of words and the head are Q8_0 where others are of four
  * bits, since their errors meet every word.

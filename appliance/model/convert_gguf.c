@@ -33,7 +33,8 @@ convert_form(const struct convert *c, const struct tensor *t)
 {
 	const struct quant *form = convert_asked(c, t);
 
-	if (t->ndims < 2 || strcmp(t->name, "position_embd.weight") == 0)
+	if (t->ndims < 2 || strcmp(t->name, "position_embd.weight") == 0 ||
+	    strstr(t->name, ".ffn_gate_inp.") != NULL)
 		return quant_form(GGUF_FORM_F32);
 	if (form == NULL) {
 		form = t->form;
@@ -121,6 +122,21 @@ put_data(struct convert *c, int fd, const struct tensors *t, struct err *e)
 	return 0;
 }
 
+/* check_said - open what was written: is it the same model */
+static int
+check_said(struct convert *c, int to, const char *name, struct err *e)
+{
+	struct shape *shape = arena_array(c->arena, 2, sizeof(*shape));
+	struct view config;
+	struct gguf g;
+
+	return shape_parse(c->source->config, &shape[0], e) == -1 ||
+	    gguf_open(c->arena, to, name, &g, e) == -1 ||
+	    gguf_config(c->arena, &g, &config, e) == -1 ||
+	    shape_parse(config, &shape[1], e) == -1 ? -1 :
+	    gguf_same(&shape[0], &shape[1], e);
+}
+
 int
 convert_gguf(struct convert *c, int to, const char *name, struct err *e)
 {
@@ -152,5 +168,5 @@ convert_gguf(struct convert *c, int to, const char *name, struct err *e)
 	if (rc == 0)
 		file_sync(fd, name);
 	close(fd);
-	return rc;
+	return rc == -1 ? -1 : check_said(c, to, name, e);
 }

@@ -34,6 +34,10 @@ int gguf_words(struct arena *, const struct source *, struct buf *,
 int gguf_named(struct arena *, struct view config, const struct tensors *,
     struct tensors *out, const char **extra, struct err *);
 
+/* gguf_same - is what a file says (y) what config.json said (x); it is refused
+ * naming what is not */
+int gguf_same(const struct shape *x, const struct shape *y, struct err *);
+
 /* the 1/f that Llama 3's rope_freqs.weight holds, D/2 of them */
 void gguf_llama3(double theta, size_t D, double factor, double low,
     double high, double context, float *out);

@@ -12,7 +12,7 @@
 /* what Llama 3 was trained with; the file has only the outcome */
 #define LLAMA3_LOW	1
 #define LLAMA3_HIGH	4
-#define LLAMA3_CONTEXT	8192
+#define LLAMA3_CONTEXT	8192	/* unless a key says another */
 
 struct maker {
 	struct arena *arena;
@@ -126,22 +126,27 @@ static int
 make_llama3(struct maker *m, double theta, const float *table, size_t n)
 {
 	float want[ROPE_MAX], factor = 1;
+	double old = LLAMA3_CONTEXT;
 
 	for (size_t i = 0; i < n; i++)
 		factor = table[i] > factor ? table[i] : factor;
-	gguf_llama3(theta, 2 * n, factor, LLAMA3_LOW, LLAMA3_HIGH,
-	    LLAMA3_CONTEXT, want);
+	gguf_number(m->g, arch_key(m, "rope.scaling.original_context_length"),
+	    &old);
+	if (!(old >= 1 && old < 1 << 30))
+		return err_set(m->e, FATE_REJECT, "the context before scaling "
+		    "is out of all proportion");
+	gguf_llama3(theta, 2 * n, factor, LLAMA3_LOW, LLAMA3_HIGH, old, want);
 	for (size_t i = 0; i < n; i++)
 		if (!(fabsf(want[i] - table[i]) <= 0.001f * table[i]))
 			return err_set(m->e, FATE_REJECT, "tensor "
 			    "'rope_freqs.weight' is not Llama 3's table for "
-			    "%d positions", LLAMA3_CONTEXT);
+			    "%.0f positions", old);
 	buf_str(m->b, ",\n \"rope_scaling\": {\"rope_type\": \"llama3\", "
 	    "\"factor\": ");
 	put_float(m->b, factor);
 	buf_printf(m->b, ", \"low_freq_factor\": %d, \"high_freq_factor\": "
-	    "%d, \"original_max_position_embeddings\": %d}", LLAMA3_LOW,
-	    LLAMA3_HIGH, LLAMA3_CONTEXT);
+	    "%d, \"original_max_position_embeddings\": %.0f}", LLAMA3_LOW,
+	    LLAMA3_HIGH, old);
 	return 0;
 }
 
@@ -203,21 +208,54 @@ make_scaling(struct maker *m)
 	    "original_context_length"), &old))
 		buf_printf(m->b, ", \"original_max_position_embeddings\": "
 		    "%.0f", old);
+	for (int i = 0; i < 2; i++)
+		if (gguf_number(m->g, arch_key(m, i == 0 ? "rope.scaling."
+		    "yarn_beta_fast" : "rope.scaling.yarn_beta_slow"), &old)) {
+			buf_printf(m->b, ", \"beta_%s\": ", i == 0 ? "fast" :
+			    "slow");
+			put_float(m->b, old);
+		}
 	buf_char(m->b, '}');
 	return 0;
+}
+
+/* make_part - how much of a head is turned, unless all of it */
+static void
+make_part(struct maker *m, bool neox)
+{
+	double turned, D = 0, C = 0, H = 0, part;
+
+	if (!gguf_number(m->g, arch_key(m, "attention.key_length"), &D) &&
+	    gguf_number(m->g, arch_key(m, "embedding_length"), &C) &&
+	    gguf_number(m->g, arch_key(m, "attention.head_count"), &H) && H > 0)
+		D = C / H;
+	if (!gguf_number(m->g, arch_key(m, "rope.dimension_count"), &turned))
+		turned = D;
+	if (!(turned > 0 && (turned < D || (neox && turned == D))))
+		return;
+	for (part = turned / D; part * D < turned;)
+		part = nextafter(part, 2);	/* it is rounded down */
+	buf_printf(m->b, ",\n \"%s\": %.17g", neox ? "rotary_pct" :
+	    "partial_rotary_factor", part);
 }
 
 static int
 make_rope(struct maker *m)
 {
+	bool neox = strcmp(m->arch->arch, "gptneox") == 0;
 	float table[ROPE_MAX];
 	double theta = 10000;
 	size_t n;
 	int rc;
 
+	make_part(m, neox);
 	gguf_number(m->g, arch_key(m, "rope.freq_base"), &theta);
-	buf_str(m->b, ",\n \"rope_theta\": ");
-	put_float(m->b, theta);
+	buf_printf(m->b, ",\n \"%s\": ", neox ? "rotary_emb_base" :
+	    "rope_theta");
+	if (neox && theta == floor(theta) && theta < 1e15)
+		buf_printf(m->b, "%.0f", theta);	/* an integer there */
+	else
+		put_float(m->b, theta);
 	if (table_read(m, "rope_freqs.weight", table, &n) == -1)
 		return -1;
 	if (n > 0)
@@ -271,42 +309,38 @@ make_ends(struct maker *m)
 	}
 	buf_printf(m->b, ",\n \"tie_word_embeddings\": %s", find_tensor(m->g,
 	    "output.weight") == NULL ? "true" : "false");
-	if (strcmp(m->arch->model_type, "llama") == 0)
-		buf_printf(m->b, ",\n \"attention_bias\": %s, \"mlp_bias\": "
-		    "%s", find_tensor(m->g, "blk.0.attn_output.bias") == NULL ?
-		    "false" : "true", find_tensor(m->g, "blk.0.ffn_up.bias") ==
-		    NULL ? "false" : "true");
 	return 0;
 }
 
-/* find_arch - general.architecture; Mistral's is Llama's with a window */
-static const struct gguf_arch *
-find_arch(struct arena *a, const struct gguf *g, struct err *e)
+/* make_switches - what the presence of tensors and flags say */
+static void
+make_switches(struct maker *m)
 {
-	const struct gguf_arch *arch;
-	struct view name;
-	double window;
+	static const struct {
+		const char *hf, *gguf;
+	} switches[] = {
+		{ "attention_bias", "blk.0.attn_output.bias" },
+		{ "mlp_bias", "blk.0.ffn_up.bias" },
+		{ "qkv_bias", "blk.0.attn_q.bias" },
+	};
+	bool parallel = true;
 
-	if (!gguf_text(g, "general.architecture", &name)) {
-		err_set(e, FATE_REJECT, "key 'general.architecture' is "
-		    "missing");
-		return NULL;
-	}
-	arch = gguf_arch(name);
-	if (arch == NULL)
-		err_set(e, FATE_REJECT, "architecture '%.*s' is not known: "
-		    "%s are", (int)(name.n < 60 ? name.n : 60), name.p,
-		    gguf_arch_names(a));
-	else if (gguf_number(g, "llama.attention.sliding_window", &window))
-		arch = gguf_arch_of(VIEW("mistral"));
-	return arch;
+	for (size_t i = 0; i < BASE_COUNT(switches); i++)
+		buf_printf(m->b, ",\n \"%s\": %s", switches[i].hf,
+		    find_tensor(m->g, switches[i].gguf) == NULL ? "false" :
+		    "true");
+	if (strcmp(m->arch->arch, "gptneox") != 0)
+		return;
+	gguf_bool(m->g, "gptneox.use_parallel_residual", &parallel);
+	buf_printf(m->b, ",\n \"use_parallel_residual\": %s", parallel ?
+	    "true" : "false");
 }
 
 int
 gguf_config(struct arena *a, const struct gguf *g, struct view *config,
     struct err *e)
 {
-	struct maker m = { a, g, find_arch(a, g, e), buf_new(a, CONFIG_MAX),
+	struct maker m = { a, g, gguf_arch_in(a, g, e), buf_new(a, CONFIG_MAX),
 	    e };
 
 	if (m.arch == NULL)
@@ -320,77 +354,9 @@ gguf_config(struct arena *a, const struct gguf *g, struct view *config,
 	if (strcmp(m.arch->arch, "gemma2") == 0 ||
 	    strcmp(m.arch->arch, "gemma3") == 0)
 		make_gemma(&m);
+	if (strcmp(m.arch->arch, "gpt2") != 0)
+		make_switches(&m);
 	buf_str(m.b, "\n}\n");
 	*config = buf_get(m.b);
-	return 0;
-}
-
-/* take_tensor - shape the other way round, name and order of rows */
-static int
-take_tensor(struct arena *a, const struct gguf *g,
-    const struct gguf_arch *arch, const struct gguf_tensor *from,
-    const double heads[2], struct tensor *t, struct err *e)
-{
-	const struct gguf_name *n = gguf_name(a, arch, from->name, true,
-	    &t->name);
-	unsigned block, bytes, of;
-
-	if (n == NULL)
-		return err_set(e, FATE_REJECT, "tensor '%s' is none of "
-		    "architecture '%s' that is known", from->name,
-		    arch->arch);
-	t->form = quant_form(from->form);
-	t->dtype = gguf_form(from->form, &block, &bytes);
-	t->ndims = from->ndims;
-	for (unsigned i = 0; i < from->ndims; i++)
-		t->shape[i] = from->shape[from->ndims - 1 - i];
-	t->count = from->count;
-	t->from = from->at;
-	t->to = from->at + from->bytes;
-	t->fd = g->fd;
-	if (n->change == TENSOR_TURNED && t->ndims != 2)
-		return err_set(e, FATE_REJECT, "tensor '%s' is no matrix",
-		    from->name);
-	of = (unsigned)heads[n->keys];
-	if (n->change == TENSOR_HALVED && (t->ndims == 0 || of == 0 ||
-	    t->shape[0] % (2 * of) != 0))
-		return err_set(e, FATE_REJECT, "tensor '%s' cannot be shared "
-		    "by %u heads", from->name, of);
-	tensor_changed(t, n->change, of);
-	return 0;
-}
-
-/* is_table - of frequencies, which config.json tells */
-static bool
-is_table(const char *name)
-{
-	return strncmp(name, "rope_f", 6) == 0;
-}
-
-int
-gguf_tensors(struct arena *a, const struct gguf *g, struct tensors *t,
-    struct err *e)
-{
-	const struct gguf_arch *arch = find_arch(a, g, e);
-	double heads[2] = { 0, 0 };
-
-	if (arch == NULL)
-		return -1;
-	gguf_number(g, arena_printf(a, "%s.attention.head_count", arch->arch),
-	    &heads[0]);
-	heads[1] = heads[0];
-	gguf_number(g, arena_printf(a, "%s.attention.head_count_kv",
-	    arch->arch), &heads[1]);
-	if (!(heads[0] >= 0 && heads[0] < 65536 && heads[1] >= 0 &&
-	    heads[1] < 65536))
-		return err_set(e, FATE_REJECT, "the number of heads is out of "
-		    "all proportion");
-	*t = (struct tensors){ .metadata = { "", 0 } };
-	t->v = arena_array(a, g->ntensors, sizeof(*t->v));
-	for (size_t i = 0; i < g->ntensors; i++)
-		if (!is_table(g->tensor[i].name) && take_tensor(a, g, arch,
-		    &g->tensor[i], heads, &t->v[t->n++], e) == -1)
-			return -1;
-	tensors_sort(t);
 	return 0;
 }

@@ -4,11 +4,14 @@
 #include "appliance/model/conf.h"
 #include "appliance/model/gguf_arch.h"
 #include "appliance/model/gguf_model.h"
+#include "appliance/model/shape.h"
 #include "appliance/text/gguf_put.h"
 #include "appliance/text/json.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+#define EXPERTS_MAX	1024
 
 /* what Hugging Face's own buffers are called: nothing of them is learnt */
 static const char *const buffers[] = {
@@ -19,6 +22,7 @@ struct writer {
 	struct arena *arena;
 	struct view config;
 	const struct gguf_arch *arch;
+	struct shape shape;
 	struct buf *b;
 	uint64_t keys;
 	struct err *e;
@@ -48,9 +52,11 @@ writer_new(struct arena *a, struct view config, struct writer *w,
 		return err_set(e, FATE_REJECT, "config.json has no "
 		    "'model_type'");
 	w->arch = gguf_arch_of(type);
-	return w->arch != NULL ? 0 : err_set(e, FATE_REJECT, "model_type "
-	    "'%.*s' has no table for GGUF: %s have",
-	    (int)(type.n < 60 ? type.n : 60), type.p, gguf_arch_names(a));
+	if (w->arch == NULL)
+		return err_set(e, FATE_REJECT, "model_type '%.*s' has no "
+		    "table for GGUF: %s have", (int)(type.n < 60 ? type.n :
+		    60), type.p, gguf_arch_names(a));
+	return shape_parse(config, &w->shape, e);
 }
 
 static const char *
@@ -72,6 +78,21 @@ put_f32(struct writer *w, const char *name, double x)
 	gguf_put_f32(w->b, arch_key(w, name), x);
 }
 
+/* number_of - a number of the table under any of its names */
+static bool
+number_of(struct writer *w, const struct gguf_number *n, double *x)
+{
+	if (config_number(w->config, n->hf, x))
+		return true;
+	if (strcmp(n->hf, "num_experts") == 0)
+		return config_number(w->config, "num_local_experts", x);
+	if (strcmp(n->hf, "n_inner") != 0 ||
+	    !config_number(w->config, "n_embd", x))
+		return false;
+	*x *= 4;
+	return true;
+}
+
 /* put_numbers - the table's, and what GGUF wants said */
 static int
 put_numbers(struct writer *w)
@@ -80,11 +101,8 @@ put_numbers(struct writer *w)
 
 	for (const struct gguf_number *n = w->arch->number; n->key != NULL;
 	    n++) {
-		if (!config_number(w->config, n->hf, &x)) {
-			if (strcmp(n->hf, "n_inner") == 0 &&
-			    config_number(w->config, "n_embd", &x))
-				put_u32(w, n->key, 4 * x);
-			else if (n->needed)
+		if (!number_of(w, n, &x)) {
+			if (n->needed)
 				return err_set(w->e, FATE_REJECT,
 				    "config.json has no '%s'", n->hf);
 		} else if (!n->whole)
@@ -102,19 +120,6 @@ put_numbers(struct writer *w)
 	return 0;
 }
 
-/* head_size - channels that are turned */
-static double
-head_size(struct view config)
-{
-	double D = 0, C, H;
-
-	if (!config_number(config, "head_dim", &D) &&
-	    config_number(config, "hidden_size", &C) &&
-	    config_number(config, "num_attention_heads", &H) && H > 0)
-		D = C / H;
-	return D;
-}
-
 /* rope_of - the object that scales RoPE, old or new spelling; its type */
 static bool
 rope_of(struct arena *a, struct view config, struct view *rope,
@@ -130,16 +135,14 @@ rope_of(struct arena *a, struct view config, struct view *rope,
 	    json_get(*rope, "type", &raw)) && json_string(a, raw, type);
 }
 
+/* long_factor - what longrope multiplies cosines and sines by */
 static double
-theta_of(struct view config)
+long_factor(const struct shape *s)
 {
-	struct view rope;
-	double theta = 10000;
+	double old = (double)s->rope.original, longer = (double)s->T / old;
 
-	if (!config_number(config, "rope_theta", &theta) &&
-	    json_get(config, "rope_parameters", &rope))
-		config_number(rope, "rope_theta", &theta);
-	return theta;
+	return s->rope.attention > 0 ? s->rope.attention : longer <= 1 ? 1 :
+	    sqrt(1 + log(longer) / log(old));
 }
 
 static int
@@ -148,11 +151,20 @@ put_rope(struct writer *w)
 	struct view rope, type;
 	double x;
 
-	put_f32(w, "rope.freq_base", theta_of(w->config));
-	put_u32(w, "rope.dimension_count", head_size(w->config));
+	put_f32(w, "rope.freq_base", w->shape.rope.theta);
+	put_u32(w, "rope.dimension_count", (double)w->shape.turned);
 	if (!rope_of(w->arena, w->config, &rope, &type) ||
-	    view_is(type, "default") || view_is(type, "llama3"))
-		return 0;		/* Llama 3's table is a tensor */
+	    view_is(type, "default"))
+		return 0;
+	if (w->shape.rope.kind == ROPE_LLAMA3 ||
+	    w->shape.rope.kind == ROPE_LONG) {	/* their tables are tensors */
+		put_u32(w, "rope.scaling.original_context_length",
+		    (double)w->shape.rope.original);
+		if (w->shape.rope.kind == ROPE_LONG)
+			put_f32(w, "rope.scaling.attn_factor",
+			    long_factor(&w->shape));
+		return 0;
+	}
 	if (!view_is(type, "linear") && !view_is(type, "yarn"))
 		return err_set(w->e, FATE_REJECT, "config.json: RoPE of type "
 		    "'%.*s' is not written to GGUF", (int)(type.n < 40 ?
@@ -162,6 +174,10 @@ put_rope(struct writer *w)
 		put_f32(w, "rope.scaling.factor", x);
 	if (config_number(rope, "original_max_position_embeddings", &x))
 		put_u32(w, "rope.scaling.original_context_length", x);
+	if (config_number(rope, "beta_fast", &x))
+		put_f32(w, "rope.scaling.yarn_beta_fast", x);
+	if (config_number(rope, "beta_slow", &x))
+		put_f32(w, "rope.scaling.yarn_beta_slow", x);
 	return 0;
 }
 
@@ -186,6 +202,9 @@ gguf_keys(struct arena *a, struct view config, struct buf *b, uint64_t *n,
 	if (put_numbers(&w) == -1 ||
 	    (strcmp(w.arch->arch, "gpt2") != 0 && put_rope(&w) == -1))
 		return -1;
+	if (strcmp(w.arch->arch, "gptneox") == 0)
+		gguf_put_bool(b, arch_key(&w, "use_parallel_residual"),
+		    w.shape.parallel);
 	*n = w.keys;
 	return 0;
 }
@@ -204,29 +223,36 @@ is_buffer(const char *name)
 	return false;
 }
 
-/* add_table - rope_freqs.weight for RoPE as Llama 3 has it */
 static void
-add_table(struct writer *w, struct tensors *out)
+add_table(struct tensors *out, const char *name, const float *v, size_t n)
 {
-	double factor = 8, low = 1, high = 4, context = 8192;
-	size_t D = (size_t)head_size(w->config);
-	struct tensor *t = &out->v[out->n];
-	struct view rope, type;
+	out->v[out->n++] = (struct tensor){ .name = name, .dtype = "F32",
+	    .form = quant_form(GGUF_FORM_F32), .ndims = 1, .shape = { n },
+	    .count = n, .fd = -1, .values = v };
+}
+
+/* add_tables - what RoPE is stretched by, as Llama 3 and Phi-3 have it */
+static void
+add_tables(struct writer *w, struct tensors *out)
+{
+	static const char *const names[] = { "rope_factors_short.weight",
+	    "rope_factors_long.weight" };
+	const struct rope *r = &w->shape.rope;
+	size_t n = w->shape.turned / 2;
 	float *v;
 
-	if (!rope_of(w->arena, w->config, &rope, &type) ||
-	    !view_is(type, "llama3") || D < 2 || D > 65536)
-		return;
-	config_number(rope, "factor", &factor);
-	config_number(rope, "low_freq_factor", &low);
-	config_number(rope, "high_freq_factor", &high);
-	config_number(rope, "original_max_position_embeddings", &context);
-	v = arena_array(w->arena, D / 2, sizeof(*v));
-	gguf_llama3(theta_of(w->config), D, factor, low, high, context, v);
-	*t = (struct tensor){ .name = "rope_freqs.weight", .dtype = "F32",
-	    .form = quant_form(GGUF_FORM_F32), .ndims = 1,
-	    .shape = { D / 2 }, .count = D / 2, .fd = -1, .values = v };
-	out->n++;
+	if (r->kind == ROPE_LLAMA3) {
+		v = arena_array(w->arena, n, sizeof(*v));
+		gguf_llama3(r->theta, 2 * n, r->factor, r->low, r->high,
+		    (double)r->original, v);
+		add_table(out, "rope_freqs.weight", v, n);
+	}
+	for (int i = 0; i < 2 && r->kind == ROPE_LONG; i++) {
+		v = arena_array(w->arena, n, sizeof(*v));
+		for (size_t k = 0; k < n; k++)
+			v[k] = (float)r->stretch[i][k];
+		add_table(out, names[i], v, n);
+	}
 }
 
 /* layer_of - the number behind blk., or -1 */
@@ -246,36 +272,79 @@ by_layer(const void *va, const void *vb)
 	return x != y ? x < y ? -1 : 1 : strcmp(a->name, b->name);
 }
 
-static enum tensor_change
-other_way(enum tensor_change c)
+/* put_expert - one of those that GGUF has in one tensor */
+static int
+put_expert(struct writer *w, const struct tensor *from, const char *name,
+    size_t expert, struct tensors *out)
 {
-	return c == TENSOR_HALVED ? TENSOR_PAIRED :
-	    c == TENSOR_LESS_ONE ? TENSOR_PLUS_ONE : c;
+	struct tensor *parts, *all = NULL;
+	size_t E = w->shape.E;
+
+	if (E > EXPERTS_MAX)
+		return err_set(w->e, FATE_REJECT, "config.json: more than %d "
+		    "experts are not written to GGUF", EXPERTS_MAX);
+	for (size_t i = 0; i < out->n; i++)
+		if (out->v[i].part != NULL && strcmp(out->v[i].name, name) == 0)
+			all = &out->v[i];
+	if (all == NULL) {
+		all = &out->v[out->n++];
+		parts = arena_array(w->arena, E, sizeof(*parts));
+		*all = (struct tensor){ .name = name, .dtype = from->dtype,
+		    .form = from->form, .fd = -1, .ndims = 3, .shape = { E,
+		    from->shape[0], from->shape[1] }, .part = parts };
+	}
+	if (expert >= E || from->ndims != 2 || from->shape[0] !=
+	    all->shape[1] || from->shape[1] != all->shape[2])
+		return err_set(w->e, FATE_REJECT, "tensor '%.100s' has a "
+		    "shape that config.json does not fit", from->name);
+	parts = &all->part[expert];
+	*parts = *from;
+	all->parts++;
+	all->count += from->count;
+	if (all->form != NULL && from->form != all->form)
+		all->form = from->form == NULL ? NULL :
+		    quant_form(GGUF_FORM_F32);
+	return 0;
 }
 
 /* put_named - one tensor under its other name */
 static int
-put_named(struct writer *w, const struct tensor *from, struct tensor *t)
+put_named(struct writer *w, const struct tensor *from, struct tensors *out)
 {
+	struct tensor *t = &out->v[out->n];
+	size_t expert = 0;
+	const char *name;
 	const struct gguf_name *n = gguf_name(w->arena, w->arch, from->name,
-	    false, &t->name);
+	    false, &expert, &name);
 	double H = 0, G;
 
 	if (n == NULL && strcmp(w->arch->arch, "gpt2") == 0)
 		n = gguf_name(w->arena, w->arch, arena_printf(w->arena,
-		    "transformer.%s", from->name), false, &t->name);
+		    "transformer.%s", from->name), false, &expert, &name);
 	if (n == NULL)
 		return 1;
+	if (gguf_has_all(n))
+		return put_expert(w, from, name, expert, out);
+	out->n++;
+	*t = *from;
+	t->name = name;
+	if (strcmp(n->gguf, GGUF_SHARED_GATE) == 0 && t->ndims == 2 &&
+	    t->shape[0] == 1) {
+		t->shape[0] = t->shape[1];
+		t->ndims = 1;
+	}
 	config_number(w->config, "num_attention_heads", &H);
 	if (!config_number(w->config, "num_key_value_heads", &G))
 		G = H;
 	if ((n->change == TENSOR_TURNED && from->ndims != 2) ||
+	    (n->change == TENSOR_BY_HEAD && (from->ndims == 0 || H < 1 ||
+	    H > 65536 || from->shape[0] % (3 * (uint64_t)H) != 0)) ||
 	    (n->change == TENSOR_HALVED && (from->ndims == 0 || G < 1 ||
 	    H < 1 || H > 65536 || G > 65536 || from->shape[0] %
 	    (2 * (uint64_t)(n->keys ? G : H)) != 0)))
 		return err_set(w->e, FATE_REJECT, "tensor '%.100s' has a "
 		    "shape that config.json does not fit", from->name);
-	tensor_changed(t, other_way(n->change), (unsigned)(n->keys ? G : H));
+	tensor_changed(t, tensor_back(n->change), (unsigned)(n->keys ? G : H));
 	return 0;
 }
 
@@ -294,22 +363,23 @@ gguf_named(struct arena *a, struct view config, const struct tensors *from,
 		json_bool(raw, &tied);
 	*extra = NULL;
 	*out = (struct tensors){ .metadata = { "", 0 } };
-	out->v = arena_array(a, from->n + 1, sizeof(*out->v));
+	out->v = arena_array(a, from->n + 2, sizeof(*out->v));
 	for (size_t i = 0; i < from->n; i++) {
 		if (is_buffer(from->v[i].name) || (tied &&
 		    strcmp(from->v[i].name, "lm_head.weight") == 0))
 			continue;
-		out->v[out->n] = from->v[i];
-		rc = put_named(&w, &from->v[i], &out->v[out->n]);
+		rc = put_named(&w, &from->v[i], out);
 		if (rc == -1)
 			return -1;
 		if (rc == 1)
 			*extra = from->v[i].name;
-		else
-			out->n++;
 	}
-	if (strcmp(w.arch->arch, "llama") == 0)
-		add_table(&w, out);
+	for (size_t i = 0; i < out->n; i++)
+		if (out->v[i].part != NULL && out->v[i].parts != w.shape.E)
+			return err_set(e, FATE_REJECT, "'%s' would have %u of "
+			    "%zu experts: the file is not whole",
+			    out->v[i].name, out->v[i].parts, w.shape.E);
+	add_tables(&w, out);
 	if (out->n > 1)
 		qsort(out->v, out->n, sizeof(*out->v), by_layer);
 	return 0;

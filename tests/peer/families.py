@@ -40,6 +40,24 @@ FAMILIES = {
     "gemma3": lambda: T.Gemma3ForCausalLM(T.Gemma3TextConfig(**wide, sliding_window=64,
         query_pre_attn_scalar=32)),
     "phi3": lambda: T.Phi3ForCausalLM(T.Phi3Config(**common)),
+    "phi3-part": lambda: T.Phi3ForCausalLM(T.Phi3Config(**dict(common, hidden_size=128),
+        partial_rotary_factor=0.75)),
+    "phi3-long": lambda: T.Phi3ForCausalLM(T.Phi3Config(**dict(common, max_position_embeddings=1024),
+        original_max_position_embeddings=256, rope_parameters=rope(rope_type="longrope",
+        short_factor=[1.0 + i / 10 for i in range(8)], long_factor=[1.0 + i for i in range(8)]))),
+    "yarn": lambda: T.LlamaForCausalLM(T.LlamaConfig(**common, rope_parameters=rope(rope_type="yarn",
+        factor=4.0, original_max_position_embeddings=32))),
+    "head_dim": lambda: T.LlamaForCausalLM(T.LlamaConfig(**wide, attention_bias=True, mlp_bias=True)),
+    "mixtral": lambda: T.MixtralForCausalLM(T.MixtralConfig(**common, num_local_experts=4,
+        num_experts_per_tok=2)),
+    "qwen2moe": lambda: T.Qwen2MoeForCausalLM(T.Qwen2MoeConfig(**common, num_experts=6,
+        num_experts_per_tok=2, moe_intermediate_size=64, shared_expert_intermediate_size=96)),
+    "qwen3moe": lambda: T.Qwen3MoeForCausalLM(T.Qwen3MoeConfig(**wide, num_experts=6,
+        num_experts_per_tok=2, moe_intermediate_size=64, norm_topk_prob=True)),
+    "neox": lambda: T.GPTNeoXForCausalLM(T.GPTNeoXConfig(**{k: v for k, v in common.items()
+        if k != "num_key_value_heads"})),
+    "neox-serial": lambda: T.GPTNeoXForCausalLM(T.GPTNeoXConfig(**{k: v for k, v in common.items()
+        if k != "num_key_value_heads"}, use_parallel_residual=False)),
 }
 
 
