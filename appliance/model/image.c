@@ -16,6 +16,8 @@
 #define FORMAT	1u
 #define LAYOUT	2u			/* of the devices' packed weights */
 #define BODY	((size_t)4096)		/* where it begins: a page */
+#define LARGE	((size_t)2 << 20)	/* a large page */
+#define PIECE	((size_t)32 << 20)	/* moved at once */
 
 struct head {
 	char magic[8];
@@ -85,16 +87,38 @@ image_close(void *arg)
 		close(m->fd);
 }
 
+/* map_at - mmap, where a large page could begin; or NULL */
+static char *
+map_at(size_t bytes, int prot, int flags, int fd)
+{
+	size_t all = (bytes + LARGE - 1) / LARGE * LARGE + LARGE;
+	char *p = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+	    MAP_NORESERVE, -1, 0), *at;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	at = p + (LARGE - (uintptr_t)p % LARGE) % LARGE;
+	if (mmap(at, bytes, prot, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+		munmap(p, all);
+		return NULL;
+	}
+	if (at > p)
+		munmap(p, (size_t)(at - p));
+	bytes = (bytes + BODY - 1) / BODY * BODY;
+	munmap(at + bytes, all - (size_t)(at - p) - bytes);
+	return at;
+}
+
 /* image_take - map the file; from then on it is the arena's */
 static bool
 image_take(struct image *m, struct arena *a, int fd, int prot, int flags)
 {
 	struct image *own;
-	void *p = mmap(NULL, m->bytes + BODY, prot, flags, fd, 0);
+	char *p = map_at(m->bytes + BODY, prot, flags, fd);
 
-	if (p == MAP_FAILED)
+	if (p == NULL)
 		return false;
-	m->body = (char *)p + BODY;
+	m->body = p + BODY;
 	own = arena_copy(a, m, sizeof(*m));
 	own->fd = -1;
 	arena_defer(a, image_close, own);
@@ -209,4 +233,49 @@ image_drop(struct image *m, int dir)
 	if (m->fd != -1)
 		close(m->fd);
 	m->fd = -1;
+}
+
+/* large_pages - does the kernel give them to those who ask */
+static bool
+large_pages(void)
+{
+	char text[64];
+	int fd = open("/sys/kernel/mm/transparent_hugepage/enabled",
+	    O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd == -1 ? 0 : file_get(fd, text, sizeof(text) - 1);
+
+	if (fd != -1)
+		close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return n > 0 && strstr(text, "[never]") == NULL;
+}
+
+/*
+ * The copy takes the file's place by one mremap, and who reads meanwhile sees
+ * the one or the other: no pointer changes.  What it was a copy of is not ours
+ * any more, so that no more than a piece is in memory twice.
+ */
+bool
+image_large(struct image *m)
+{
+	char *to = (char *)m->body - BODY + m->moved, *from;
+	size_t n = (m->bytes + BODY - m->moved) / LARGE * LARGE;
+
+	n = n < PIECE ? n : PIECE;
+	if (n == 0 || (m->moved == 0 && !large_pages()))
+		return false;
+	from = map_at(n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1);
+	if (from == NULL)
+		return false;
+	if (madvise(from, n, MADV_HUGEPAGE) == 0) {
+		memcpy(from, to, n);
+		if (mprotect(from, n, PROT_READ) == 0 && mremap(from, n, n,
+		    MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED) {
+			m->moved += n;
+			return true;
+		}
+	}
+	munmap(from, n);
+	return false;
 }

@@ -32,7 +32,7 @@ bool image_key(const struct tensors *, struct view config, const char *device,
 struct image {
 	void *body;			/* NULL: there is none */
 	uint64_t check;			/* XXH3 of it */
-	size_t bytes;
+	size_t bytes, moved;		/* moved: image_large */
 	int fd;				/* while it is made */
 	struct hash key;
 };
@@ -49,6 +49,14 @@ bool image_map(struct image *, struct arena *, int dir, const struct hash *,
 bool image_begin(struct image *, struct arena *, int dir, const struct hash *,
     size_t bytes);
 int image_end(struct image *, int dir, struct err *);
+
+/*
+ * image_large - some more of the body, which nobody writes to any more, becomes
+ * this process's own memory, in large pages: it is read faster, but no longer
+ * shared.  Its address and bytes stay what they are, also while it is read.
+ * False: all of it has become so, or no more can
+ */
+bool image_large(struct image *);
 
 /* image_drop - it will not be filled */
 void image_drop(struct image *, int dir);

@@ -284,6 +284,7 @@ predict_body(struct predict *p, const struct predict_rows *r)
 	const struct shape *m = &p->w->shape;
 	void *dev = p->device->dev;
 
+	predict_weights_move(p);
 	k->put(dev, p->id, r->id, r->n * sizeof(*p->id));
 	k->put(dev, p->slot, r->slot, r->n * sizeof(*p->slot));
 	k->put(dev, p->pos, r->pos, r->n * sizeof(*p->pos));

@@ -47,6 +47,8 @@ struct predict {
 	bool half;			/* the cache's numbers */
 	enum packed_form form, words;	/* of matrices; of token and head */
 	uint64_t check;			/* XXH3 of quantised weights */
+	struct image *mapped;		/* that can still be moved; or NULL */
+	size_t calls;
 	struct slab weights, slab;
 	struct predict_layer *layer;
 	struct predict_experts *experts;	/* or NULL */
@@ -73,6 +75,9 @@ struct predict_how {
 	const struct tensors *tensors;	/* matrix by matrix, */
 	struct view config;		/* of the model with this config.json */
 	int images;			/* where those are (image.h), or -1 */
+	/* weights of an image are copied, after some calls and a piece in
+	 * each, into large pages, if the kernel has them and memory allows */
+	bool large;
 	size_t slots, places, rows, wanted;
 	/* most bytes of keys and values, but room for one sequence in any case;
 	 * 0: for all slots; PREDICT_LEFT: at most half of what is left */

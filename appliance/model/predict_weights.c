@@ -7,6 +7,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+/* calls: of one row each, the copy of the weights would have paid by now */
+#define SETTLED		32
+
 /* vector_want - a small parameter, if the shape has it */
 static void
 vector_want(struct predict *p, size_t at, size_t n, real **where)
@@ -276,6 +279,7 @@ weights_image(struct predict *p, struct arena *a,
 	if (image_map(m, a, how->images, &key, bytes)) {
 		slab_place(&p->weights, m->body);
 		p->check = m->check;
+		p->mapped = how->large ? m : NULL;
 		return 0;
 	}
 	if (!image_begin(m, a, how->images, &key, bytes))
@@ -288,7 +292,24 @@ weights_image(struct predict *p, struct arena *a,
 	/* without its name it serves us all the same */
 	(void)image_end(m, how->images, &kept);
 	p->check = m->check;
+	p->mapped = how->large ? m : NULL;
 	return 0;
+}
+
+void
+predict_weights_move(struct predict *p)
+{
+	const char *where;
+
+	if (p->mapped == NULL || p->calls++ < SETTLED)
+		return;
+	/* what has been read of the file counts as free: the kernel takes it
+	 * back first */
+	if (p->calls == SETTLED + 1 && slab_left(&p->weights, &where) / 9 * 8 <
+	    slab_size(&p->weights))
+		p->mapped = NULL;
+	else if (!image_large(p->mapped))
+		p->mapped = NULL;
 }
 
 int

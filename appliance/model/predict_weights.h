@@ -26,6 +26,9 @@ void predict_weights_want(struct predict *);
 int predict_weights_open(struct predict *, struct arena *,
     const struct predict_how *, struct err *);
 
+/* predict_weights_move - before each call: predict_how's `large` */
+void predict_weights_move(struct predict *);
+
 /* a matrix that is wanted, and its numbers, of the run from `at` on */
 void predict_matrix_want(struct predict *, enum packed_form, size_t rows,
     size_t cols, void **);

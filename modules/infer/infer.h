@@ -22,7 +22,7 @@ struct infer_conf {
 	double temperature, top_p;
 	struct opt_list stop, adapters;
 	const char *choose;
-	bool share, find;
+	bool share, find, large_pages;
 	int begin, overlong, weights;	/* weights: enum packed_form */
 };
 

@@ -65,8 +65,9 @@ infer_predict(struct infer *t, struct err *e)
 	struct model *m = &t->model;
 	struct predict_how how = { .form = (enum packed_form)c->weights,
 	    .w = &m->w, .run = m->run, .tensors = &m->tensors,
-	    .config = m->config, .images = -1, .slots = (size_t)c->slots,
-	    .places = m->w.shape.T, .rows = ROWS, .wanted = (size_t)c->slots,
+	    .config = m->config, .images = -1, .large = c->large_pages,
+	    .slots = (size_t)c->slots, .places = m->w.shape.T, .rows = ROWS,
+	    .wanted = (size_t)c->slots,
 	    .cache = c->cache > 0 ? (size_t)c->cache : PREDICT_LEFT };
 	struct arena *a = t->stage->arena;
 	struct device *d;

@@ -66,6 +66,9 @@ const struct opt infer_opts[] = {
 	    "wait; 0: half of what is left, at most what slots can need"),
 	OPT_BOOL(struct infer_conf, share, "yes", OPT_NOKEY,
 	    "prompts that begin alike are read once"),
+	OPT_BOOL(struct infer_conf, large_pages, "yes", OPT_NOKEY,
+	    "quantised weights are copied into large pages while answers are "
+	    "written; no: they stay mapped and shared"),
 	OPT_TEXT(struct infer_conf, gpus, "0", OPT_NOKEY,
 	    "GPUs that it waits for, or auto"),
 	OPT_DONE
