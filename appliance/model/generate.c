@@ -8,7 +8,8 @@
 struct seat {				/* a slot of the cache */
 	struct generate_row *row;	/* NULL: free */
 	size_t fed;			/* tokens that are in the cache */
-	bool asked;			/* its last row's logits are wanted */
+	size_t asked;			/* 0, or of the logits of this step the
+					 * how many-th are its own */
 };
 
 struct generate {
@@ -62,35 +63,43 @@ seat_fed(struct generate *g, size_t i)
 		    s->fed - PAGE);
 }
 
-/* step_rows - what each seat feeds: its next token, or a piece of its prompt */
+/* seat_rows - as many of a seat's tokens as this step has room for */
+static void
+seat_rows(struct generate *g, size_t i)
+{
+	struct seat *s = &g->seat[i];
+	size_t end = s->row->n + s->row->nout;
+
+	while (s->fed < end && g->n < g->p->rows) {
+		if (s->fed % PAGE == 0 && seat_page(g, i))
+			continue;
+		g->id[g->n] = token_at(s->row, s->fed);
+		g->slot[g->n] = (int32_t)i;
+		g->adapter[g->n] = s->row->adapter;
+		g->pos[g->n++] = (int32_t)s->fed;
+		seat_fed(g, i);
+	}
+	if (s->fed == end && g->n > 0 && g->slot[g->n - 1] == (int32_t)i &&
+	    g->nwant < g->p->wanted) {
+		g->want[g->nwant++] = (int32_t)g->n - 1;
+		s->asked = g->nwant;
+	}
+}
+
+/* step_rows - what each seat feeds: its next token, and then, of what room is
+ * left, a piece of its prompt.  So a long prompt keeps no answer waiting */
 static void
 step_rows(struct generate *g)
 {
 	g->n = g->nwant = 0;
 	for (size_t i = 0; i < g->p->slots; i++) {
-		struct seat *s = &g->seat[i];
-		size_t end;
-
-		s->asked = false;
-		if (s->row == NULL)
-			continue;
-		end = s->row->n + s->row->nout;
-		while (s->fed < end && g->n < g->p->rows) {
-			if (s->fed % PAGE == 0 && seat_page(g, i))
-				continue;
-			g->id[g->n] = token_at(s->row, s->fed);
-			g->slot[g->n] = (int32_t)i;
-			g->adapter[g->n] = s->row->adapter;
-			g->pos[g->n++] = (int32_t)s->fed;
-			seat_fed(g, i);
-		}
-		if (s->fed == end && g->n > 0 &&
-		    g->slot[g->n - 1] == (int32_t)i &&
-		    g->nwant < g->p->wanted) {
-			g->want[g->nwant++] = (int32_t)g->n - 1;
-			s->asked = true;
-		}
+		g->seat[i].asked = 0;
+		if (g->seat[i].row != NULL && g->seat[i].row->nout > 0)
+			seat_rows(g, i);
 	}
+	for (size_t i = 0; i < g->p->slots; i++)
+		if (g->seat[i].row != NULL && g->seat[i].row->nout == 0)
+			seat_rows(g, i);
 }
 
 bool
@@ -122,22 +131,19 @@ generate_take(struct generate_row *r, const struct model *m,
 static int
 step_take(struct generate *g, struct err *e)
 {
-	real *logits = g->logits;
-
 	for (size_t i = 0; i < g->p->slots; i++) {
 		struct seat *s = &g->seat[i];
 		struct generate_row *r = s->row;
 
-		if (!s->asked)
+		if (s->asked == 0)
 			continue;
-		if (generate_take(r, g->m, g->calls, logits, g->p->places -
-		    r->n, g->words)) {
+		if (generate_take(r, g->m, g->calls, g->logits + (s->asked -
+		    1) * g->m->w.shape.V, g->p->places - r->n, g->words)) {
 			s->row = NULL;
 			pages_leave(g->pages, i);
 			if (g->calls->done(g->calls->arg, r, e) == -1)
 				return -1;
 		}
-		logits += g->m->w.shape.V;
 	}
 	return 0;
 }
@@ -158,7 +164,7 @@ step_enter(struct generate *g, struct generate_row *const *row, size_t n,
 		    r->max : most, r->adapter))
 			return;
 		r->shared = 0;
-		g->seat[i] = (struct seat){ r, 0, false };
+		g->seat[i] = (struct seat){ .row = r };
 		(*next)++;
 	}
 }

@@ -10,9 +10,10 @@
 /*
  * generate.h - many texts go on at once: a row takes a slot of the cache when
  * one is free and there are pages for it (pages.h), its prompt is read in
- * pieces beside other rows' next tokens, and slot and pages are free again when
- * it ends.  Where prompts begin alike, one row reads whole pages for all.
- * What a row becomes does not depend on the others (predict.h).
+ * pieces beside the others' next tokens, of which each step has one for every
+ * answer that has begun, and slot and pages are free again when it ends.
+ * Where prompts begin alike, one row reads whole pages for all.  What a row
+ * becomes does not depend on the others (predict.h).
  */
 
 /* STUCK: no token may come next, by `mask` */
