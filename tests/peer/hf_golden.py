@@ -338,6 +338,10 @@ def sweep(out):
         "words": p(type="Whitespace"), "white space, digits": p(type="Sequence", pretokenizers=[{"type": "WhitespaceSplit"}, {"type": "Digits", "individual_digits": True}]),
         "scripts": p(type="UnicodeScripts"), "GPT-2": p(**level), "Llama 3": cut(LLAMA3), "Qwen 2": cut(LLAMA3.replace("{1,3}", "")), "o200k": cut(O200K), "DeepSeek": cut(DEEPSEEK),
         "classes": cut(r"\p{Lu}|\p{Ll}|\p{Lt}|\p{Lm}|\p{M}+|\p{Nd}|\p{Nl}|\p{No}|\p{Sc}|\p{Sk}|\p{P}+|\p{S}+|\p{Han}|\p{Hangul}|\p{Arabic}|\p{C}|[[:alpha:]]|\b"),
+        "where case does not count": cut(r"(?i)[^a-m\u00e0-\u00ff\u0370-\u04ff]+|\u03c9|k|[\u0430-\u044f]|\p{Lu}"),
+        "punctuation": p(type="Punctuation", behavior="Contiguous"),
+        "bytes of BPE": file({"type": "BPE", "vocab": {"<0x%02X>" % i: i for i in range(256)}, "merges": [], "byte_fallback": True}),
+        "bytes of Unigram": file({"type": "Unigram", "unk_id": 256, "vocab": [["<0x%02X>" % i, -1.0] for i in range(256)] + [["?", -2.0]], "byte_fallback": True}, pre_tokenizer={"type": "Whitespace"}),
         "classes within brackets": cut(r"[\w&&[^\d]]+|[[:punct:]]|[^\S\r]|[\p{Latin}\p{Greek}\p{Cyrillic}]|\h"),
     }
     for about, it in families.items():
