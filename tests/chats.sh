@@ -58,6 +58,24 @@ printf '{"id":"a","messages":[{"content":[{"type":"text","text":"water"}],"name"
 ok 'a message of parts keeps what else it has' is "$(sed 's/.*"completion":\(".*"\),"finish.*/\1/' named)" "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' want)"
 printf '{"id":"a","messages":[{"role":"user","content":"water"}],%s}\n' "$tool" | quern infer -q ./m max_tokens=8 temperature=1 chat_template=./tools.jinja >record
 ok 'a record has them as well' is "$(sed 's/.*"completion":\(".*"\),"finish.*/\1/' record)" "$(sed 's/.*"content":\(".*"\),"refusal.*/\1/' have)"
+# and what calls them is taken out of an answer
+call='<tool_call>\n{\"name\": \"corn\", \"arguments\": {\"n\": 1}}\n</tool_call>'
+for i in 1 2 3 4; do
+	printf '{"messages":[{"role":"user","content":"call"},{"role":"assistant","content":"%s"}]}\n' "$call"
+done >calls.jsonl
+tune out=./caller template=chatml steps=60 lr=0.02 warmup=2 batch=4 packing=none <calls.jsonl 2>/dev/null
+called() { printf '{"id":"a","messages":[{"role":"user","content":"call"}]%s}\n' "$1" | quern infer ./caller max_tokens=${2:-80}; }
+called ",$tool" >with 2>told
+ok 'a tool is called' grep -qE '"completion":"","tool_calls":\[\{"id":"[0-9a-f]{9}","type":"function","function":\{"name":"corn","arguments":"\{\\"n\\": 1\}"\}\}\],"finish_reason":"tool_calls"' with
+called '' >without 2>told
+ok 'not without tools' grep -q '<tool_call>.*"finish_reason":"stop"' without
+called ",$(echo "$tool" | sed s/corn/rye/)" >other 2>told
+ok 'nor one that is not there: text' grep -q '<tool_call>.*"finish_reason":"stop"' other
+ok 'which is told' grep -q '1 answers began a call of a tool that cannot be read' told
+called ",$tool" 20 >cut 2>&1
+ok 'nor one that was cut off' grep -q '<tool_call>.*"finish_reason":"length"' cut
+printf '{"custom_id":"a","body":{"messages":[{"role":"user","content":"call"}],%s,"max_tokens":80}}\n' "$tool" | quern infer -q ./caller >line
+ok 'a line of a batch file likewise' grep -qE '"content":null,"refusal":null,"tool_calls":\[\{"id":"[0-9a-f]{9}".*"finish_reason":"tool_calls"' line
 said_with water ",$tool,\"tool_choice\":\"none\"" | sed 's/.*"body"//; s/"id":"[^"]*"//' >have
 said_with water '' | sed 's/.*"body"//; s/"id":"[^"]*"//' >want
 ok 'tool_choice none: as without' cmp want have

@@ -273,6 +273,41 @@ ask_again(struct infer *t, struct ask *q)
 	return true;
 }
 
+/* ask_calls - what an answer has of calls of tools is taken out of its text;
+ * one that cannot be read stays there */
+static void
+ask_calls(struct infer *t, struct arena *a, struct ask *q, struct view *text)
+{
+	int rc = q->error != NULL || q->tools.p == NULL || q->schema != NULL ?
+	    0 : calls_read(a, *text, q->tools, &q->calls);
+
+	t->told.uncalled += rc == -1;
+	if (rc != 1) {
+		q->calls.n = 0;
+		return;
+	}
+	t->told.calls += (int64_t)q->calls.n;
+	*text = q->calls.content;
+	q->finish = "tool_calls";
+}
+
+/* ask_fields - a record's answer */
+static void
+ask_fields(struct infer *t, struct arena *a, struct ask *q, struct view text)
+{
+	struct buf *b;
+
+	rec_set_str(a, q->rec, t->conf->into, text);
+	if (q->calls.n > 0) {
+		b = buf_new(a, TEXT_MAX * 8);
+		talk_calls(q, b);
+		rec_set_raw(a, q->rec, "tool_calls", buf_get(b));
+	}
+	rec_set_str(a, q->rec, "finish_reason", view_of(q->finish));
+	rec_fact(a, q->rec, "prompt_tokens", (double)q->row.n);
+	rec_fact(a, q->rec, "completion_tokens", (double)q->row.nout);
+}
+
 void
 ask_close(struct infer *t, struct arena *a, struct ask *q)
 {
@@ -291,12 +326,10 @@ ask_close(struct infer *t, struct arena *a, struct ask *q)
 	text.n = q->text->n == 0 ? 0 : ask_stop(q, 0);
 	text = utf8_repair(a, text, &repairs);
 	q->finish = q->row.why == GENERATE_STOP ? "stop" : "length";
+	ask_calls(t, a, q, &text);
 	if (q->line) {
 		line_write(a, q, adapters_name(t, q), text);
 		return;
 	}
-	rec_set_str(a, q->rec, t->conf->into, text);
-	rec_set_str(a, q->rec, "finish_reason", view_of(q->finish));
-	rec_fact(a, q->rec, "prompt_tokens", (double)q->row.n);
-	rec_fact(a, q->rec, "completion_tokens", (double)q->row.nout);
+	ask_fields(t, a, q, text);
 }

@@ -14,6 +14,8 @@
 /* what result.json tells; kept in the journal after each batch */
 struct told {
 	int64_t rows, refused, prompt, completion;
+	int64_t calls, uncalled;	/* of tools; answers that began one and
+					 * stayed text */
 	struct reads_told read;
 };
 

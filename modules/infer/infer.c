@@ -156,12 +156,18 @@ infer_finish(struct stage *s, struct batch *out, struct err *e)
 	if (k->refused > 0)
 		stage_warn(s, "%lld rows have no answer but the reason why",
 		    (long long)k->refused);
+	if (k->uncalled > 0)
+		stage_warn(s, "%lld answers began a call of a tool that cannot "
+		    "be read or is of none that there is: they stayed text",
+		    (long long)k->uncalled);
 	stage_measured(s, "cached_tokens", t->shared);
 	stage_result(s, "infer", view_of(arena_printf(s->arena,
 	    "{\"answers\":%lld,\"refused\":%lld,\"prompt_tokens\":%lld,"
-	    "\"completion_tokens\":%lld}", (long long)k->rows,
+	    "\"completion_tokens\":%lld,\"tool_calls\":%lld,"
+	    "\"unread_calls\":%lld}", (long long)k->rows,
 	    (long long)k->refused, (long long)k->prompt,
-	    (long long)k->completion)));
+	    (long long)k->completion, (long long)k->calls,
+	    (long long)k->uncalled)));
 	return 1;
 }
 
@@ -175,7 +181,7 @@ infer_close(struct stage *s)
 }
 
 MODULE = {
-	.abi = MODULE_ABI, .revision = 4,
+	.abi = MODULE_ABI, .revision = 5,
 	.name = "infer", .summary = "a model answers each record's prompt",
 	.options = infer_opts, .conf_size = sizeof(struct infer_conf),
 	.plan = infer_plan, .open = infer_open, .batch = infer_batch,

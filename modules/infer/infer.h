@@ -4,6 +4,7 @@
 
 #include "appliance/model/generate.h"
 #include "appliance/module.h"
+#include "appliance/text/calls.h"
 #include "appliance/text/chat.h"
 #include "modules/infer/format.h"
 
@@ -47,7 +48,8 @@ struct ask {
 	size_t nstop, longest;		/* the longest's bytes */
 	struct buf *text;		/* decoded so far */
 	const char *error;		/* why there is no answer, or NULL */
-	const char *finish;		/* "stop" or "length" */
+	const char *finish;		/* "stop", "length" or "tool_calls" */
+	struct calls calls;		/* of tools, n 0: none */
 	uint64_t key[2];
 	struct generate_row row;
 };
@@ -83,6 +85,9 @@ bool line_is(const struct rec *);
  * words a line each */
 void line_plain(struct arena *, struct ask *);
 void line_read(struct arena *, struct ask *);
+
+/* talk_calls - an answer's calls of tools as OpenAI lists them */
+void talk_calls(const struct ask *, struct buf *);
 
 /* line_write - the record becomes the line of the answer */
 void line_write(struct arena *, struct ask *, const char *model,

@@ -224,8 +224,16 @@ line_choice(const struct ask *q, const char *model, struct view text,
 	buf_str(b, q->chat ? ",\"choices\":[{\"index\":0,\"message\":{\"role\":"
 	    "\"assistant\",\"content\":" : ",\"choices\":[{\"index\":0,"
 	    "\"text\":");
-	buf_json(b, text);
-	buf_str(b, q->chat ? ",\"refusal\":null}" : "");
+	if (q->calls.n > 0 && text.n == 0)
+		buf_str(b, "null");
+	else
+		buf_json(b, text);
+	buf_str(b, q->chat ? ",\"refusal\":null" : "");
+	if (q->calls.n > 0) {
+		buf_str(b, ",\"tool_calls\":");
+		talk_calls(q, b);
+	}
+	buf_str(b, q->chat ? "}" : "");
 	buf_printf(b, ",\"logprobs\":null,\"finish_reason\":\"%s\"}],\"usage\":"
 	    "{\"prompt_tokens\":%zu,\"completion_tokens\":%zu,"
 	    "\"total_tokens\":%zu}}", q->finish, in, out, in + out);

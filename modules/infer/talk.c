@@ -75,6 +75,25 @@ talk_message(struct arena *a, struct view one, struct buf *out)
 	return NULL;
 }
 
+void
+talk_calls(const struct ask *q, struct buf *b)
+{
+	for (size_t i = 0; i < q->calls.n; i++) {
+		const struct call *c = &q->calls.v[i];
+
+		/* nine letters or digits, as Mistral's template wants them
+		 * back */
+		buf_printf(b, "%s{\"id\":\"%09llx\",\"type\":\"function\","
+		    "\"function\":{\"name\":", i == 0 ? "[" : ",",
+		    (unsigned long long)(q->key[1] + i) & 0xfffffffff);
+		buf_json(b, c->name);
+		buf_str(b, ",\"arguments\":");
+		buf_json(b, c->arguments);
+		buf_str(b, "}}");
+	}
+	buf_char(b, ']');
+}
+
 const char *
 talk_ids(const struct talk *t, struct arena *a, struct view messages,
     struct ask *q)
