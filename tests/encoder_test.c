@@ -205,8 +205,9 @@ test_case(const struct scene *s, struct device *d)
 	d->k->get(d->dev, again, lean.grad, all);
 	tap(memcmp(grad, again, all) == 0, "%s on %s: recomputed, the same "
 	    "bits", s->name, d->k->name);
-	for (int form = FORM_BF16; form <= FORM_F16; form++)
-		test_half(a, s, d, grad, (enum kernel_form)form);
+	/* ref's and the CPU's rounding are the same (half_test) */
+	test_half(a, s, d, grad, strcmp(d->k->name, "ref") == 0 ? FORM_F16 :
+	    FORM_BF16);
 	arena_free(a);
 }
 
