@@ -7,6 +7,7 @@
 #include "appliance/text/gguf.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static void
@@ -271,11 +272,11 @@ test_file(struct arena *a)
 		while (gguf_next(&v.raw, &text))
 			n += view_is(text, "corn");
 	tap(n == 200000, "all its texts");
-	tap(gguf_read(&g, g.tensor, 0, got, 4, &e) == 0 &&
+	tap(gguf_read(g.tensor, 0, got, 4, &e) == 0 &&
 	    memcmp(got, "wxyz", 4) == 0, "its data");
-	tap(gguf_read(&g, g.tensor, 2, got, 3, &e) == -1, "not beyond them");
+	tap(gguf_read(g.tensor, 2, got, 3, &e) == -1, "not beyond them");
 	tap(ftruncate(fd, (off_t)b->n - 1) == 0 &&
-	    gguf_read(&g, g.tensor, 0, got, 4, &e) == -1 &&
+	    gguf_read(g.tensor, 0, got, 4, &e) == -1 &&
 	    strstr(e.text, "cut short") != NULL, "cut while open: %s", e.text);
 	tap(gguf_open(a, AT_FDCWD, path, &g, &e) == -1 &&
 	    strstr(e.text, "beyond the file") != NULL, "and then: %s", e.text);
@@ -283,6 +284,74 @@ test_file(struct arena *a)
 	    e.text);
 	close(fd);
 	unlink(path);
+}
+
+/* put_part - one of two files with a tensor each */
+static void
+put_part(struct arena *a, int dir, const char *name, unsigned no,
+    const char *tensor)
+{
+	struct buf *b = buf_new(a, 1 << 16);
+	struct err e;
+
+	buf_str(b, "GGUF");
+	put(b, 3, 4);
+	put(b, 1, 8);
+	put(b, 3, 8);
+	put_key(b, "split.no", GGUF_U16);
+	put(b, no, 2);
+	put_key(b, "split.count", GGUF_U16);
+	put(b, 2, 2);
+	put_key(b, "split.tensors.count", GGUF_I32);
+	put(b, 2, 4);
+	put_tensor(b, tensor, GGUF_FORM_F32, 1, 1, 0);
+	while (b->n % 32 != 0)
+		buf_char(b, 0);
+	buf_printf(b, "%.4s", tensor);
+	tap(file_replace(dir, name, buf_get(b), 0600, false, &e) == 0,
+	    "'%s' is made", name);
+}
+
+/* files of one container are one, unless they are not what they say */
+static void
+test_parts(struct arena *a)
+{
+	static const struct {
+		unsigned no;
+		const char *tensor, *says;
+	} second[] = {
+		{ 1, "rear", NULL },
+		{ 1, "fore", "'fore' is in two files" },
+		{ 0, "rear", "do not say that it is number 2 of 2" },
+	};
+	char path[] = "/tmp/quern-gguf-XXXXXX", got[4];
+	int dir = mkdtemp(path) == NULL ? -1 : open(path, O_RDONLY |
+	    O_DIRECTORY | O_CLOEXEC);
+	struct err e = { .text = "" };
+	struct gguf g;
+	int rc;
+
+	put_part(a, dir, "m-00001-of-00002.gguf", 0, "fore");
+	tap(gguf_shards(a, dir, "m-00001-of-00002.gguf", &g, &e) == -1 &&
+	    strstr(e.text, "m-00002-of-00002.gguf") != NULL, "one is missing: "
+	    "%s", e.text);
+	for (size_t i = 0; i < BASE_COUNT(second); i++) {
+		put_part(a, dir, "m-00002-of-00002.gguf", second[i].no,
+		    second[i].tensor);
+		rc = gguf_shards(a, dir, "m-00001-of-00002.gguf", &g, &e);
+		if (second[i].says == NULL)
+			tap(rc == 0 && g.ntensors == 2 && gguf_read(
+			    &g.tensor[1], 0, got, 4, &e) == 0 &&
+			    memcmp(got, "rear", 4) == 0, "two files: %s",
+			    e.text);
+		else
+			tap(rc == -1 && strstr(e.text, second[i].says) != NULL,
+			    "%s: %s", second[i].says, e.text);
+	}
+	unlinkat(dir, "m-00001-of-00002.gguf", 0);
+	unlinkat(dir, "m-00002-of-00002.gguf", 0);
+	close(dir);
+	rmdir(path);
 }
 
 int
@@ -294,6 +363,7 @@ main(void)
 	test_damage(a);
 	test_lies(a);
 	test_file(a);
+	test_parts(a);
 	arena_free(a);
 	return tap_done();
 }

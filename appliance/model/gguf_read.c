@@ -118,7 +118,7 @@ table_read(struct maker *m, const char *name, float *out, size_t *n)
 		return err_set(m->e, FATE_REJECT, "tensor '%s' is no short "
 		    "table of F32", name);
 	*n = (size_t)t->count;
-	return gguf_read(m->g, t, 0, out, (size_t)t->bytes, m->e);
+	return gguf_read(t, 0, out, (size_t)t->bytes, m->e);
 }
 
 /* make_llama3 - find the numbers that give the table in the file */

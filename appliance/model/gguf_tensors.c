@@ -58,11 +58,11 @@ take_experts(struct arena *a, const struct gguf_arch *arch,
 
 /* take_tensor - shape the other way round, name and order of rows */
 static int
-take_tensor(struct arena *a, const struct gguf *g,
-    const struct gguf_arch *arch, const struct gguf_tensor *from,
-    const double heads[2], struct tensors *all, struct err *e)
+take_tensor(struct arena *a, const struct gguf_arch *arch,
+    const struct gguf_tensor *from, const double heads[2],
+    struct tensors *all, struct err *e)
 {
-	struct tensor t = { .fd = g->fd };
+	struct tensor t = { .fd = from->fd };
 	size_t expert = 0;
 	const struct gguf_name *n = gguf_name(a, arch, from->name, true,
 	    &expert, &t.name);
@@ -132,7 +132,7 @@ gguf_tensors(struct arena *a, const struct gguf *g, struct tensors *t,
 		most += experts_in(&g->tensor[i]);
 	t->v = arena_array(a, most, sizeof(*t->v));
 	for (size_t i = 0; i < g->ntensors; i++)
-		if (!is_table(g->tensor[i].name) && take_tensor(a, g, arch,
+		if (!is_table(g->tensor[i].name) && take_tensor(a, arch,
 		    &g->tensor[i], heads, t, e) == -1)
 			return -1;
 	tensors_sort(t);

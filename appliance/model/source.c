@@ -41,10 +41,20 @@ open_gguf(struct arena *a, int at, const char *path, int images,
     struct source *s, struct shape *shape, struct err *e)
 {
 	struct vocab_made made;
+	unsigned number, of;
+	int64_t parts;
 
 	s->kind = SOURCE_GGUF;
-	if (gguf_open(a, at, path, &s->gguf, e) == -1 ||
-	    gguf_config(a, &s->gguf, &s->config, e) == -1 ||
+	if ((path != NULL && gguf_shard(path, &number, &of) ?
+	    gguf_shards(a, at, path, &s->gguf, e) :
+	    gguf_open(a, at, path, &s->gguf, e)) == -1)
+		return -1;
+	if (path == NULL && gguf_whole(&s->gguf, "split.count", &parts) &&
+	    parts > 1)
+		return err_set(e, FATE_REJECT, "it is one of %lld files of a "
+		    "model: name the directory that has them, and no other "
+		    ".gguf", (long long)parts);
+	if (gguf_config(a, &s->gguf, &s->config, e) == -1 ||
 	    takes(s, shape, e) == -1 ||
 	    gguf_tensors(a, &s->gguf, &s->tensors, e) == -1 ||
 	    gguf_tokenizer_kept(a, &s->gguf, true, images, &made, e) == -1)
@@ -75,11 +85,13 @@ open_file(struct arena *a, int at, uint64_t size, int images,
 	    e) == -1 ? -1 : takes(s, shape, e);
 }
 
-/* only_gguf - the one .gguf file of a directory without config.json */
+/* only_gguf - the one .gguf file of a directory without config.json, or the
+ * first part of the one that is there in parts */
 static const char *
 only_gguf(struct arena *a, int dir)
 {
 	const char *found = NULL;
+	unsigned number, of;
 	struct err e;
 	char **name;
 	size_t n, len;
@@ -90,6 +102,8 @@ only_gguf(struct arena *a, int dir)
 	for (size_t i = 0; i < n; i++) {
 		len = strlen(name[i]);
 		if (len < 5 || strcmp(name[i] + len - 5, ".gguf") != 0)
+			continue;
+		if (gguf_shard(name[i], &number, &of) && number > 1)
 			continue;
 		if (found != NULL)
 			return NULL;

@@ -12,7 +12,8 @@
  * tensors by Hugging Face's names, and the files of its tokenizer:
  *
  *   a directory   config.json, model.safetensors or shards, a tokenizer's file;
- *                 or one .gguf file and nothing else
+ *                 or no config.json but one .gguf file, or all the parts of
+ *                 one (-00001-of-00003.gguf)
  *   a .gguf file  gguf_model.h
  *   a .bin file   llama2.c's: legacy, version 1, and version 2 (bytes with a
  *                 scale for each group of them); it has no tokenizer

@@ -297,6 +297,7 @@ read_tensor(struct arena *a, struct reader *r, struct gguf *g,
 	    reader_number(r, 8, &t->at, "a tensor's place") == -1)
 		return -1;
 	t->form = (unsigned)n;
+	t->fd = -1;
 	if (t->at % g->align != 0)
 		return reader_bad(r, "tensor '%s' begins at byte %llu of the "
 		    "data, no multiple of %llu", t->name,
@@ -371,7 +372,7 @@ read_head(struct reader *r, struct gguf *g)
 static int
 read_all(struct arena *a, struct reader *r, struct gguf *g)
 {
-	*g = (struct gguf){ .fd = -1 };
+	*g = (struct gguf){ .version = 0 };
 	if (read_head(r, g) == -1 || read_keys(a, r, g) == -1 ||
 	    read_align(r, g) == -1)
 		return -1;
@@ -449,7 +450,8 @@ gguf_open(struct arena *a, int at, const char *path, struct gguf *g,
 	arena_defer(a, gguf_close, (void *)(intptr_t)fd);
 	if (gguf_head(a, fd, g, e) == -1)
 		return path == NULL ? -1 : err_prefix(e, "'%s': ", path);
-	g->fd = fd;
+	for (size_t i = 0; i < g->ntensors; i++)
+		g->tensor[i].fd = fd;
 	return 0;
 }
 

@@ -52,6 +52,7 @@ struct gguf_tensor {
 	unsigned form, ndims;		/* form: enum gguf_form or another */
 	uint64_t shape[GGUF_DIMS];		/* [0]: side by side */
 	uint64_t count, at, bytes;		/* at: from the file's begin */
+	int fd;					/* -1: from memory */
 };
 
 struct gguf {
@@ -62,7 +63,6 @@ struct gguf {
 	struct gguf_tensor *tensor;		/* in the file's order */
 	size_t ntensors;
 	const struct gguf_key **by_name;	/* the keys */
-	int fd;					/* -1: from memory */
 };
 
 /* gguf_parse - head: a file's first bytes, at least its header, which must
@@ -75,12 +75,18 @@ int gguf_parse(struct arena *, struct view head, uint64_t size, struct gguf *,
 int gguf_open(struct arena *, int at, const char *path, struct gguf *,
     struct err *);
 
+/* gguf_shard - is it a file's name as one of several; gguf_shards - all of
+ * them, from the first one's name: its keys, and everyone's tensors */
+bool gguf_shard(const char *name, unsigned *number, unsigned *of);
+int gguf_shards(struct arena *, int dir, const char *first, struct gguf *,
+    struct err *);
+
 /* gguf_is - do a file's first bytes say GGUF */
 bool gguf_is(struct view file);
 
 /* gguf_read - n bytes of a tensor's data from `from` on */
-int gguf_read(const struct gguf *, const struct gguf_tensor *, uint64_t from,
-    void *, size_t n, struct err *);
+int gguf_read(const struct gguf_tensor *, uint64_t from, void *, size_t n,
+    struct err *);
 
 /* gguf_form - an id's name, its numbers to a block and bytes; NULL: unknown */
 const char *gguf_form(unsigned form, unsigned *block, unsigned *bytes);

@@ -66,7 +66,7 @@ gguf_form(unsigned form, unsigned *block, unsigned *bytes)
 }
 
 int
-gguf_read(const struct gguf *g, const struct gguf_tensor *t, uint64_t from,
+gguf_read(const struct gguf_tensor *t, uint64_t from,
     void *out, size_t n, struct err *e)
 {
 	char *p = out;
@@ -76,7 +76,7 @@ gguf_read(const struct gguf *g, const struct gguf_tensor *t, uint64_t from,
 		return err_set(e, FATE_BUG, "tensor '%s' has no byte %llu",
 		    t->name, (unsigned long long)(from + n));
 	for (size_t have = 0; have < n; have += (size_t)got) {
-		got = pread(g->fd, p + have, n - have,
+		got = pread(t->fd, p + have, n - have,
 		    (off_t)(t->at + from + have));
 		if (got <= 0)
 			return err_set(e, FATE_REJECT, "tensor '%s' cannot be "
