@@ -110,6 +110,9 @@ near() { # embeddings of a question, of its own answer, of another one
 	    awk -F, '{ for (i = 1; i <= NF; i++) v[NR, i] = $i } END { for (i = 1; i <= NF; i++) { a += v[1, i] * v[2, i]; b += v[1, i] * v[3, i]; l += v[1, i] ^ 2 } exit !(a > b + 0.3 && l > 0.9999 && l < 1.0001) }'
 }
 ok 'embeddings of length 1, near where they belong' near
+ok 'through GGUF and back: the same weights' sh -c 'quern models convert ./near near.gguf && quern models convert ./near.gguf near.back && quern models convert ./near near.same && cmp near.same/model.safetensors near.back/model.safetensors'
+ok 'and that file embeds texts' sh -c 'head -n 1 in.jsonl | quern infer -q ./near.gguf | grep -q embedding'
+ok 'but no head goes there' sh -c "quern models convert ./gaps gaps.gguf 2>&1 | grep -q 'has no place in a GGUF file'"
 ok 'a masked word' sh -c "echo '{\"text\":\"at Rome: the [MASK]\"}' | quern infer -q ./gaps | grep -q '\"words\":\\[\"[a-z#.]*\"\\],\"scores\":\\[0'"
 ok 'a text without one is a fault' sh -c "echo '{\"text\":\"at Rome\"}' | quern infer ./gaps 2>&1 | grep -q 'it has no mask'"
 ok 'words of a text' sh -c "echo '{\"text\":\"a stone  in Rome\"}' | quern infer -q ./tags | grep -q '\"tokens\":\\[\"a\",\"stone\",\"in\",\"Rome\"\\],\"tags\":\\[\"O\",\"O\",\"O\",\"LOC\"\\]'"

@@ -34,6 +34,8 @@ struct convert {
 	struct prune *prune;		/* or NULL */
 	const struct tensor *only;	/* of the source: the one that form and
 					 * prune are for; NULL: all */
+	unsigned pool;			/* BERT in GGUF: its pooling_type; 0:
+					 * is not said */
 	uint64_t max_shard;		/* bytes of tensors in a file; 0: any */
 	uint64_t numbers, bytes;	/* out: in all tensors */
 	struct loss loss;
@@ -43,6 +45,11 @@ struct convert {
  * index, and what the source has of a tokenizer, into an empty directory;
  * files: a source's own directory, whose other files are kept (-1: none) */
 int convert_directory(struct convert *, int files, int to, struct err *);
+
+/* convert_pool - how a source makes embeddings, if it does; files: as above.
+ * To be asked before convert_gguf */
+int convert_pool(struct convert *, int files, struct shape_head *,
+    struct err *);
 
 /* convert_gguf - one file below a directory */
 int convert_gguf(struct convert *, int to, const char *name, struct err *);

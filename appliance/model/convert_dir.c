@@ -2,6 +2,7 @@
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
 #include "appliance/model/convert.h"
+#include "appliance/model/pooling.h"
 #include "appliance/text/json.h"
 
 #include <fcntl.h>
@@ -223,6 +224,8 @@ int
 convert_directory(struct convert *c, int files, int to, struct err *e)
 {
 	const struct source *s = c->source;
+	struct shape_head head;
+	struct shape shape;
 
 	if (c->form != NULL && c->form->block > 1)
 		return err_set(e, FATE_REJECT, "a directory of safetensors "
@@ -234,6 +237,10 @@ convert_directory(struct convert *c, int files, int to, struct err *e)
 		return copy_files(c->arena, files, to, e);
 	if (s->tokenizer_name != NULL && file_replace(to, s->tokenizer_name,
 	    s->tokenizer_file, 0644, true, e) == -1)
+		return -1;
+	if (convert_pool(c, -1, &head, e) == -1 || (head.kind == HEAD_EMBED &&
+	    (shape_parse(s->config, &shape, e) == -1 || pooling_write(c->arena,
+	    to, &head, shape.C, shape.T, e) == -1)))
 		return -1;
 	return s->tokenizer_config.n == 0 ? 0 : file_replace(to,
 	    "tokenizer_config.json", s->tokenizer_config, 0644, true, e);

@@ -3,6 +3,7 @@
 #include "appliance/base/file.h"
 #include "appliance/model/convert.h"
 #include "appliance/model/gguf_model.h"
+#include "appliance/model/pooling.h"
 #include "appliance/text/gguf_put.h"
 
 #include <fcntl.h>
@@ -34,6 +35,7 @@ convert_form(const struct convert *c, const struct tensor *t)
 	const struct quant *form = convert_asked(c, t);
 
 	if (t->ndims < 2 || strcmp(t->name, "position_embd.weight") == 0 ||
+	    strcmp(t->name, "token_types.weight") == 0 ||
 	    strstr(t->name, ".ffn_gate_inp.") != NULL)
 		return quant_form(GGUF_FORM_F32);
 	if (form == NULL) {
@@ -81,6 +83,10 @@ make_head(struct convert *c, const struct tensors *t, struct buf *head,
 		return -1;
 	put_type(c, t, keys);
 	nkeys++;
+	if (c->pool > 0) {
+		gguf_put_u32(keys, "bert.pooling_type", (uint32_t)c->pool);
+		nkeys++;
+	}
 	if (s->tokenizer_name != NULL && gguf_words(c->arena, s, words, &nwords,
 	    e) == -1)
 		return -1;
@@ -119,6 +125,26 @@ put_data(struct convert *c, int fd, const struct tensors *t, struct err *e)
 		if (bytes > 0 && file_put(fd, zeros, GGUF_ALIGN - bytes) == -1)
 			return err_errno(e, "cannot write");
 	}
+	return 0;
+}
+
+int
+convert_pool(struct convert *c, int files, struct shape_head *h, struct err *e)
+{
+	struct shape *s = arena_alloc(c->arena, sizeof(*s));
+	struct err none;
+	size_t most;
+
+	*h = (struct shape_head){ .kind = HEAD_NEXT };
+	if (shape_parse(c->source->config, s, &none) == -1 || !s->encoder ||
+	    s->head.kind != HEAD_EMBED)
+		return 0;
+	*h = s->head;
+	if (c->source->kind == SOURCE_GGUF ?
+	    gguf_pool(&c->source->gguf, h, e) == -1 :
+	    files != -1 && pooling_read(c->arena, files, h, &most, e) == -1)
+		return -1;
+	c->pool = h->pool == POOL_CLS ? GGUF_POOL_CLS : GGUF_POOL_MEAN;
 	return 0;
 }
 

@@ -62,6 +62,16 @@ static const struct gguf_number neox_numbers[] = {
 	{ NULL, NULL, false, false }
 };
 
+static const struct gguf_number bert_numbers[] = {
+	{ "context_length", "max_position_embeddings", true, true },
+	{ "embedding_length", "hidden_size", true, true },
+	{ "block_count", "num_hidden_layers", true, true },
+	{ "feed_forward_length", "intermediate_size", true, true },
+	{ "attention.head_count", "num_attention_heads", true, true },
+	{ "attention.layer_norm_epsilon", "layer_norm_eps", false, true },
+	{ NULL, NULL, false, false }
+};
+
 static const struct gguf_number gpt2_numbers[] = {
 	{ "context_length", "n_positions", true, true },
 	{ "embedding_length", "n_embd", true, true },
@@ -236,6 +246,28 @@ static const struct gguf_name neox_names[] = {
 	END
 };
 
+#define EMBEDDINGS	"embeddings."
+#define ENCODER	"encoder.layer.*."
+
+/* a model of embeddings: without heads, and without the pooler */
+static const struct gguf_name bert_names[] = {
+	{ "token_embd.weight", EMBEDDINGS "word_embeddings.weight", 0, false },
+	{ "position_embd.weight", EMBEDDINGS "position_embeddings.weight", 0,
+	    false },
+	{ "token_types.weight", EMBEDDINGS "token_type_embeddings.weight", 0,
+	    false },
+	BOTH("token_embd_norm", EMBEDDINGS "LayerNorm"),
+	BOTH("blk.*.attn_q", ENCODER "attention.self.query"),
+	BOTH("blk.*.attn_k", ENCODER "attention.self.key"),
+	BOTH("blk.*.attn_v", ENCODER "attention.self.value"),
+	BOTH("blk.*.attn_output", ENCODER "attention.output.dense"),
+	BOTH("blk.*.attn_output_norm", ENCODER "attention.output.LayerNorm"),
+	BOTH("blk.*.ffn_up", ENCODER "intermediate.dense"),
+	BOTH("blk.*.ffn_down", ENCODER "output.dense"),
+	BOTH("blk.*.layer_output_norm", ENCODER "output.LayerNorm"),
+	END
+};
+
 #define SILU	"\"hidden_act\": \"silu\""
 #define GELU	"\"hidden_act\": \"gelu_pytorch_tanh\", " \
 	"\"hidden_activation\": \"gelu_pytorch_tanh\""
@@ -271,6 +303,8 @@ static const struct gguf_arch archs[] = {
 	    phi3_names },
 	{ "gptneox", "gpt_neox", "GPTNeoXForCausalLM",
 	    "\"hidden_act\": \"gelu\"", neox_numbers, neox_names },
+	{ "bert", "bert", "BertModel", "\"hidden_act\": \"gelu\"",
+	    bert_numbers, bert_names },
 	{ "gpt2", "gpt2", "GPT2LMHeadModel",
 	    "\"activation_function\": \"gelu_new\"", gpt2_numbers,
 	    gpt2_names },

@@ -44,6 +44,8 @@ gguf_same(const struct shape *x, const struct shape *y, struct err *e)
 		    x->out_bias == y->out_bias && x->mlp_bias == y->mlp_bias },
 		{ "tie_word_embeddings", x->tied == y->tied },
 		{ "use_parallel_residual", x->parallel == y->parallel },
+		{ "the head", x->head.kind == y->head.kind },
+		{ "type_vocab_size", x->types == y->types },
 		{ "how many channels of a head are turned", x->turned ==
 		    y->turned },
 		{ "how positions are turned", same_rope(&x->rope, &y->rope) },

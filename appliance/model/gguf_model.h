@@ -16,6 +16,11 @@
 int gguf_config(struct arena *, const struct gguf *, struct view *config,
     struct err *);
 
+/* gguf_pool - how BERT's rows become one embedding: llama.cpp's numbers */
+enum { GGUF_POOL_MEAN = 1, GGUF_POOL_CLS = 2 };
+
+int gguf_pool(const struct gguf *, struct shape_head *, struct err *);
+
 /* gguf_tensors - the file's tensors under their other names */
 int gguf_tensors(struct arena *, const struct gguf *, struct tensors *,
     struct err *);

@@ -336,6 +336,33 @@ make_switches(struct maker *m)
 	    "true" : "false");
 }
 
+/* make_types - rows of BERT's table of segments */
+static void
+make_types(struct maker *m)
+{
+	const struct gguf_tensor *t = find_tensor(m->g, "token_types.weight");
+
+	if (t != NULL && t->ndims == 2)
+		buf_printf(m->b, ",\n \"type_vocab_size\": %llu",
+		    (unsigned long long)t->shape[1]);
+}
+
+int
+gguf_pool(const struct gguf *g, struct shape_head *h, struct err *e)
+{
+	int64_t pool = GGUF_POOL_MEAN;
+
+	gguf_whole(g, "bert.pooling_type", &pool);
+	if (pool != GGUF_POOL_MEAN && pool != GGUF_POOL_CLS)
+		return err_set(e, FATE_REJECT, "key 'bert.pooling_type' is "
+		    "%lld, which is not computed: %d, the mean, and %d, the "
+		    "first row, are", (long long)pool, GGUF_POOL_MEAN,
+		    GGUF_POOL_CLS);
+	h->pool = pool == GGUF_POOL_CLS ? POOL_CLS : POOL_MEAN;
+	h->normalize = false;
+	return 0;
+}
+
 int
 gguf_config(struct arena *a, const struct gguf *g, struct view *config,
     struct err *e)
@@ -349,13 +376,16 @@ gguf_config(struct arena *a, const struct gguf *g, struct view *config,
 	    "\"%s\",\n %s", m.arch->class, m.arch->model_type, m.arch->fixed);
 	if (make_numbers(&m) == -1 || make_ends(&m) == -1)
 		return -1;
-	if (strncmp(m.arch->arch, "gpt2", 4) != 0 && make_rope(&m) == -1)
-		return -1;
+	if (strcmp(m.arch->arch, "bert") == 0) {
+		make_types(&m);
+	} else if (strcmp(m.arch->arch, "gpt2") != 0) {
+		make_switches(&m);
+		if (make_rope(&m) == -1)
+			return -1;
+	}
 	if (strcmp(m.arch->arch, "gemma2") == 0 ||
 	    strcmp(m.arch->arch, "gemma3") == 0)
 		make_gemma(&m);
-	if (strcmp(m.arch->arch, "gpt2") != 0)
-		make_switches(&m);
 	buf_str(m.b, "\n}\n");
 	*config = buf_get(m.b);
 	return 0;

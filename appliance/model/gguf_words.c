@@ -21,6 +21,7 @@ struct words {
 	struct arena *arena;
 	struct word *v;
 	size_t n;			/* the model's; the rest is unused */
+	bool ended;			/* all ids are said */
 	struct err *e;
 };
 
@@ -182,7 +183,68 @@ is_bytes(struct view pre)
 	return false;
 }
 
-/* words_json - byte-level BPE */
+/* is_cased - does a tokenizer.json keep capital letters */
+static bool
+is_cased(struct view root)
+{
+	struct view normal, raw;
+	bool lower = false;
+
+	if (json_get(root, "normalizer", &normal) &&
+	    json_get(normal, "lowercase", &raw))
+		json_bool(raw, &lower);
+	return !lower;
+}
+
+/* word_turned - a token that goes on without its ##, one that begins a word
+ * behind a sign, one in brackets as it is */
+static struct view
+word_turned(struct arena *a, struct view t)
+{
+	if (t.n > 2 && t.p[0] == '[' && t.p[t.n - 1] == ']')
+		return t;
+	if (t.n > 2 && memcmp(t.p, "##", 2) == 0)
+		return (struct view){ t.p + 2, t.n - 2 };
+	return view_of(arena_printf(a, "\xe2\x96\x81%.*s", (int)t.n, t.p));
+}
+
+/* words_pieces - BERT's WordPiece */
+static int
+words_pieces(struct words *w, struct view root, struct view vocab,
+    struct buf *b, uint64_t *n)
+{
+	static const char *const ends[][2] = {
+		{ "[CLS]", "bos" }, { "[SEP]", "eos" },
+		{ "[SEP]", "seperator" },	/* so it is spelt there */
+		{ "[UNK]", "unknown" }, { "[PAD]", "padding" },
+		{ "[CLS]", "cls" }, { "[MASK]", "mask" },
+	};
+
+	if (is_cased(root))
+		return err_set(w->e, FATE_REJECT, "it keeps capital letters, "
+		    "and WordPiece in GGUF has none");
+	if (take_vocab(w, vocab) == -1 || take_added(w, root, 0) == -1)
+		return -1;
+	gguf_put_text(b, "tokenizer.ggml.model", VIEW("bert"));
+	for (size_t k = 0; k < BASE_COUNT(ends); k++)
+		for (size_t i = 0; i < w->n; i++)
+			if (view_is(w->v[i].text, ends[k][0])) {
+				gguf_put_u32(b, arena_printf(w->arena,
+				    "tokenizer.ggml.%s_token_id", ends[k][1]),
+				    (uint32_t)i);
+				++*n;
+				break;
+			}
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].type != UNUSED)
+			w->v[i].text = word_turned(w->arena, w->v[i].text);
+	put_words(w, false, b);
+	*n += 3;
+	w->ended = true;
+	return 0;
+}
+
+/* words_json - byte-level BPE, or WordPiece */
 static int
 words_json(struct words *w, struct view file, struct buf *b, uint64_t *n)
 {
@@ -193,7 +255,11 @@ words_json(struct words *w, struct view file, struct buf *b, uint64_t *n)
 		return -1;
 	if (!json_get(root, "model", &model) ||
 	    !json_get(model, "vocab", &vocab) ||
-	    !json_get(model, "type", &type) || !view_is(type, "\"BPE\"") ||
+	    !json_get(model, "type", &type))
+		return err_set(w->e, FATE_REJECT, "it has no vocabulary");
+	if (view_is(type, "\"WordPiece\""))
+		return words_pieces(w, root, vocab, b, n);
+	if (!view_is(type, "\"BPE\"") ||
 	    !json_get(root, "pre_tokenizer", &cut) || !is_bytes(cut))
 		return err_set(w->e, FATE_REJECT, "it is no byte-level BPE, "
 		    "and there is no tokenizer.model beside it: GGUF is not "
@@ -425,5 +491,5 @@ gguf_words(struct arena *a, const struct source *s, struct buf *b,
 	} else
 		return err_set(e, FATE_REJECT, "%s is not written to GGUF",
 		    name);
-	return put_ends(&w, s, b, n);
+	return w.ended ? 0 : put_ends(&w, s, b, n);
 }

@@ -181,6 +181,16 @@ put_rope(struct writer *w)
 	return 0;
 }
 
+/* put_encoder - what BERT has besides */
+static void
+put_encoder(struct writer *w)
+{
+	gguf_put_bool(w->b, arch_key(w, "attention.causal"), false);
+	gguf_put_u32(w->b, "tokenizer.ggml.token_type_count",
+	    (uint32_t)w->shape.types);
+	w->keys++;
+}
+
 int
 gguf_keys(struct arena *a, struct view config, struct buf *b, uint64_t *n,
     struct err *e)
@@ -200,8 +210,10 @@ gguf_keys(struct arena *a, struct view config, struct buf *b, uint64_t *n,
 	gguf_put_u32(b, "general.quantization_version", 2);
 	w.keys = 3;
 	if (put_numbers(&w) == -1 ||
-	    (strcmp(w.arch->arch, "gpt2") != 0 && put_rope(&w) == -1))
+	    (w.shape.turned > 0 && put_rope(&w) == -1))
 		return -1;
+	if (w.shape.encoder)
+		put_encoder(&w);
 	if (strcmp(w.arch->arch, "gptneox") == 0)
 		gguf_put_bool(b, arch_key(&w, "use_parallel_residual"),
 		    w.shape.parallel);
@@ -209,12 +221,17 @@ gguf_keys(struct arena *a, struct view config, struct buf *b, uint64_t *n,
 	return 0;
 }
 
-/* is_buffer - is it none of the model's parameters */
+/* is_buffer - is it none of the model's parameters; a pooler is none of what
+ * makes embeddings */
 static bool
-is_buffer(const char *name)
+is_buffer(const struct writer *w, const char *name)
 {
 	size_t n = strlen(name), k;
 
+	if (w->shape.encoder && w->shape.head.kind == HEAD_EMBED &&
+	    (strncmp(name, "pooler.", 7) == 0 ||
+	    strcmp(name, "embeddings.position_ids") == 0))
+		return true;
 	for (size_t i = 0; i < BASE_COUNT(buffers); i++) {
 		k = strlen(buffers[i]);
 		if (n > k && strcmp(name + n - k, buffers[i]) == 0)
@@ -318,6 +335,10 @@ put_named(struct writer *w, const struct tensor *from, struct tensors *out)
 	    false, &expert, &name);
 	double H = 0, G;
 
+	if (n == NULL && w->shape.encoder &&
+	    strncmp(from->name, "bert.", 5) == 0)
+		n = gguf_name(w->arena, w->arch, from->name + 5, false,
+		    &expert, &name);
 	if (n == NULL && strcmp(w->arch->arch, "gpt2") == 0)
 		n = gguf_name(w->arena, w->arch, arena_printf(w->arena,
 		    "transformer.%s", from->name), false, &expert, &name);
@@ -365,7 +386,7 @@ gguf_named(struct arena *a, struct view config, const struct tensors *from,
 	*out = (struct tensors){ .metadata = { "", 0 } };
 	out->v = arena_array(a, from->n + 2, sizeof(*out->v));
 	for (size_t i = 0; i < from->n; i++) {
-		if (is_buffer(from->v[i].name) || (tied &&
+		if (is_buffer(&w, from->v[i].name) || (tied &&
 		    strcmp(from->v[i].name, "lm_head.weight") == 0))
 			continue;
 		rc = put_named(&w, &from->v[i], out);

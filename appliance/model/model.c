@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "appliance/base/base.h"
 #include "appliance/base/file.h"
+#include "appliance/model/gguf_model.h"
 #include "appliance/model/model.h"
 #include "appliance/model/peft.h"
 #include "appliance/model/pooling.h"
@@ -121,7 +122,8 @@ model_is_encoder(int dir)
 {
 	struct shape shape;
 
-	return config_shape(dir, &shape) && shape.encoder;
+	return (config_shape(dir, &shape) && shape.encoder) ||
+	    source_gguf_is(dir, "bert");
 }
 
 bool
@@ -203,8 +205,8 @@ model_look_encoder(struct arena *a, int at, const struct shape_head *want,
 		if (want->names.n == 0 && own.labels == want->labels)
 			shape.head.names = own.names;
 	} else if (shape.head.kind == HEAD_EMBED &&
-	    s.kind == SOURCE_DIRECTORY &&
-	    pooling_read(a, at, &shape.head, &m->most, e) == -1)
+	    (s.kind == SOURCE_GGUF ? gguf_pool(&s.gguf, &shape.head, e) :
+	    pooling_read(a, at, &shape.head, &m->most, e)) == -1)
 		return -1;
 	return look_weights(a, &s, &shape, want != NULL, -1, m, e);
 }

@@ -43,7 +43,8 @@ int model_look_kept(struct arena *, int at, int images, struct model *,
  * other labels, begins anew; one without labels is the file's own */
 int model_look_encoder(struct arena *, int at, const struct shape_head *want,
     struct model *, struct err *);
-/* model_is_encoder, model_is_seq2seq - does a directory's config.json say so */
+/* model_is_encoder, model_is_seq2seq - does a directory's config.json say so,
+ * or of an encoder a GGUF file */
 bool model_is_encoder(int dir);
 bool model_is_seq2seq(int dir);
 /* model_look_seq2seq - model_look_kept of an encoder-decoder (t5.h) */

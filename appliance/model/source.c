@@ -112,6 +112,28 @@ only_gguf(struct arena *a, int dir)
 	return found;
 }
 
+bool
+source_gguf_is(int at, const char *arch)
+{
+	struct arena *a = arena_new();
+	const char *path = NULL;
+	struct gguf g;
+	struct view name;
+	struct stat st;
+	struct err e;
+	bool is = fstat(at, &st) == 0;
+
+	if (is && S_ISDIR(st.st_mode)) {
+		path = only_gguf(a, at);
+		is = path != NULL;
+	}
+	is = is && gguf_open(a, at, path, &g, &e) == 0 &&
+	    gguf_text(&g, "general.architecture", &name) &&
+	    view_is(name, arch);
+	arena_free(a);
+	return is;
+}
+
 static int
 open_directory(struct arena *a, int dir, int images, struct source *s,
     struct shape *shape, struct err *e)

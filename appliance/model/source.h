@@ -41,6 +41,10 @@ struct source {
 int source_open(struct arena *, int at, int images, struct source *,
     struct shape *shape, struct err *);
 
+/* source_gguf_is - is it a GGUF file, or a directory of one, of this
+ * architecture */
+bool source_gguf_is(int at, const char *arch);
+
 /* llama2c_open - config and tensors of a .bin file of `size` bytes, whose first
  * ones are head */
 int llama2c_open(struct arena *, int fd, struct view head, uint64_t size,

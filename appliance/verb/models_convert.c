@@ -146,12 +146,15 @@ static int
 convert_to(struct convert *c, int files, const char *to, const char *part,
     struct err *e)
 {
+	struct shape_head head;
 	int dir, rc;
 
 	if (verb_ends(to, ".gguf") || verb_ends(to, ".bin")) {
 		if (c->max_shard > 0)
 			return err_set(e, FATE_USAGE, "max_shard= is for "
 			    "directories: '%s' is one file", to);
+		if (convert_pool(c, files, &head, e) == -1)
+			return -1;
 		return verb_ends(to, ".gguf") ?
 		    convert_gguf(c, AT_FDCWD, part, e) :
 		    convert_llama2c(c, AT_FDCWD, part, e);

@@ -84,6 +84,7 @@ for m in families/*; do
 	quern models convert "./$m" "$m.gguf" && quern models convert "./$m.gguf" "$m.back"
 done >/dev/null
 ok 'families through GGUF: the same tensors and logits' py "$here/families.py" check families
+ok 'embeddings through GGUF: as transformers and llama.cpp have them' py "$here/embed_gguf.py" "$QUERN_BIN/quern" licences.jsonl
 
 ok 'sizes and flags of each family at random: the same losses' py "$here/shapes.py" "$QUERN_BIN/quern" bpe.json 4
 mkdir encoders
