@@ -2,14 +2,16 @@
 /*
  * Inference with quantised weights (quant.h).  Rows of activations are
  * quantised first, then panels of outputs are shared out; each goes through so
- * many rows at once that these stay in cache.
+ * many rows at once that these stay in the first cache, and yet so many that a
+ * panel, which comes from further away, is not read too often.
  */
 #include "appliance/base/base.h"
 #include "kernels/cpu/quant.h"
 #include "kernels/cpu/room.h"
 
 #define LINE		((size_t)64)
-#define NEAR		((size_t)384 << 10)	/* bytes of rows in cache */
+#define NEAR		((size_t)24 << 10)	/* bytes of rows in cache, */
+#define LEAST		((size_t)24)		/* or so many rows */
 
 /* panel_size - bytes of a panel */
 static size_t
@@ -122,7 +124,7 @@ panels_task(void *arg, size_t task, void *scratch)
 	size_t some = NEAR / (c->blocks * BLOCK32);
 
 	(void)scratch;
-	some = some < tall ? tall : some / tall * tall;
+	some = (some < LEAST ? LEAST : some) / tall * tall;
 	part(c->panels, c->tasks, task, &from, &to);
 	for (size_t r = 0; r < c->R; r = last) {
 		last = c->R - r < some ? c->R : r + some;
