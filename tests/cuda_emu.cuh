@@ -208,9 +208,9 @@ ldmatrix_trans(unsigned r[4], const unsigned *row)
 }
 
 static int
-__ffs(int x)
+__popc(unsigned x)
 {
-	return __builtin_ffs(x);
+	return __builtin_popcount(x);
 }
 
 static void

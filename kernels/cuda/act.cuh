@@ -312,16 +312,34 @@ cuda_dora_turn(void *dev, real *y, size_t ldy, real *keep, const real *m,
 		    nums_of(c, y), ldy, keep, m, norm, R, N);
 }
 
+/* dora_parts - as bias_parts, of dy times what was kept; dora_add - what they
+ * left, divided by the lengths */
 __global__ static void
-dora_sums(real *dm, struct nums dy, size_t ldy, const real *keep,
-    const real *norm, size_t R, size_t N)
+dora_parts(float *parts, struct nums dy, size_t ldy, const real *keep,
+    size_t R, size_t N)
 {
+	size_t per = (R + gridDim.y - 1) / gridDim.y;
+	size_t from = per * blockIdx.y, to = from + per < R ? from + per : R;
+
 	EACH(n, N) {
 		float sum = 0;
 
-		for (size_t r = 0; r < R; r++)
+		for (size_t r = from; r < to; r++)
 			sum += nums_get(dy, r * ldy + n) * keep[r * N + n];
-		dm[n] += sum / norm[n];
+		parts[(size_t)blockIdx.y * N + n] = sum;
+	}
+}
+
+__global__ static void
+dora_add(real *dm, const float *parts, size_t chunks, const real *norm,
+    size_t N)
+{
+	EACH(n, N) {
+		float all = 0;
+
+		for (size_t k = 0; k < chunks; k++)
+			all += parts[k * N + n];
+		dm[n] += all / norm[n];
 	}
 }
 
@@ -330,10 +348,14 @@ cuda_dora_turn_grad(void *dev, real *dm, const real *dy, size_t ldy,
     const real *keep, const real *norm, size_t R, size_t N)
 {
 	struct cuda *c = (struct cuda *)dev;
+	size_t chunks = chunks_for(R, N);
 
-	if (R * N > 0)
-		LAUNCH(c, blocks_for(N), THREADS, 0, dora_sums, dm,
-		    nums_of(c, dy), ldy, keep, norm, R, N);
+	if (R * N == 0)
+		return;
+	LAUNCH(c, dim3(blocks_for(N), (unsigned)chunks), THREADS, 0,
+	    dora_parts, c->work, nums_of(c, dy), ldy, keep, R, N);
+	LAUNCH(c, blocks_for(N), THREADS, 0, dora_add, dm, c->work, chunks,
+	    norm, N);
 }
 
 __global__ static void

@@ -370,6 +370,8 @@ cuda_attend_grad(void *dev, real *dq, real *dk, real *dv, const real *dy,
 	size_t wide = all->H * all->D, rows;
 	struct kernel_heads s = heads_for(all);
 
+	if (most == 0)
+		panic("attention of %zu places and %zu heads", T, all->H);
 	for (size_t b = 0; b < all->B; b += s.B) {
 		s.B = all->B - b < most ? all->B - b : most;
 		rows = s.B * T;

@@ -172,6 +172,21 @@ blocks_for(size_t n)
 	return (unsigned)(blocks < 1 ? 1 : blocks < 65535 ? blocks : 65535);
 }
 
+/* rows whose gradients one block adds up before all blocks' are added */
+#define CHUNK_ROWS	64
+#define CHUNKS		128
+
+/* chunks_for - into how many parts R rows of n sums are cut */
+static inline size_t
+chunks_for(size_t R, size_t n)
+{
+	size_t most = n == 0 ? 0 : WORK_BYTES / sizeof(float) / n;
+	size_t chunks = (R + CHUNK_ROWS - 1) / CHUNK_ROWS;
+
+	most = most < CHUNKS ? most : CHUNKS;
+	return chunks < most ? chunks : most;
+}
+
 /* EACH - i over all n things, shared out among a grid's threads */
 #define EACH(i, n)							\
 	for (size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;	\

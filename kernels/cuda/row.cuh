@@ -2,21 +2,6 @@
 /* Rows and columns: biases, norms, positions, steps */
 #include "kernels/cuda/nums.cuh"
 
-/* rows whose gradients one block adds up before all blocks' are added */
-#define CHUNK_ROWS	64
-#define CHUNKS		128
-
-/* chunks_for - into how many parts R rows of n sums are cut */
-static size_t
-chunks_for(size_t R, size_t n)
-{
-	size_t most = WORK_BYTES / sizeof(float) / n;
-	size_t chunks = (R + CHUNK_ROWS - 1) / CHUNK_ROWS;
-
-	most = most < CHUNKS ? most : CHUNKS;
-	return chunks < most ? chunks : most;
-}
-
 /* parts_add - sum[n] += all parts[chunks][n], in their order */
 __global__ static void
 parts_add(float *sum, const float *parts, size_t chunks, size_t n)

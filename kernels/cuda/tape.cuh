@@ -230,13 +230,20 @@ last_node(const struct cuda *c)
 {
 	enum cudaStreamCaptureStatus status;
 	const cudaGraphNode_t *last = NULL;
+	const cudaGraphEdgeData *edges = NULL;	/* who takes none may get none:
+						 * those of cuBLAS can overlap */
 	size_t n = 0;
 
 #if CUDART_VERSION >= 13000
 	if (cudaStreamGetCaptureInfo(c->stream, &status, NULL, NULL, &last,
-	    NULL, &n) != cudaSuccess || n != 1)
+	    &edges, &n) != cudaSuccess || n != 1)
+		return NULL;
+#elif CUDART_VERSION >= 12030
+	if (cudaStreamGetCaptureInfo_v3(c->stream, &status, NULL, NULL, &last,
+	    &edges, &n) != cudaSuccess || n != 1)
 		return NULL;
 #else
+	(void)edges;
 	if (cudaStreamGetCaptureInfo_v2(c->stream, &status, NULL, NULL, &last,
 	    &n) != cudaSuccess || n != 1)
 		return NULL;

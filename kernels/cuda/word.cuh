@@ -28,37 +28,75 @@ cuda_embed(void *dev, real *y, const real *token, const real *place,
 /*
  * embed_sums - table[key[r]] += dy[r], rows in their order.  A block takes a
  * row; the first row of a key adds up all rows that have it and the others
- * leave, so nothing is added by two blocks and no order is left to chance.
+ * leave, so nothing is added by two blocks and no order is left to chance.  Some
+ * words are a twentieth of a text: their rows are listed, so that several are
+ * read at once.
  */
+#define SUM_CHANNELS	4		/* of a thread at a time */
+#define SUM_ROWS	4		/* read at once */
+
+/* embed_some - n rows, in their order */
+static __device__ inline void
+embed_some(float sum[SUM_CHANNELS], const real *dy, const size_t *row,
+    size_t n, size_t first, size_t C)
+{
+	for (size_t i = 0; i < n; i += SUM_ROWS) {
+		float x[SUM_ROWS][SUM_CHANNELS];
+
+UNROLL
+		for (size_t j = 0; j < SUM_ROWS; j++)
+UNROLL
+			for (size_t k = 0; k < SUM_CHANNELS; k++) {
+				size_t c = first + k * THREADS + threadIdx.x;
+
+				x[j][k] = i + j < n && c < C ?
+				    dy[row[i + j] * C + c] : 0;
+			}
+UNROLL
+		for (size_t j = 0; j < SUM_ROWS; j++)
+UNROLL
+			for (size_t k = 0; k < SUM_CHANNELS; k++)
+				sum[k] += x[j][k];
+	}
+}
+
 __global__ static void
 embed_sums(real *table, const real *dy, const int32_t *key, size_t R, size_t C)
 {
 	__shared__ unsigned hit[WARPS];
-	size_t me = blockIdx.x;
+	__shared__ size_t row[THREADS];
+	size_t me = blockIdx.x, slice = SUM_CHANNELS * THREADS;
 	int32_t mine = key[me];
 
-	for (size_t base = 0; base < R; base += THREADS) {
-		size_t r = base + threadIdx.x;
-		unsigned here = __ballot_sync(ALL_LANES, r < R &&
-		    key[r] == mine);
+	for (size_t first = 0; first < C; first += slice) {
+		float sum[SUM_CHANNELS] = { 0 };
 
-		if (threadIdx.x % WARP == 0)
-			hit[threadIdx.x / WARP] = here;
-		__syncthreads();
-		for (size_t w = 0; w < WARPS; w++)
-			for (unsigned left = hit[w]; left != 0;
-			    left &= left - 1) {
-				size_t at = base + w * WARP +
-				    (size_t)__ffs((int)left) - 1;
+		for (size_t base = 0; base < R; base += THREADS) {
+			size_t r = base + threadIdx.x, n = 0, at = 0;
+			bool same = r < R && key[r] == mine;
+			unsigned here = __ballot_sync(ALL_LANES, same);
 
-				if (at < me)
-					return;	/* every thread sees it */
-				for (size_t c = threadIdx.x; c < C;
-				    c += THREADS)
-					table[(size_t)mine * C + c] +=
-					    dy[at * C + c];
+			if (threadIdx.x % WARP == 0)
+				hit[threadIdx.x / WARP] = here;
+			__syncthreads();
+			for (size_t w = 0; w < WARPS; w++) {
+				at += w < threadIdx.x / WARP ?
+				    (size_t)__popc(hit[w]) : 0;
+				n += (size_t)__popc(hit[w]);
 			}
-		__syncthreads();
+			here &= (1u << threadIdx.x % WARP) - 1;
+			if (same)
+				row[at + (size_t)__popc(here)] = r;
+			__syncthreads();
+			if (n > 0 && row[0] < me)
+				return;		/* every thread sees it */
+			embed_some(sum, dy, row, n, first, C);
+			__syncthreads();	/* row is read by now */
+		}
+		for (size_t k = 0, c = first + threadIdx.x; k < SUM_CHANNELS;
+		    k++, c += THREADS)
+			if (c < C)
+				table[(size_t)mine * C + c] += sum[k];
 	}
 }
 
