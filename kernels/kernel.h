@@ -361,6 +361,14 @@ struct kernels {
 	 * and logits, which classify and distill overwrite.
 	 */
 	real *(*halves)(void *, void *p, enum kernel_form);
+	/* classify and distill of logits whose rows lie ld apart; what has
+	 * halves has these */
+	void (*classify_part)(void *, real *loss, real *logits,
+	    const int32_t *target, size_t R, size_t V, size_t ld,
+	    double scale, double cap);
+	void (*distill_part)(void *, real *loss, real *nll, real *logits,
+	    const int32_t *target, const struct kernel_teacher *, size_t R,
+	    size_t V, size_t ld, double scale, double cap);
 	/*
 	 * What is called from graph_begin to graph_end, a device may start at
 	 * its end, and all at once if it is the same operations as the last

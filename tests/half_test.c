@@ -281,13 +281,16 @@ stored_acts(const struct both *b, size_t R, size_t F)
 	same(b, "bias_grad of stored numbers", F, db);
 }
 
+/* stored_words - logits of V words in rows that lie ld apart */
 static void
-stored_words(const struct both *b, size_t R, size_t V)
+stored_words(const struct both *b, size_t R, size_t V, size_t ld)
 {
-	struct pair x = stored(1, R * V), y = stored(1, R * V);
+	struct pair x = stored(1, R * ld), y = stored(1, R * ld);
 	struct pair loss = none(R), nll = none(R), p = some(2, R * 2);
 	int32_t *id = arena_array(arena, 2 * R, sizeof(*id));
 	int32_t *target = arena_array(arena, R, sizeof(*target));
+	const struct kernels *k = b->k[1];
+	double cap = V % 2 == 0 ? 2 : 0;
 
 	for (size_t r = 0; r < R; r++) {
 		target[r] = r % 4 == 3 ? -1 : (int32_t)(r * 5 % V);
@@ -296,14 +299,20 @@ stored_words(const struct both *b, size_t R, size_t V)
 		p.v[0][2 * r] = p.v[1][2 * r] = 0.5f;
 		p.v[0][2 * r + 1] = p.v[1][2 * r + 1] = 0.25f;
 	}
-	for (int i = 0; i < 2; i++) {
-		struct kernel_teacher o = { id, p.v[i], 2, 2, 0.7 };
+	for (size_t r = 0; r < R; r++) {	/* ref's have no gaps */
+		struct kernel_teacher o = { id + 2 * r, p.v[0] + 2 * r, 2, 2,
+		    0.7 };
 
-		b->k[i]->classify(b->dev[i], loss.v[i], x.v[i], target, R, V,
-		    0.25, V % 2 == 0 ? 2 : 0);
-		b->k[i]->distill(b->dev[i], nll.v[i], nll.v[i], y.v[i],
-		    target, &o, R, V, 0.25, 0);
+		ref->classify(b->dev[0], loss.v[0] + r, x.v[0] + r * ld,
+		    target + r, 1, V, 0.25, cap);
+		ref->distill(b->dev[0], nll.v[0] + r, nll.v[0] + r, y.v[0] +
+		    r * ld, target + r, &o, 1, V, 0.25, 0);
 	}
+	k->classify_part(b->dev[1], loss.v[1], x.v[1], target, R, V, ld, 0.25,
+	    cap);
+	k->distill_part(b->dev[1], nll.v[1], nll.v[1], y.v[1], target,
+	    &(struct kernel_teacher){ id, p.v[1], 2, 2, 0.7 }, R, V, ld, 0.25,
+	    0);
 	same(b, "loss of stored logits", V, loss);
 	back("stored logits' gradient", V, x);
 	back("stored logits' gradient of a teacher", V, y);
@@ -351,8 +360,8 @@ test_stored(const struct both *all, enum kernel_form form)
 	stored_norms(&b, 33, 99);
 	stored_acts(&b, 5, 7);
 	stored_acts(&b, 9, 36);
-	stored_words(&b, 9, 29);
-	stored_words(&b, 5, 300);
+	stored_words(&b, 9, 29, 64);
+	stored_words(&b, 5, 300, 300);
 	b.near = 1e-2;			/* as test_attend's */
 	b.k[0]->precision(b.dev[0], PRECISION_F32);
 	for (size_t h = 0; h < BASE_COUNT(heads); h += 2)

@@ -24,12 +24,12 @@ static const char *const op_names[] = {
 	"widen", "narrow", "round",
 	"quant_size", "quant_pack", "quant_product", "quant_embed",
 	"store_half", "look_half",
-	"halves",
+	"halves", "classify_part", "distill_part",
 	"graph_begin", "graph_end", "told", "chosen", "choose", "on_loss",
 };
 
 #define FIRST_OP	offsetof(struct kernels, alloc)
-#define MAY_LACK	13		/* the last ones: kernel.h says so */
+#define MAY_LACK	15		/* the last ones: kernel.h says so */
 
 _Static_assert(sizeof(struct kernels) - FIRST_OP ==
     BASE_COUNT(op_names) * sizeof(void (*)(void)),

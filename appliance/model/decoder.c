@@ -11,6 +11,7 @@
  * so many numbers: each time the head's gradient is read and written */
 #define CHUNK	((size_t)512)
 #define LOGITS	((size_t)1 << 28)
+#define PAD	((size_t)64)		/* numbers that their rows begin at */
 
 /* parts_want - of a matrix that is held */
 static void
@@ -164,6 +165,19 @@ grads_want(struct decoder *d, struct slab *s, const bool *frozen)
 	slab_reals(s, "gradients", d->adapter->all, &d->agrad);
 }
 
+/* logits_apart - from row to row; stored ones are read where they lie if rows
+ * begin where tensor cores want it */
+static size_t
+logits_apart(struct decoder *d)
+{
+	size_t n = weights_head_rows(d->w);
+
+	if (!d->stored || d->to_head.nlora > 0 || d->w->head_b != NO_WEIGHT)
+		return n;
+	d->to_head.ldy = (n + PAD - 1) / PAD * PAD;
+	return d->to_head.ldy;
+}
+
 void
 decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
     struct slab *s, const struct decoder_conf *c)
@@ -199,8 +213,7 @@ decoder_want(struct decoder *d, struct arena *a, const struct weights *w,
 	half_reals(d, s, "activations", R * C, &d->norm);
 	slab_reals(s, "activations", R, &d->mean);
 	slab_reals(s, "activations", R, &d->keep);
-	half_reals(d, s, "logits", d->chunk * weights_head_rows(w),
-	    &d->logits);
+	half_reals(d, s, "logits", d->chunk * logits_apart(d), &d->logits);
 	slab_reals(s, "logits", R, &d->loss);
 	slab_reals(s, "positions", c->T * m->turned, &d->rope);
 	if (m->two_ropes)

@@ -11,11 +11,16 @@
  *
  * A judge sees logits[n,V] of n rows from `row` on: it puts their losses to
  * loss + row, and with scale != 0 the logits become their gradient times scale.
- * Rows come in order, at most chunk at a time.
+ * Rows come in order, at most chunk at a time.  Rows of logits lie V apart, or
+ * to_head.ldy where that is not 0.
  */
 
 typedef void decoder_judge(struct decoder *, size_t row, size_t n,
     double scale, void *arg);
+
+/* decoder_classify - for a judge: the loss of the next word */
+void decoder_classify(const struct decoder *, size_t row, size_t n,
+    double scale);
 
 /* decoder_words - id[R] and target[rows] to the device before what computes
  * with them, so that all of that may be a graph (kernel.h); NULL: not now */

@@ -13,13 +13,28 @@
 	const struct shape *m = &(d)->w->shape;				\
 	const size_t R = (d)->R, C = m->C
 
+void
+decoder_classify(const struct decoder *d, size_t row, size_t n, double scale)
+{
+	size_t ld = d->to_head.ldy;
+
+	OPS(d);
+	(void)R;
+	(void)C;
+	if (ld > 0)
+		k->classify_part(dev, d->loss + row, d->logits, d->target +
+		    row, n, m->V, ld, scale, m->logit_cap);
+	else
+		k->classify(dev, d->loss + row, d->logits, d->target + row, n,
+		    m->V, scale, m->logit_cap);
+}
+
 /* judge_next - the loss of the next word */
 static void
 judge_next(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 {
 	(void)arg;
-	d->device->k->classify(d->device->dev, d->loss + row, d->logits,
-	    d->target + row, n, d->w->shape.V, scale, d->w->shape.logit_cap);
+	decoder_classify(d, row, n, scale);
 }
 
 void

@@ -143,6 +143,12 @@ linear_norms(const struct device *d, const struct linear *l,
 	}
 }
 
+static size_t
+stride(const struct linear *l)
+{
+	return l->ldy > 0 ? l->ldy : l->N;
+}
+
 /* dropout_key - of the rows that a layer reads now */
 static uint64_t
 dropout_key(const struct linear *l, const struct linear_work *w)
@@ -173,7 +179,7 @@ linear_forward(const struct device *d, const struct linear *l,
 	for (size_t i = 0; i < l->N; i += n) {
 		wide = tile(d, l, w, i, l->N, &n);
 		k->gemm_part(d->dev, 0, 1, R, n, l->K, 1, x, l->K, wide, l->K,
-		    0, y + i, l->N);
+		    0, y + i, stride(l));
 	}
 	if (l->nlora > 0)
 		k->gemm(d->dev, 0, 1, R, l->rank, l->K, 1, dropped(d, l, w, x,
@@ -259,11 +265,12 @@ linear_backward(const struct device *d, const struct linear *l,
 	dy = turned(d, l, w, dy, R);
 	for (size_t i = 0; i < l->N; i += n) {
 		wide = tile(d, l, w, i, l->N, &n);
-		k->gemm_part(d->dev, 0, 0, R, l->K, n, 1, dy + i, l->N, wide,
-		    l->K, i > 0, dx, l->K);
+		k->gemm_part(d->dev, 0, 0, R, l->K, n, 1, dy + i, stride(l),
+		    wide, l->K, i > 0, dx, l->K);
 	}
 	if (l->dw != NULL)
-		k->gemm(d->dev, 1, 0, l->N, l->K, R, 1, dy, x, 1, l->dw);
+		k->gemm_part(d->dev, 1, 0, l->N, l->K, R, 1, dy, stride(l),
+		    x, l->K, 1, l->dw, l->K);
 	if (l->nlora > 0)
 		lora_backward(d, l, w, dx, dy, x, R);
 }

@@ -43,6 +43,9 @@ struct linear_part {			/* rows of w that are held */
 
 struct linear {
 	size_t N, K;			/* out, in */
+	size_t ldy;			/* rows of y and dy lie so far apart
+					 * (then neither bias nor adapters);
+					 * 0: N */
 	const real *w, *b;		/* [N,K], NULL: held; [N], or NULL */
 	const struct linear_part *part;	/* NULL: none is held */
 	size_t nparts;

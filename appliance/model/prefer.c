@@ -86,14 +86,12 @@ prefer_logp(struct decoder *d, const int32_t *id, const int32_t *target,
 static void
 judge_pairs(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 {
-	const struct kernels *k = d->device->k;
-	const struct shape *m = &d->w->shape;
+	size_t ld = d->to_head.ldy > 0 ? d->to_head.ldy : d->w->shape.V;
 	const struct prefer *p = arg;
-	void *dev = d->device->dev;
 
-	k->classify(dev, d->loss + row, d->logits, d->target + row, n, m->V,
-	    scale, m->logit_cap);
-	k->weigh(dev, d->logits, d->logits, p->weight + row, n, m->V);
+	decoder_classify(d, row, n, scale);
+	d->device->k->weigh(d->device->dev, d->logits, d->logits, p->weight +
+	    row, n, ld);
 }
 
 /* is_pair - it has a target */

@@ -17,9 +17,16 @@ judge_taught(struct decoder *d, size_t row, size_t n, double scale, void *arg)
 	struct kernel_teacher o = { t->id + row * t->K, t->p + row * t->K,
 	    t->K, t->temperature, t->alpha };
 
-	d->device->k->distill(d->device->dev, d->loss + row, t->nll + row,
-	    d->logits, d->target + row, &o, n, d->w->shape.V, scale,
-	    d->w->shape.logit_cap);
+	size_t V = d->w->shape.V, ld = d->to_head.ldy;
+	double cap = d->w->shape.logit_cap;
+
+	if (ld > 0)
+		d->device->k->distill_part(d->device->dev, d->loss + row,
+		    t->nll + row, d->logits, d->target + row, &o, n, V, ld,
+		    scale, cap);
+	else
+		d->device->k->distill(d->device->dev, d->loss + row, t->nll +
+		    row, d->logits, d->target + row, &o, n, V, scale, cap);
 }
 
 double

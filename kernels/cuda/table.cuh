@@ -68,6 +68,8 @@ table_fill(struct kernels *k)
 	k->weigh_grad = cuda_weigh_grad;
 	k->classify = cuda_classify;
 	k->distill = cuda_distill;
+	k->classify_part = cuda_classify_part;
+	k->distill_part = cuda_distill_part;
 	k->adamw = cuda_adamw;
 	k->sumsq = cuda_sumsq;
 	k->mix = cuda_mix;

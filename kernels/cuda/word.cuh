@@ -127,13 +127,13 @@ capped(float x, float cap)
  * exponentials in one pass, then its gradient in place */
 __global__ static void
 classify_rows(real *loss, struct nums x, const int32_t *target, size_t V,
-    float scale, float cap)
+    size_t ld, float scale, float cap)
 {
 	__shared__ float part[WARPS];
 	int32_t want = target[blockIdx.x];
 	float max = -INFINITY, sum = 0, most, lse;
 
-	x = nums_at(x, (size_t)blockIdx.x * V);
+	x = nums_at(x, (size_t)blockIdx.x * ld);
 	for (size_t i = threadIdx.x; i < V; i += THREADS) {
 		float v = capped(nums_get(x, i), cap);
 
@@ -163,14 +163,22 @@ classify_rows(real *loss, struct nums x, const int32_t *target, size_t V,
 }
 
 static void
-cuda_classify(void *dev, real *loss, real *logits, const int32_t *target,
-    size_t R, size_t V, double scale, double cap)
+cuda_classify_part(void *dev, real *loss, real *logits, const int32_t *target,
+    size_t R, size_t V, size_t ld, double scale, double cap)
 {
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * V > 0)
 		LAUNCH(c, (unsigned)R, THREADS, 0, classify_rows, loss,
-		    nums_of(c, logits), target, V, (float)scale, (float)cap);
+		    nums_of(c, logits), target, V, ld, (float)scale,
+		    (float)cap);
+}
+
+static void
+cuda_classify(void *dev, real *loss, real *logits, const int32_t *target,
+    size_t R, size_t V, double scale, double cap)
+{
+	cuda_classify_part(dev, loss, logits, target, R, V, V, scale, cap);
 }
 
 /* a row of distillation: the words that the teacher names are set aside while
@@ -194,10 +202,10 @@ distill_sum(struct nums x, size_t V, float max, float t, float *part)
 
 __global__ static void
 distill_rows(real *loss, real *nll, struct nums logits, const int32_t *target,
-    struct kernel_teacher o, size_t V, float scale, float cap)
+    struct kernel_teacher o, size_t V, size_t ld, float scale, float cap)
 {
 	__shared__ struct distill_row w;
-	const struct nums x = nums_at(logits, (size_t)blockIdx.x * V);
+	const struct nums x = nums_at(logits, (size_t)blockIdx.x * ld);
 	const int32_t *id = o.id + blockIdx.x * o.K;
 	const int32_t want = target[blockIdx.x];
 	const unsigned me = threadIdx.x;
@@ -268,15 +276,25 @@ distill_rows(real *loss, real *nll, struct nums logits, const int32_t *target,
 }
 
 static void
-cuda_distill(void *dev, real *loss, real *nll, real *logits,
+cuda_distill_part(void *dev, real *loss, real *nll, real *logits,
     const int32_t *target, const struct kernel_teacher *o, size_t R, size_t V,
-    double scale, double cap)
+    size_t ld, double scale, double cap)
 {
 	struct cuda *c = (struct cuda *)dev;
 
 	if (R * V > 0)
 		LAUNCH(c, (unsigned)R, THREADS, 0, distill_rows, loss, nll,
-		    nums_of(c, logits), target, *o, V, (float)scale, (float)cap);
+		    nums_of(c, logits), target, *o, V, ld, (float)scale,
+		    (float)cap);
+}
+
+static void
+cuda_distill(void *dev, real *loss, real *nll, real *logits,
+    const int32_t *target, const struct kernel_teacher *o, size_t R, size_t V,
+    double scale, double cap)
+{
+	cuda_distill_part(dev, loss, nll, logits, target, o, R, V, V, scale,
+	    cap);
 }
 
 #define SUM_BLOCKS	1024
