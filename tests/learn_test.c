@@ -9,7 +9,9 @@
 #include "appliance/text/json.h"
 #include "appliance/text/learn.h"
 #include "appliance/text/learn_lattice.h"
+#include "appliance/text/learn_least.h"
 #include "appliance/text/learn_merge.h"
+#include "appliance/text/learn_passes.h"
 #include "appliance/text/learn_unigram.h"
 #include "appliance/text/tokenizer.h"
 #include "appliance/text/utf8.h"
@@ -193,24 +195,53 @@ words_differ(const struct plain *p)
 	return true;
 }
 
+/* passes_same - the same merges when words lie in a file and next to nothing, or
+ * not all at once, fits into memory */
+static bool
+passes_same(struct arena *a, const struct learn_text *t,
+    const struct learn_rules *rules, FILE *file, struct learn_vocab *v,
+    const struct learn_merges *want)
+{
+	struct tape *tape = tape_new(a, fileno(file), 0);
+	struct pass_limits limits = { .memory = 1 + dice(2) * dice(30000) };
+	struct learn_merges got = { 0 };
+	struct least least;
+	struct err e;
+
+	least_init(&least);
+	for (size_t w = 0, at = 0; w < t->words; at += t->length[w++]) {
+		if (t->distinct)
+			least_word(&least, rules, t->length[w], t->count[w]);
+		if (tape_put(tape, &(struct tape_word){ t->count[w],
+		    t->length[w], t->symbol + at }, &e) == -1)
+			return false;
+	}
+	limits.least = least_end(&least, rules);
+	return tape_turn(tape, &e) == 0 && learn_passes(a, tape, rules,
+	    &limits, v, &got, &e) == 0 && got.n == want->n &&
+	    (got.n == 0 || memcmp(got.v, want->v, got.n *
+	    sizeof(*got.v)) == 0);
+}
+
 /* merges_one - random words of few letters, both ways; false: they differ */
 static bool
-merges_one(struct arena *a, struct plain *p)
+merges_one(struct arena *a, struct plain *p, FILE *file, int *passes)
 {
 	static struct learn_pair want[PAIRS];
-	struct learn_vocab *v[2] = { learn_vocab_new(a), learn_vocab_new(a) };
-	struct learn_rules rules = { .size = 3 + dice(60), .min_count =
+	struct learn_vocab *v[3] = { learn_vocab_new(a), learn_vocab_new(a),
+	    learn_vocab_new(a) };
+	struct learn_rules rules = { .size = 3 + dice(1 + dice(60)), .min_count =
 	    dice(4), .max_length = dice(3) == 0 ? 2 + dice(6) : 0 };
 	uint32_t letters = 1 + dice(4), symbol[WORDS * LONG], base;
 	struct learn_text t = { .symbol = symbol };
-	struct learn_merges got;
+	struct learn_merges got = { 0 };
 	bool same, special = dice(3) == 0;
 	struct err e;
 	size_t n;
 
 	memset(p, 0, sizeof(*p));
 	p->max = rules.max_length;
-	for (int k = 0; k < 2; k++) {
+	for (int k = 0; k < 3; k++) {
 		if (special)
 			(void)learn_vocab_put(v[k], VIEW("ab"));
 		base = v[k]->n;
@@ -234,6 +265,7 @@ merges_one(struct arena *a, struct plain *p)
 	/* the plain one shortens its words: ours comes first */
 	if (learn_merge(a, &t, &rules, v[0], &got, &e) == -1)
 		return false;
+	*passes += !passes_same(a, &t, &rules, file, v[2], &got);
 	n = plain_merge(p, rules.size, rules.min_count, v[1], want);
 	same = n == got.n && v[0]->n == v[1]->n &&
 	    (n == 0 || memcmp(want, got.v, n * sizeof(*want)) == 0);
@@ -246,16 +278,19 @@ static void
 test_merges(void)
 {
 	struct plain *p = mem_alloc(sizeof(*p));
-	int bad = 0, rounds = 4000 / SLOW;
+	int bad = 0, passes = 0, rounds = 4000 / SLOW;
+	FILE *file = tmpfile();
 
 	for (int i = 0; i < rounds; i++) {
 		struct arena *a = arena_new();
 
-		bad += !merges_one(a, p);
+		bad += !merges_one(a, p, file, &passes);
 		arena_free(a);
 	}
+	fclose(file);
 	tap(bad == 0, "%d random vocabularies: merges as by the plain way, %d "
 	    "differ", rounds, bad);
+	tap(passes == 0, "the same by passes over a file, %d differ", passes);
 	mem_free(p);
 }
 

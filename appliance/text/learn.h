@@ -42,8 +42,9 @@ struct learn_conf {
 	const char *const *special;	/* the first ids */
 	size_t nspecial;
 	bool model;			/* SentencePiece's file, not JSON */
-	size_t memory;			/* bytes of counts before they go to
-					 * files */
+	size_t memory;			/* bytes of counts, then of pairs and
+					 * words, before these go to files; a
+					 * unigram model needs all words */
 	int threads;
 };
 

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #define CHARS	0x110000
-#define AHEAD	16			/* words that are fetched */
 
 struct letter {
 	uint32_t c;
@@ -58,20 +57,26 @@ alphabet_level(struct learn_vocab *v, struct learn_alphabet *al)
 			}
 }
 
-/* alphabet_count - the characters of all words, and how often they are there */
-static struct letter *
-alphabet_count(struct arena *a, const struct learn_conf *conf,
-    const struct learn_words *words, size_t *n)
+void
+learn_letters(struct arena *a, int64_t **count, const struct learn_word *w)
 {
-	int64_t *count = mem_alloc(CHARS * sizeof(*count));
+	size_t len;
+
+	if (*count == NULL)
+		*count = arena_array(a, CHARS, sizeof(**count));
+	for (uint32_t at = 0; at < w->n; at += (uint32_t)len)
+		(*count)[utf8_get(w->p + at, &len)] += w->count;
+}
+
+/* alphabet_count - the characters that are there, the most frequent first */
+static struct letter *
+alphabet_count(struct arena *a, const struct learn_conf *conf, int64_t *count,
+    size_t *n)
+{
 	const char *more = conf->initial_alphabet;
 	struct letter *l;
 	size_t len, k = 0;
 
-	for (size_t i = 0; i < words->n; i++)
-		for (uint32_t at = 0; at < words->v[i].n; at += (uint32_t)len)
-			count[utf8_get(words->v[i].p + at, &len)] +=
-			    words->v[i].count;
 	for (; more != NULL && *more != '\0'; more += len)
 		count[utf8_get(more, &len)] = INT64_MAX;
 	for (size_t c = *n = 0; c < CHARS; c++)
@@ -80,7 +85,6 @@ alphabet_count(struct arena *a, const struct learn_conf *conf,
 	for (uint32_t c = 0; c < CHARS; c++)
 		if (count[c] != 0)
 			l[k++] = (struct letter){ c, count[c] };
-	mem_free(count);
 	qsort(l, *n, sizeof(*l), letter_cmp);
 	return l;
 }
@@ -115,8 +119,8 @@ alphabet_limit(const struct learn_conf *conf, const struct letter *l,
 
 int
 learn_alphabet(struct arena *a, const struct learn_conf *conf,
-    const struct learn_words *words, struct learn_vocab *v,
-    struct learn_alphabet *al, struct err *e)
+    int64_t *count, struct learn_vocab *v, struct learn_alphabet *al,
+    struct err *e)
 {
 	struct letter *l;
 	size_t n, keep;
@@ -133,7 +137,7 @@ learn_alphabet(struct arena *a, const struct learn_conf *conf,
 	if (conf->byte_fallback && conf->kind != LEARN_WORDPIECE)
 		alphabet_bytes(v);
 	al->first = v->n;
-	l = alphabet_count(a, conf, words, &n);
+	l = alphabet_count(a, conf, count, &n);
 	keep = alphabet_limit(conf, l, n, al);
 	if (v->n + keep >= conf->size)
 		return err_set(e, FATE_REJECT, "a vocabulary of %u cannot hold "
@@ -190,38 +194,50 @@ text_part(struct learn_text *t, int64_t count)
 	t->count[t->words++] = count;
 }
 
-void
-learn_symbols(struct arena *a, const struct learn_conf *conf,
-    const struct learn_words *words, const struct learn_alphabet *al,
-    struct learn_vocab *v, struct learn_text *t)
+/* text_symbol - one more symbol of the last word */
+static void
+text_symbol(struct learn_text *t, uint32_t id)
 {
-	size_t room = 0, len = 1;
+	if (t->n == t->room) {
+		t->room = t->room * 2 + 65536;
+		t->symbol = mem_grow(t->symbol, t->room *
+		    sizeof(*t->symbol));
+	}
+	t->symbol[t->n++] = id;
+	t->length[t->words - 1]++;
+}
+
+struct learn_text *
+learn_text_new(struct arena *a, size_t room)
+{
+	struct learn_text *t = arena_alloc(a, sizeof(*t));
+
+	t->symbol = mem_grow(NULL, room * sizeof(*t->symbol));
+	t->room = room;
+	t->distinct = true;
+	arena_defer(a, text_close, t);
+	return t;
+}
+
+void
+learn_symbols(const struct learn_conf *conf, const struct learn_word *w,
+    const struct learn_alphabet *al, struct learn_vocab *v,
+    struct learn_text *t)
+{
+	size_t len = 1;
 	uint32_t id;
 
-	for (size_t i = 0; i < words->n; i++)
-		room += words->v[i].n;
-	*t = (struct learn_text){ .symbol = mem_grow(NULL, room *
-	    sizeof(*t->symbol)), .distinct = true };
-	arena_defer(a, text_close, t);
-	for (size_t i = 0; i < words->n; i++) {
-		const struct learn_word *w = &words->v[i];
-
-		if (i + AHEAD < words->n)
-			__builtin_prefetch(words->v[i + AHEAD].p);
-		text_part(t, w->count);
-		for (uint32_t at = 0; at < w->n; at += (uint32_t)len) {
-			id = conf->kind == LEARN_BPE ?
-			    al->id[(unsigned char)w->p[at]] :
-			    symbol_of(conf, al, v, utf8_get(w->p + at, &len),
-			    at == 0);
-			if (id >= LEARN_BREAK)
-				t->distinct = false;
-			if (id == LEARN_BREAK)
-				text_part(t, w->count);
-			else if (id != LEARN_DROP) {
-				t->symbol[t->n++] = id;
-				t->length[t->words - 1]++;
-			}
-		}
+	text_part(t, w->count);
+	for (uint32_t at = 0; at < w->n; at += (uint32_t)len) {
+		id = conf->kind == LEARN_BPE ?
+		    al->id[(unsigned char)w->p[at]] :
+		    symbol_of(conf, al, v, utf8_get(w->p + at, &len),
+		    at == 0);
+		if (id >= LEARN_BREAK)
+			t->distinct = false;
+		if (id == LEARN_BREAK)
+			text_part(t, w->count);
+		else if (id != LEARN_DROP)
+			text_symbol(t, id);
 	}
 }

@@ -31,6 +31,23 @@ count_close(void *arg)
 	mem_free(c->slot);
 	mem_free(c->run);
 	mem_free(c->sorted);
+	c->slot = NULL;
+	c->run = NULL;
+	c->sorted = NULL;
+}
+
+void
+learn_count_drop(struct learn_count *c)
+{
+	count_close(c);
+	c->n = 0;
+}
+
+int
+learn_count_file(const struct learn_count *c, int64_t *end)
+{
+	*end = c->end;
+	return c->file;
 }
 
 struct learn_count *
@@ -201,10 +218,13 @@ count_new(struct learn_count *c, struct slot *s, const struct wait *w,
 		s->out.p = count_keep(c, (struct view){ w->p, s->out.n });
 	s->count = 1;
 	c->n++;
-	if (c->bytes + (c->mask + 1) * sizeof(*s) > c->memory)
+	if (c->n * 2 <= c->mask)
+		return c->bytes + (c->mask + 1) * sizeof(*s) + c->n *
+		    sizeof(*c->sorted) <= c->memory ? 0 : count_spill(c, e);
+	/* the old slots are there until the new ones are filled */
+	if (c->bytes + (c->mask + 1) * 3 * sizeof(*s) > c->memory)
 		return count_spill(c, e);
-	if (c->n * 2 > c->mask)
-		count_grow(c);
+	count_grow(c);
 	return 0;
 }
 

@@ -50,6 +50,12 @@ typedef int learn_word_fn(void *arg, const struct learn_word *, struct err *);
 int learn_count_each(struct learn_count **, size_t n, learn_word_fn *,
     void *arg, struct err *);
 
+/* learn_count_file - the table's file, which has room from *end on */
+int learn_count_file(const struct learn_count *, int64_t *end);
+
+/* learn_count_drop - a table takes no more words, its memory is free */
+void learn_count_drop(struct learn_count *);
+
 /*
  * learn_count_merge - all words of n tables; what it gives lives in the arena
  * and in the tables

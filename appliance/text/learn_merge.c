@@ -12,14 +12,10 @@
  * first happened; between them the same characters went the same way in both
  * places, so the first would have happened here too.  Hence a pair that is too
  * rare when it is made will never be merged, and is forgotten.
- *
- * How rare that is, words say.  A word that is not yet one token has a pair
- * that is there as often as the word.  While there are more words of a count
- * than tokens, one of them is not yet a token: until the vocabulary is full, no
- * pair below the count of the word of that rank is merged.  Most are below.
  */
 #include "appliance/base/base.h"
 #include "appliance/text/learn_hand.h"
+#include "appliance/text/learn_least.h"
 #include "appliance/text/learn_merge.h"
 #include "appliance/text/learn_pairs.h"
 #include "appliance/text/learn_share.h"
@@ -27,7 +23,6 @@
 #define NONE		UINT32_MAX
 #define NODES_MAX	((size_t)UINT32_MAX - 1)
 #define AHEAD		16		/* pairs that are fetched */
-#define COMMON		((int64_t)1 << 16) /* larger counts are as this one */
 
 struct entry {
 	uint32_t *place, n;		/* nodes, ascending */
@@ -45,6 +40,7 @@ struct merger {
 	const struct learn_rules *rules;
 	struct learn_vocab *vocab;
 	int64_t least;			/* count of a pair that is kept */
+	uint32_t *chars;		/* of tokens */
 	struct hands hands;
 	struct learn_pairs pairs;
 	struct entry *entry;
@@ -69,31 +65,19 @@ merger_close(void *arg)
 static bool
 merge_short(const struct merger *m, uint32_t left, uint32_t right)
 {
-	return m->rules->max_length == 0 || m->hands.length[left] +
-	    m->hands.length[right] < m->rules->max_length;
+	return learn_merge_may(m->rules, m->chars[left], m->chars[right]);
 }
 
 /* text_least - no pair that is there less often will be merged */
 static int64_t
 text_least(const struct learn_text *t, const struct learn_rules *rules)
 {
-	int64_t least = rules->min_count < 1 ? 1 : rules->min_count, c;
-	size_t *words, n = 0;		/* of a count */
+	struct least l;
 
-	if (!t->distinct || t->words < rules->size)
-		return least;
-	words = mem_alloc((size_t)(COMMON + 1) * sizeof(*words));
-	for (size_t w = 0; w < t->words; w++) {
-		/* one that is too long never becomes a token */
-		if (rules->max_length != 0 && t->length[w] >= rules->max_length)
-			continue;
-		words[t->count[w] < COMMON ? t->count[w] : COMMON]++;
-	}
-	for (c = COMMON; c > least; c--)
-		if ((n += words[c]) >= rules->size)
-			break;
-	mem_free(words);
-	return c < least ? least : c;
+	least_init(&l);
+	for (size_t w = 0; t->distinct && w < t->words; w++)
+		least_word(&l, rules, t->length[w], t->count[w]);
+	return least_end(&l, rules);
 }
 
 /* fresh_new - one more pair that is made */
@@ -237,12 +221,13 @@ merge_apply(struct merger *m)
 
 /* merge_name - the token that a pair makes */
 static uint32_t
-merge_name(struct merger *m, uint32_t left, uint32_t right)
+merge_name(struct learn_vocab *v, const struct learn_rules *rules,
+    uint32_t left, uint32_t right)
 {
-	struct view l = m->vocab->token[left], r = m->vocab->token[right];
-	struct view prefix = m->rules->prefix;
-	uint32_t *length = m->hands.length, id;
+	struct view l = v->token[left], r = v->token[right];
+	struct view prefix = rules->prefix;
 	struct buf b;
+	uint32_t id;
 
 	if (prefix.n > 0 && r.n >= prefix.n &&
 	    memcmp(r.p, prefix.p, prefix.n) == 0)
@@ -250,10 +235,21 @@ merge_name(struct merger *m, uint32_t left, uint32_t right)
 	buf_init(&b, l.n + r.n + 1);
 	buf_view(&b, l);
 	buf_view(&b, r);
-	id = learn_vocab_put(m->vocab, buf_get(&b));
+	id = learn_vocab_put(v, buf_get(&b));
 	buf_free(&b);
-	length[id] = length[left] + length[right];
 	return id;
+}
+
+uint32_t
+learn_merge_put(struct arena *a, struct learn_merges *out,
+    struct learn_vocab *v, const struct learn_rules *rules, uint32_t left,
+    uint32_t right)
+{
+	if ((out->n & (out->n + 1)) == 0)
+		out->v = arena_grow(a, out->v, out->n, out->n * 2 + 1,
+		    sizeof(*out->v));
+	out->v[out->n++] = (struct learn_pair){ left, right };
+	return merge_name(v, rules, left, right);
 }
 
 /* merge_one - the pair of the heap's top */
@@ -262,23 +258,23 @@ merge_one(struct merger *m, struct learn_top top, struct learn_merges *out)
 {
 	uint32_t left = (uint32_t)(top.key >> 32), right = (uint32_t)top.key;
 	const struct entry *t = &m->entry[top.entry];
+	uint32_t id = learn_merge_put(m->arena, out, m->vocab, m->rules, left,
+	    right);
 
-	if ((out->n & (out->n + 1)) == 0)
-		out->v = arena_grow(m->arena, out->v, out->n, out->n * 2 + 1,
-		    sizeof(*out->v));
-	out->v[out->n++] = (struct learn_pair){ left, right };
-	hands_merge(&m->hands, t->place, t->n, left, right,
-	    merge_name(m, left, right));
+	m->hands.length[id] = m->hands.length[left] + m->hands.length[right];
+	m->chars[id] = m->chars[left] + m->chars[right];
+	hands_merge(&m->hands, t->place, t->n, left, right, id);
 	merge_apply(m);
 }
 
 /* text_pair - the pair at a place, if there is one */
 static bool
-text_pair(const struct hands *t, size_t at, uint64_t *key)
+text_pair(const struct merger *m, size_t at, uint64_t *key)
 {
-	const struct node *a = &t->node[at];
+	const struct node *a = &m->hands.node[at];
 
-	if (a->symbol == HAND_GAP || a[1].symbol == HAND_GAP)
+	if (a->symbol == HAND_GAP || a[1].symbol == HAND_GAP ||
+	    !merge_short(m, a->symbol, a[1].symbol))
 		return false;
 	*key = pairs_key(a->symbol, a[1].symbol);
 	return true;
@@ -296,14 +292,14 @@ text_pairs(struct merger *m)
 
 	pairs_room(&m->pairs, 0);
 	for (size_t i = 0; i < t->nodes; i++)
-		if (text_pair(t, i, &key)) {
+		if (text_pair(m, i, &key)) {
 			pairs_room(&m->pairs, 1);
 			pairs_get(&m->pairs, key)->count +=
 			    t->count[t->node[i].word];
 		}
 	number = mem_alloc((m->pairs.mask + 1) * sizeof(*number));
 	for (size_t i = 0; i < t->nodes; i++)
-		if (text_pair(t, i, &key)) {
+		if (text_pair(m, i, &key)) {
 			slot = (size_t)(pairs_place(&m->pairs, key) -
 			    m->pairs.slot);
 			if (number[slot] == 0)
@@ -315,7 +311,7 @@ text_pairs(struct merger *m)
 		f->n = 0;
 	}
 	for (size_t i = 0; i < t->nodes; i++)
-		if (text_pair(t, i, &key)) {
+		if (text_pair(m, i, &key)) {
 			slot = (size_t)(pairs_place(&m->pairs, key) -
 			    m->pairs.slot);
 			f = &m->fresh[number[slot] - 1];
@@ -334,16 +330,19 @@ learn_merge(struct arena *a, const struct learn_text *t,
 {
 	struct merger *m = arena_alloc(a, sizeof(*m));
 	struct learn_top top;
+	uint32_t ids;
 	int64_t now;
 
-	*out = (struct learn_merges){ 0 };
 	if (t->n + t->words > NODES_MAX)
 		return err_set(e, FATE_REJECT, "words of %zu characters in "
 		    "all: at most %zu can be learnt from", t->n, NODES_MAX);
 	*m = (struct merger){ .arena = a, .rules = rules, .vocab = vocab,
 	    .least = text_least(t, rules) };
-	hands_init(&m->hands, t, vocab->n, (vocab->n > rules->size ?
-	    vocab->n : rules->size) + 1, rules->threads);
+	ids = (vocab->n > rules->size ? vocab->n : rules->size) + 1;
+	hands_init(&m->hands, t, vocab->n, ids, rules->threads);
+	m->chars = arena_array(a, ids, sizeof(*m->chars));
+	for (uint32_t i = 0; i < vocab->n; i++)
+		m->chars[i] = t->chars == NULL ? 1 : t->chars[i];
 	m->fresh_cap = 4096;
 	m->fresh = mem_grow(NULL, m->fresh_cap * sizeof(*m->fresh));
 	arena_defer(a, merger_close, m);

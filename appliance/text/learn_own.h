@@ -33,12 +33,20 @@ struct learn_alphabet {
 #define LEARN_DROP	(UINT32_MAX - 1)	/* leaves its neighbours so */
 #define LEARN_BREAK	(UINT32_MAX - 2)	/* nothing is joined over it */
 
-int learn_alphabet(struct arena *, const struct learn_conf *,
-    const struct learn_words *, struct learn_vocab *, struct learn_alphabet *,
-    struct err *);
-void learn_symbols(struct arena *, const struct learn_conf *,
-    const struct learn_words *, const struct learn_alphabet *,
-    struct learn_vocab *, struct learn_text *);
+/* learn_letters - a word's characters are counted, *count by character; NULL
+ * before the first word */
+void learn_letters(struct arena *, int64_t **count, const struct learn_word *);
+
+/* learn_alphabet - count: learn_letters'; not for bpe */
+int learn_alphabet(struct arena *, const struct learn_conf *, int64_t *count,
+    struct learn_vocab *, struct learn_alphabet *, struct err *);
+
+/* learn_text_new - room: for symbols, if it is known */
+struct learn_text *learn_text_new(struct arena *, size_t room);
+
+/* learn_symbols - one more word */
+void learn_symbols(const struct learn_conf *, const struct learn_word *,
+    const struct learn_alphabet *, struct learn_vocab *, struct learn_text *);
 
 /* what was learnt */
 struct learned {

@@ -394,8 +394,9 @@ learn_unigram(struct arena *a, const struct learn_words *words,
 {
 	struct unigram *u = arena_alloc(a, sizeof(*u));
 	struct learn_vocab *v = learn_vocab_new(a);
-	struct learn_text *text = arena_alloc(a, sizeof(*text));
+	struct learn_text *text = learn_text_new(a, 0);
 	struct learn_alphabet al;
+	int64_t *letters = NULL;
 	size_t enough = (size_t)(rules->size * ENOUGH);
 
 	u->arena = a;
@@ -403,11 +404,14 @@ learn_unigram(struct arena *a, const struct learn_words *words,
 	u->threads = t->conf->threads < 1 ? 1 : t->conf->threads > 64 ? 64 :
 	    t->conf->threads;
 	u->text.longest = rules->max_length > 0 ? rules->max_length : LONGEST;
-	if (learn_alphabet(a, t->conf, words, v, &al, e) == -1)
+	for (size_t i = 0; i < words->n; i++)
+		learn_letters(a, &letters, &words->v[i]);
+	if (learn_alphabet(a, t->conf, letters, v, &al, e) == -1)
 		return -1;
 	u->chars = al.chars;
 	arena_defer(a, unigram_close, u);
-	learn_symbols(a, t->conf, words, &al, v, text);
+	for (size_t i = 0; i < words->n; i++)
+		learn_symbols(t->conf, &words->v[i], &al, v, text);
 	if (unigram_text(u, text, al.first, e) == -1)
 		return -1;
 	unigram_seed(u);

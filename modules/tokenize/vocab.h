@@ -65,7 +65,8 @@ struct vocab_conf {
 	    "bpe, wordpiece: tokens stay shorter, 0: any; unigram: "	\
 	    "the longest, 0: 16 characters"),				\
 	VOCAB_ROW(OPT_SIZE, S, m, memory, "512M", 1 << 20, 1e15, NULL,	\
-	    OPT_NOKEY, "bytes of counts in memory; more go to files")
+	    OPT_NOKEY, "bytes of words and pairs in memory; more go "	\
+	    "to files, but not with unigram, which then needs all words")
 
 /* vocab_plan - what can be said against the options */
 int vocab_plan(const struct vocab_conf *, struct err *);
