@@ -46,6 +46,11 @@ static const struct {
 	    "and 3 in [3] or x }} {{ -2|abs }} {{ 7 % -3 }} {{ -7 // 2 }}",
 	    "{}",
 	    "7 a2 True 2 -2 -4" },
+	{ "odd and even are what is left over of 2",
+	    "{{ 3 is odd }}{{ -1 is odd }}{{ 1.5 is odd }}{{ 1.5 is even }}"
+	    "{{ 2.0 is even }}{{ true is odd }}",
+	    "{}",
+	    "TrueTrueFalseFalseTrueTrue" },
 	{ "chained comparison",
 	    "{{ 1 < 2 <= 2 != 3 }} {{ 1 < 2 > 2 }}",
 	    "{}",

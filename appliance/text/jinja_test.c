@@ -112,7 +112,8 @@ jinja_test(struct jrun *r, struct view name, struct jv v,
 			left = args->v[0];
 		if (jinja_binary(r, VIEW("%"), v, left, &left) == -1)
 			return -1;
-		*yes = jv_true(left) == view_is(name, "odd");
+		/* 1.5 is neither */
+		*yes = jv_same(r, left, jv_int(view_is(name, "odd")));
 		return 0;
 	}
 	rc = args->n == 1 ? test_pair(r, name, v, args->v[0], yes) : 1;
