@@ -130,6 +130,14 @@ cpu_fill(void *dev, real *x, size_t n, double value)
 }
 
 static void
+cpu_gemm(void *dev, int ta, int tb, size_t M, size_t N, size_t K, double alpha,
+    const real *a, const real *b, double beta, real *c)
+{
+	OP(gemm_part)(dev, ta, tb, M, N, K, alpha, a, ta ? M : K, b,
+	    tb ? K : N, beta, c, N);
+}
+
+static void
 bias_body(const struct loop *l, size_t from, size_t to)
 {
 	for (size_t r = from; r < to; r++)
@@ -293,7 +301,7 @@ const struct kernels OP(table) = {
 	.close = cpu_close, .isa = cpu_isa, .alloc = cpu_alloc,
 	.release = cpu_release, .put = cpu_put, .get = cpu_get,
 	.fill = cpu_fill, .precision = cpu_precision,
-	.gemm = OP(gemm), .bias = cpu_bias,
+	.gemm = cpu_gemm, .bias = cpu_bias,
 	.bias_grad = cpu_bias_grad, .add = cpu_add, .embed = cpu_embed,
 	.embed_grad = cpu_embed_grad, .layernorm = OP(layernorm),
 	.layernorm_grad = OP(layernorm_grad), .rmsnorm = OP(rmsnorm),

@@ -9,8 +9,6 @@
 
 #include "kernels/cpu/cpu.h"
 
-void OP(gemm)(void *, int ta, int tb, size_t M, size_t N, size_t K,
-    double alpha, const real *a, const real *b, double beta, real *c);
 void OP(gemm_part)(void *, int ta, int tb, size_t M, size_t N, size_t K,
     double alpha, const real *a, size_t lda, const real *b, size_t ldb,
     double beta, real *c, size_t ldc);
