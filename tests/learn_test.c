@@ -278,7 +278,7 @@ static void
 test_merges(void)
 {
 	struct plain *p = mem_alloc(sizeof(*p));
-	int bad = 0, passes = 0, rounds = 4000 / SLOW;
+	int bad = 0, passes = 0, rounds = 2000 / SLOW;
 	FILE *file = tmpfile();
 
 	for (int i = 0; i < rounds; i++) {
