@@ -114,7 +114,7 @@ test_case(const char *name, int dir, struct device *const device[2])
 
 	(void)device;
 	if (write_model(a, dir, to, &w, &g, &shape, &e) == -1 ||
-	    source_open(a, to, &s, NULL, &e) == -1) {
+	    source_open(a, to, -1, &s, NULL, &e) == -1) {
 		tap(false, "%s: %s", name, e.text);
 	} else if (convert_gguf(&c, to, "m.gguf", &e) == -1) {
 		tap(words != NULL && strstr(e.text, words) != NULL,
