@@ -29,6 +29,7 @@ static const char *const refused[][2] = {
 	{ "bert-tanh", "has no place in a GGUF file" },
 	{ "gemma2", "query_pre_attn_scalar" },
 	{ "gemma3", "which layers have a window" },
+	{ "gpt2-scaled", "for which GGUF has no word" },
 	{ "llama-dynamic", "RoPE of type 'dynamic'" },
 	{ "llama-yarn-said", "how positions are turned" },
 	{ "opt", "'opt' has no table for GGUF" },
