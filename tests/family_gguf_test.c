@@ -86,7 +86,7 @@ read_back(struct arena *a, const char *name, int fd, const struct weights *w,
 	struct weights back;
 	real *got;
 
-	if (source_open(a, fd, &s, &have, &e) == -1) {
+	if (source_open(a, fd, -1, &s, &have, &e) == -1) {
 		tap(false, "%s: %s", name, e.text);
 		return;
 	}
