@@ -44,6 +44,7 @@ refusal(const char *name)
 		if (strcmp(refused[i][0], name) == 0)
 			return refused[i][1];
 	return strncmp(name, "distilbert", 10) == 0 ||
+	    strncmp(name, "mpnet", 5) == 0 ||
 	    strstr(name, "roberta") != NULL ? "has no table for GGUF" : NULL;
 }
 
