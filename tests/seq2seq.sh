@@ -30,7 +30,7 @@ learn() {
 new="tokenizer=./un.json $sizes"
 last() { sed 's/.*"loss":\([-0-9.e]*\).*/\1/' "$1/train.json"; }
 below() { awk "BEGIN { exit !($(last "$1") < $2) }"; }
-learn turn objective=seq2seq epochs=20 $new
+learn turn objective=seq2seq epochs=30 $new
 ok 'words are turned round' below turn 0.2
 ok 'as transformers names it' sh -c "grep -q '\"T5ForConditionalGeneration\"' turn/config.json && grep -q '\"decoder_start_token_id\": 0' turn/config.json && grep -q '\"feed_forward_proj\": \"gated-gelu\"' turn/config.json"
 learn span objective=span epochs=12 example=./span.txt $new
