@@ -95,11 +95,24 @@ golden_apart(const struct golden *g, double norm, double projection,
 	return off == off ? off / (want[0] + g->floor) : HUGE_VAL;
 }
 
+/* largest - the longest row's length: a number by itself may be nearly 0, what
+ * was summed up for it is not */
+static double
+largest(const struct golden *g)
+{
+	double most = 0, x;
+
+	for (const char *p = g->want; (p = strstr(p, "\nrow ")) != NULL; p++)
+		if (sscanf(p + 5, "%lf", &x) == 1 && x > most)
+			most = x;
+	return most;
+}
+
 double
 golden_rows(const struct golden *g, const real *x, size_t n, size_t width)
 {
 	const char *p = g->want;
-	double worst = 0, want[2], off;
+	double worst = 0, want[2], off, least = width == 1 ? largest(g) : 0;
 
 	for (size_t r = 0; r < n; r++, x += width) {
 		double norm = 0, projection = 0;
@@ -114,6 +127,8 @@ golden_rows(const struct golden *g, const real *x, size_t n, size_t width)
 			projection += (double)x[i] * golden_stream("row", i);
 		}
 		off = golden_apart(g, sqrt(norm), projection, want);
+		if (want[0] < least)
+			off *= want[0] / least;
 		worst = off > worst ? off : worst;
 	}
 	return strstr(p, "\nrow ") == NULL ? worst : HUGE_VAL;

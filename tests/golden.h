@@ -38,7 +38,8 @@ int golden_shape(struct arena *, int dir, struct shape *, const char **want,
 void golden_fill(struct arena *a, const struct weights *w, const char *want,
     struct golden *g);
 
-/* golden_rows - the worst of all rows; HUGE_VAL: there are not as many */
+/* golden_rows - the worst of all rows, of single numbers beside the largest;
+ * HUGE_VAL: there are not as many */
 double golden_rows(const struct golden *g, const real *x, size_t n,
     size_t width);
 
