@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static char path[] = "/tmp/quern-families-XXXXXX";
+static const char *path;
 static size_t written;
 
 /* those that are not written, and the words for it */
@@ -137,8 +137,7 @@ test_case(const char *name, int dir, struct device *const device[2])
 int
 main(int argc, char **argv)
 {
-	if (mkdtemp(path) == NULL)
-		return 1;
+	path = tap_dir();
 	golden_each("models", argc > 1 ? argv[1] : NULL, test_case);
 	golden_each("encoders", argc > 1 ? argv[1] : NULL, test_case);
 	tap(written > 0, "%zu were read back", written);

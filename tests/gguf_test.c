@@ -242,14 +242,14 @@ test_lies(struct arena *a)
 static void
 test_file(struct arena *a)
 {
-	char path[] = "/tmp/quern-gguf-XXXXXX";
+	const char *dir = tap_dir(), *path = arena_printf(a, "%s/f", dir);
 	struct buf *b = buf_new(a, 8 << 20);
 	struct gguf_array v;
 	struct view text;
 	struct gguf g;
 	struct err e = { .text = "" };
 	char got[4];
-	int fd = mkstemp(path);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	size_t n = 0;
 
 	buf_str(b, "GGUF");
@@ -284,6 +284,7 @@ test_file(struct arena *a)
 	    e.text);
 	close(fd);
 	unlink(path);
+	rmdir(dir);
 }
 
 /* put_part - one of two files with a tensor each */
@@ -324,9 +325,9 @@ test_parts(struct arena *a)
 		{ 1, "fore", "'fore' is in two files" },
 		{ 0, "rear", "do not say that it is number 2 of 2" },
 	};
-	char path[] = "/tmp/quern-gguf-XXXXXX", got[4];
-	int dir = mkdtemp(path) == NULL ? -1 : open(path, O_RDONLY |
-	    O_DIRECTORY | O_CLOEXEC);
+	const char *path = tap_dir();
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char got[4];
 	struct err e = { .text = "" };
 	struct gguf g;
 	int rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quick ways of tokenizer.json's words beside the plain ones: units of a
  * block beside those of one character at a time, ids beside hf_encode's */
+#include "tests/charsmap.h"
 #include "tests/random.h"
 #include "tests/tap.h"
 
@@ -103,23 +104,9 @@ charsmap(struct arena *a)
 		{ "\xcc\x88", " \xcc\x88" }, { "\xe2\x80\x8b", " " },
 		{ "A", "a" }, { "a\xcc\x81", "" },
 	};
-	struct view key[BASE_COUNT(map)];
-	uint32_t value[BASE_COUNT(map)], size;
-	struct buf *to = buf_new(a, 4096), *out = buf_new(a, 1 << 20);
-	struct trie t;
-	struct err e;
+	struct view v = charsmap_of(a, map, BASE_COUNT(map));
 
-	for (size_t i = 0; i < BASE_COUNT(map); i++) {
-		key[i] = view_of(map[i][0]);
-		value[i] = (uint32_t)to->n;
-		buf_add(to, map[i][1], strlen(map[i][1]) + 1);
-	}
-	trie_make(a, key, value, BASE_COUNT(map), &t, &e);
-	size = t.n * 4;
-	buf_add(out, &size, 4);
-	buf_add(out, t.unit, size);
-	buf_view(out, buf_get(to));
-	return base64(a, (const unsigned char *)out->p, out->n);
+	return base64(a, (const unsigned char *)v.p, v.n);
 }
 
 #define BERT(options)	"{\"type\":\"BertNormalizer\"," options "}"

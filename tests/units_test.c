@@ -2,6 +2,7 @@
 /* The quick ways of SentencePiece's vocabularies beside the plain ones: text
  * normalized in blocks and a character at a time, its ids by units and worked
  * through from end to end, with random vocabularies */
+#include "tests/charsmap.h"
 #include "tests/random.h"
 #include "tests/tap.h"
 
@@ -57,23 +58,7 @@ charsmap(struct arena *a)
 		{ "\xe4\xb8", "x" }, { "\xe6\x96\x87", "ab" },
 		{ "\xe3\x81\x84\xe4\xb8\xad", "\xe4\xb8\xad" },
 		{ "a\xe3\x81\x84", "b" }, { "\xc3\xa9", "" } };
-	struct view key[BASE_COUNT(map)];
-	uint32_t value[BASE_COUNT(map)], size;
-	struct buf *to = buf_new(a, 4096), *out = buf_new(a, 1 << 20);
-	struct trie t;
-	struct err e;
-
-	for (size_t i = 0; i < BASE_COUNT(map); i++) {
-		key[i] = view_of(map[i][0]);
-		value[i] = (uint32_t)to->n;
-		buf_add(to, map[i][1], strlen(map[i][1]) + 1);
-	}
-	trie_make(a, key, value, BASE_COUNT(map), &t, &e);
-	size = t.n * 4;
-	buf_add(out, &size, 4);
-	buf_add(out, t.unit, size);
-	buf_view(out, buf_get(to));
-	return buf_get(out);
+	return charsmap_of(a, map, BASE_COUNT(map));
 }
 
 /* model_make - a random vocabulary, with rules that vary by its number */

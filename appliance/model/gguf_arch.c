@@ -52,17 +52,8 @@ static const struct gguf_number qwen2moe_numbers[] = {
 	{ NULL, NULL, false, false }
 };
 
-static const struct gguf_number neox_numbers[] = {
-	{ "context_length", "max_position_embeddings", true, true },
-	{ "embedding_length", "hidden_size", true, true },
-	{ "block_count", "num_hidden_layers", true, true },
-	{ "feed_forward_length", "intermediate_size", true, true },
-	{ "attention.head_count", "num_attention_heads", true, true },
-	{ "attention.layer_norm_epsilon", "layer_norm_eps", false, true },
-	{ NULL, NULL, false, false }
-};
-
-static const struct gguf_number bert_numbers[] = {
+/* of GPT-NeoX and of BERT */
+static const struct gguf_number layernorm_numbers[] = {
 	{ "context_length", "max_position_embeddings", true, true },
 	{ "embedding_length", "hidden_size", true, true },
 	{ "block_count", "num_hidden_layers", true, true },
@@ -302,9 +293,9 @@ static const struct gguf_arch archs[] = {
 	{ "phi3", "phi3", "Phi3ForCausalLM", SILU, decoder_numbers,
 	    phi3_names },
 	{ "gptneox", "gpt_neox", "GPTNeoXForCausalLM",
-	    "\"hidden_act\": \"gelu\"", neox_numbers, neox_names },
+	    "\"hidden_act\": \"gelu\"", layernorm_numbers, neox_names },
 	{ "bert", "bert", "BertModel", "\"hidden_act\": \"gelu\"",
-	    bert_numbers, bert_names },
+	    layernorm_numbers, bert_names },
 	{ "gpt2", "gpt2", "GPT2LMHeadModel",
 	    "\"activation_function\": \"gelu_new\"", gpt2_numbers,
 	    gpt2_names },
